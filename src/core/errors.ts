@@ -88,11 +88,14 @@ export const ERROR_CODES = {
   PACK_CHECK_FAILED: { status: 422, retry: "never", summary: "the pack does not compile" },
   PACK_TEST_FAILED: { status: 422, retry: "never", summary: "a test of the pack fails" },
   PACK_BUILD_FAILED: { status: 422, retry: "never", summary: "the pack could not be built to Wasm" },
+  TOOLCHAIN_FAILED: { status: 500, retry: "later", summary: "the Rego toolchain broke down on a request" },
   TOOLCHAIN_UNAVAILABLE: { status: 503, retry: "never", summary: "the Rego toolchain cannot be loaded" },
 
   // keys, tokens, evidence
   KEYS_UNAVAILABLE: { status: 503, retry: "later", summary: "no verification keys are loaded" },
   KEY_FILE_UNSAFE: { status: 500, retry: "never", summary: "a key file has the wrong owner, mode or is a link" },
+  KEY_FILE_INVALID: { status: 500, retry: "never", summary: "a key file does not hold a key of its kind" },
+  KEY_ROW_INVALID: { status: 500, retry: "never", summary: "a stored key was not written with this instance key" },
   INSTANCE_KEY_MISSING: {
     status: 500,
     retry: "never",

@@ -1,0 +1,79 @@
+/**
+ * The toolchain's module: from the brotli file in the repository to a compiled WebAssembly module.
+ *
+ * In: toolchain.wasm.br and toolchain.sha256, a cache folder if there is one. Out: the module, its digest checked.
+ * A cached file is believed only after its digest was computed again. Not here: talking to the module (toolchain.ts).
+ */
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliDecompress } from "node:zlib";
+import { sha256Hex } from "../core/canonical-json.ts";
+import { StepgateError } from "../core/errors.ts";
+
+export interface ToolchainModuleDeps {
+  readonly cacheDirectory: string | undefined;
+  readonly directory?: string;
+  readonly random: (size: number) => Uint8Array;
+}
+
+const decompress = promisify(brotliDecompress);
+/** The module is 41 MB; a compressed file that grows beyond this is not ours. */
+const MAX_MODULE_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Compiles the toolchain's module, from the cache where its bytes have the right digest.
+ *
+ * @throws {StepgateError} TOOLCHAIN_UNAVAILABLE when a file is missing, or the bytes do not have the digest.
+ */
+export async function loadToolchainModule(deps: ToolchainModuleDeps): Promise<WebAssembly.Module> {
+  const directory = deps.directory ?? fileURLToPath(new URL("../../wasm/toolchain", import.meta.url));
+  try {
+    const digest = (await readFile(join(directory, "toolchain.sha256"), "utf8")).trim();
+    const bytes = await moduleBytes({ directory, digest, ...deps });
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw new StepgateError("TOOLCHAIN_UNAVAILABLE", {}, { cause });
+  }
+}
+
+interface ModulePlace extends ToolchainModuleDeps {
+  readonly directory: string;
+  readonly digest: string;
+}
+
+async function moduleBytes(place: ModulePlace): Promise<Buffer<ArrayBuffer>> {
+  const cached = await readCached(place);
+  if (cached !== undefined) return cached;
+  const compressed = await readFile(join(place.directory, "toolchain.wasm.br"));
+  const bytes = Buffer.from(await decompress(compressed, { maxOutputLength: MAX_MODULE_BYTES }));
+  if (sha256Hex(bytes) !== place.digest) throw new StepgateError("TOOLCHAIN_UNAVAILABLE", { reason: "digest" });
+  await writeCached(place, bytes);
+  return bytes;
+}
+
+async function readCached({ cacheDirectory, digest }: ModulePlace): Promise<Buffer<ArrayBuffer> | undefined> {
+  if (cacheDirectory === undefined) return undefined;
+  const bytes = await readFile(join(cacheDirectory, cacheName(digest))).catch(() => undefined);
+  return bytes !== undefined && sha256Hex(bytes) === digest ? bytes : undefined;
+}
+
+/** Keeps the bytes for the next start; a cache that cannot be written only costs the next start its time. */
+async function writeCached({ cacheDirectory, digest, random }: ModulePlace, bytes: Uint8Array): Promise<void> {
+  if (cacheDirectory === undefined) return;
+  const path = join(cacheDirectory, cacheName(digest));
+  const unfinished = `${path}.${Buffer.from(random(8)).toString("hex")}`;
+  try {
+    await mkdir(cacheDirectory, { recursive: true, mode: 0o700 });
+    await writeFile(unfinished, bytes, { mode: 0o600, flag: "wx" });
+    // rename is atomic: another process reads the whole file or none
+    await rename(unfinished, path);
+  } catch {
+    await rm(unfinished, { force: true }).catch(() => undefined);
+  }
+}
+
+function cacheName(digest: string): string {
+  return `toolchain-${digest}.wasm`;
+}
