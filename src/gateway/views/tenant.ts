@@ -1,0 +1,93 @@
+/**
+ * Tenants, their quotas and what is used of them: what is sent and what is seen.
+ *
+ * Not here: what a quota does (tenancy/), keys (key.ts).
+ */
+import Type from "typebox";
+import { ISOLATION_LEVELS } from "../../core/isolation.ts";
+import { RunBudgetView } from "./run.ts";
+import {
+  amount,
+  anyObject,
+  closedObject,
+  count,
+  mapOf,
+  name,
+  named,
+  oneOf,
+  page,
+  time,
+  uuid,
+  type View,
+} from "./schema.ts";
+
+const isolation = Type.Unsafe<(typeof ISOLATION_LEVELS)[number]>({ type: "string", enum: [...ISOLATION_LEVELS] });
+
+export const QUOTA_UNITS = ["tokens", "usd_micros", "runs", "concurrent_steps"] as const;
+export const QUOTA_WINDOWS = ["minute", "day", "month", "lifetime"] as const;
+
+const quota = {
+  id: name("Name of the quota, unique in its tenant."),
+  unit: oneOf(QUOTA_UNITS, "What is counted."),
+  window: oneOf(QUOTA_WINDOWS, "Over which time; `concurrent_steps` has `lifetime`."),
+  limit: count("Most of it in one window."),
+};
+
+const tenantFields = {
+  weight: Type.Integer({ minimum: 1, maximum: 1_000, description: "Share of the work against other tenants." }),
+  is_paused: Type.Boolean({ description: "Paused: nothing is started." }),
+  runtime_pack: Type.Optional(name("The pack that decides at `scheduler`; absent: nothing runs.")),
+  required_guardrails: Type.Array(name("A pack."), { maxItems: 32, description: "Packs that every step passes." }),
+  min_isolation: mapOf(isolation, "Weakest isolation by step type."),
+  weaker_isolation_allowed: Type.Array(Type.String({ maxLength: 64 }), {
+    maxItems: 64,
+    description: "Step types that may run below their minimum; every record says so.",
+  }),
+  default_requests: mapOf(amount("Request."), "What a step asks for that names nothing, by step type."),
+  retention_days: Type.Integer({ minimum: 1, maximum: 36_500, description: "How long ended runs are kept." }),
+  transparency_scope: oneOf(["disabled", "gates", "runs", "artifacts"], "What enters the transparency log."),
+  labels: anyObject("What packs see of the tenant."),
+  quotas: Type.Array(closedObject(quota, "A hard limit."), { maxItems: 64, description: "Hard limits." }),
+};
+
+export const TenantSubmission = named("TenantSubmission", tenantFields, "The whole of a tenant's settings.");
+export type TenantSubmission = View<typeof TenantSubmission>;
+
+export const TenantView = named(
+  "TenantView",
+  {
+    id: name("The tenant's name."),
+    tenant_uid: uuid("Its identity."),
+    version: count("Changes with everything that decisions rest on.", 1),
+    created_at: time("When it was made."),
+    ...tenantFields,
+  },
+  "A tenant with its settings and quotas.",
+);
+export type TenantView = View<typeof TenantView>;
+
+export const TenantPage = page("TenantPage", TenantView, "Tenants by name.");
+export type TenantPage = View<typeof TenantPage>;
+
+export const QuotaUsageView = closedObject(
+  {
+    ...quota,
+    used: count("What ended work used in this window."),
+    reserved: count("What running work holds."),
+    remaining: count("limit − used − reserved, at least 0."),
+    overrun: count("What was used above the limit."),
+    resets_at: Type.Optional(time("When the window ends; absent for `lifetime`.")),
+  },
+  "A quota in its present window.",
+);
+
+export const BudgetsView = named(
+  "BudgetsView",
+  {
+    quotas: Type.Array(QuotaUsageView),
+    runs: Type.Array(closedObject({ run_uid: uuid("The run."), budget: RunBudgetView }, "A run's budget.")),
+    next: Type.Optional(Type.String({ description: "Cursor of the next page of runs; absent on the last one." })),
+  },
+  "What the tenant's quotas and the budgets of its open runs hold.",
+);
+export type BudgetsView = View<typeof BudgetsView>;

@@ -1,0 +1,105 @@
+/**
+ * Tools and executors: what is registered, by what is sent and what is seen (spec 09).
+ *
+ * Not here: an adapter's settings schema, which the adapter owns and the use case checks.
+ */
+import Type from "typebox";
+import { ISOLATION_LEVELS } from "../../core/isolation.ts";
+import { anyObject, closedObject, count, digest, name, named, oneOf, page, text, time, type View } from "./schema.ts";
+
+const EFFECT_CLASSES = ["none", "read", "write"] as const;
+
+const toolFields = {
+  version: count("Grows with every change; an old version is never edited.", 1),
+  executor: Type.String({ pattern: "^[a-z][a-z0-9_]{0,63}$", description: "Step type that performs it." }),
+  config: anyObject("What the executor gets beside the arguments."),
+  input_schema: anyObject("JSON Schema 2020-12 of the arguments, checked before *decide*."),
+  output_schema: Type.Optional(anyObject("JSON Schema 2020-12 of the output.")),
+  effects: Type.Optional(oneOf(EFFECT_CLASSES, "What it does to the world. Default `write`.")),
+  idempotent: Type.Optional(Type.Boolean({ description: "Doing it twice is doing it once. Default false." })),
+  min_isolation: Type.Optional(oneOf(ISOLATION_LEVELS, "Weakest isolation it may run in.")),
+  egress: Type.Optional(
+    Type.Array(Type.String({ maxLength: 260 }), { maxItems: 64, description: "Hosts it may reach." }),
+  ),
+  secrets: Type.Optional(
+    Type.Array(
+      closedObject(
+        {
+          name: name("What the tool calls it."),
+          ref: Type.String({ minLength: 1, maxLength: 256, description: "Where it is kept; never the secret." }),
+          as: oneOf(["env", "header"], "How it is handed over."),
+        },
+        "A secret by reference.",
+      ),
+      { maxItems: 32 },
+    ),
+  ),
+  defaults: Type.Optional(
+    closedObject(
+      {
+        tokens: Type.Optional(count("Tokens.")),
+        usd_micros: Type.Optional(count("Money in micro-USD.")),
+        deadline_ms: Type.Optional(count("Milliseconds.")),
+      },
+      "For steps that name none.",
+    ),
+  ),
+  limits: Type.Optional(
+    closedObject(
+      {
+        calls: Type.Optional(count("Calls.", 1)),
+        tokens: Type.Optional(count("Tokens.")),
+        usd_micros: Type.Optional(count("Money in micro-USD.")),
+        wall_ms: Type.Optional(count("Milliseconds.")),
+        bytes_out: Type.Optional(count("Bytes.")),
+      },
+      "Most that one step may take.",
+    ),
+  ),
+};
+
+export const ToolSubmission = named("ToolSubmission", toolFields, "A tool's definition.");
+export type ToolSubmission = View<typeof ToolSubmission>;
+
+export const ToolView = named(
+  "ToolView",
+  {
+    name: name("The tool's name."),
+    digest: digest("SHA-256 of the definition's canonical form; in every decision, token and record."),
+    created_at: time("When this version was made."),
+    ...toolFields,
+  },
+  "One version of a tool.",
+);
+export type ToolView = View<typeof ToolView>;
+
+export const ToolPage = page("ToolPage", ToolView, "The newest version of each tool, by name.");
+export type ToolPage = View<typeof ToolPage>;
+
+/** Checked by the adapter's own schema, which `ExecutorView.settings_schema` shows. */
+export const ExecutorSettings = Type.Unsafe<View<ReturnType<typeof anyObject>>>({
+  $id: "ExecutorSettings",
+  type: "object",
+  additionalProperties: true,
+  description: "A tenant's settings of one step type; their schema is the adapter's.",
+});
+
+export const ExecutorView = named(
+  "ExecutorView",
+  {
+    type: text("The step type it serves."),
+    version: text("The adapter's version."),
+    summary: text("What it does."),
+    effects: oneOf(EFFECT_CLASSES, "What it does to the world."),
+    isolation: oneOf(ISOLATION_LEVELS, "The strongest isolation that its self-test proved."),
+    settings: anyObject("The tenant's settings, or the closed defaults."),
+    settings_version: count("0 while the defaults stand."),
+    settings_schema: anyObject("JSON Schema 2020-12 of the settings."),
+    inputs_schema: anyObject("JSON Schema 2020-12 of `inputs`."),
+  },
+  "An executor as this tenant has it.",
+);
+export type ExecutorView = View<typeof ExecutorView>;
+
+export const ExecutorPage = page("ExecutorPage", ExecutorView, "Executors by type.");
+export type ExecutorPage = View<typeof ExecutorPage>;
