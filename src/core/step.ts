@@ -45,6 +45,8 @@ export interface StepExecution {
   readonly retry_backoff_ms: number;
   /** Factor × 1 000 000, at least 1 000 000. */
   readonly retry_backoff_factor_ppm: number;
+  /** From the run's retry policy: a cap below the platform's own. */
+  readonly retry_backoff_max_ms?: number;
   /** 0 = none. */
   readonly deadline_ms: number;
   readonly checkpoint: boolean;

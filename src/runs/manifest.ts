@@ -1,0 +1,159 @@
+/**
+ * Manifests: what a run executes, immutable and named by the digest of its own bytes (spec 08).
+ *
+ * In: a normalised plan and configuration, the executors and the build. Out: canonical bytes with their id, and the way
+ * back. A manifest holds no inputs and nothing of one start. Not here: storing, comparing with a submission
+ * (match-manifest.ts).
+ */
+import { canonicalDigest, canonicalJson, sha256Hex } from "../core/canonical-json.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
+import type { Digest, StepId } from "../core/ids.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import type { StepSpec } from "../core/step.ts";
+import { makeReadManifestShape } from "./manifest-shape.ts";
+import type { Edge, Plan } from "./normalize-submission.ts";
+import { pointerToken } from "./references.ts";
+import type { RunConfig, RunKind } from "./run-config.ts";
+import { findSecret } from "./secrets.ts";
+
+export const MANIFEST_VERSION = 1;
+
+/** A step of a manifest: all of it but the inputs, defaults filled in. */
+export type PlannedStep = Omit<StepSpec, "inputs">;
+
+export interface ManifestPlan {
+  readonly steps: readonly PlannedStep[];
+  readonly edges: readonly Edge[];
+}
+
+/** The software that the manifest was made with. */
+export interface Build {
+  readonly version: string;
+  readonly commit: string;
+}
+
+export interface Manifest {
+  readonly manifest_version: typeof MANIFEST_VERSION;
+  readonly op_id: string;
+  readonly kind: RunKind;
+  readonly plan: ManifestPlan;
+  readonly run_config: RunConfig;
+  /** Versions by step type, of the types that the plan uses. */
+  readonly executors: Readonly<Record<string, string>>;
+  readonly build: Build;
+}
+
+export interface StoredManifest {
+  readonly id: Digest;
+  /** The canonical text; its UTF-8 bytes have the digest `id`. */
+  readonly text: string;
+  readonly manifest: Manifest;
+}
+
+export interface ManifestParts {
+  readonly opId: string | undefined;
+  readonly kind: RunKind;
+  readonly plan: Plan;
+  readonly runConfig: RunConfig;
+  /** Versions by step type. */
+  readonly executors: ReadonlyMap<string, string>;
+  readonly build: Build;
+}
+
+/**
+ * Builds a manifest and its id, the SHA-256 of its RFC 8785 form. Without an operation id the plan's digest is it.
+ *
+ * @throws {StepgateError} MANIFEST_SERIALIZE_FAILED, MANIFEST_NOT_CANONICAL {path} for a number that is no integer within
+ *   ±(2^53 − 1), SECRETS_DETECTED {path, pattern}; in this order.
+ */
+export function buildManifest(parts: ManifestParts): StoredManifest {
+  const plan = manifestPlan(parts.plan);
+  const types = [...new Set(plan.steps.map(({ type }) => type))].sort();
+  const draft = {
+    manifest_version: MANIFEST_VERSION,
+    kind: parts.kind,
+    plan,
+    run_config: parts.runConfig,
+    executors: Object.fromEntries(types.map((type) => [type, parts.executors.get(type) ?? "unknown"])),
+    build: parts.build,
+  } as const;
+  const manifest: Manifest = { ...draft, op_id: parts.opId ?? serialize(() => planDigest(plan)) };
+  const text = serialize(() => canonicalJson(toJson(manifest)));
+  const fraction = findFraction(toJson(manifest), "");
+  if (fraction !== undefined) throw new StepgateError("MANIFEST_NOT_CANONICAL", { path: fraction });
+  const secret = findSecret(toJson(manifest));
+  if (secret !== undefined) throw new StepgateError("SECRETS_DETECTED", { path: secret.path, pattern: secret.pattern });
+  return { id: sha256Hex(text), text, manifest };
+}
+
+/** The plan's own digest: the operation id of a plan that was given none. */
+export function planDigest(plan: ManifestPlan): Digest {
+  return canonicalDigest(toJson(plan));
+}
+
+/** A plan as manifests hold it. */
+export function manifestPlan({ steps, edges }: Plan): ManifestPlan {
+  return { steps: steps.map(({ inputs: _inputs, ...step }) => step), edges };
+}
+
+/**
+ * Makes the reader of stored manifests: it trusts neither the store nor its own older versions.
+ *
+ * @throws {StepgateError} (the reader) MANIFEST_DECODE_FAILED for bytes that are no strict JSON, MANIFEST_CORRUPT for
+ *   bytes with another digest than `id`, MANIFEST_DESERIALIZE_FAILED for another shape, UNSUPPORTED_EXECUTION_MODE; in this order (spec 08, resume).
+ */
+export function makeReadManifest(): (stored: string | Uint8Array, id: Digest) => StoredManifest {
+  const readShape = makeReadManifestShape();
+  return (stored, id) => {
+    const value = decode(stored, id);
+    if (sha256Hex(stored) !== id) throw new StepgateError("MANIFEST_CORRUPT", { manifest_id: id });
+    const manifest = readShape(value, id);
+    return { id, text: typeof stored === "string" ? stored : new TextDecoder().decode(stored), manifest };
+  };
+}
+
+/** The plan of a manifest with the inputs of one start; a step that is given none gets `{}`. */
+export function planOfManifest(manifest: Manifest, inputs: Readonly<Record<string, JsonObject>>): Plan {
+  const { steps, edges } = manifest.plan;
+  const inputsOf = (id: StepId): JsonObject => (Object.hasOwn(inputs, id) ? (inputs[id] ?? {}) : {});
+  return { steps: steps.map((step) => ({ ...step, inputs: inputsOf(step.id) })), edges };
+}
+
+/** Interfaces are JSON objects in all but the compiler's eyes: it wants an index signature. */
+export function toJson(value: ManifestPlan | Manifest | RunConfig): JsonValue {
+  return value as JsonObject & typeof value;
+}
+
+function decode(stored: string | Uint8Array, id: Digest): JsonValue {
+  try {
+    return parseJson(stored);
+  } catch (cause) {
+    throw new StepgateError("MANIFEST_DECODE_FAILED", { manifest_id: id }, { cause });
+  }
+}
+
+function serialize<T>(write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (!isStepgateError(cause, "JSON_INVALID")) throw cause;
+    throw new StepgateError("MANIFEST_SERIALIZE_FAILED", {}, { cause });
+  }
+}
+
+function findFraction(value: JsonValue, path: string): string | undefined {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? undefined : path;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      const found = findFraction(item as JsonValue, `${path}/${index}`);
+      if (found !== undefined) return found;
+    }
+  } else if (isJsonObject(value)) {
+    for (const key of Object.keys(value)) {
+      const found = findFraction(value[key] as JsonValue, `${path}/${pointerToken(key)}`);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,210 @@
+/**
+ * From a checked submission to everything that is stored when the run begins, as one value (spec 08, submission).
+ *
+ * In: the submission, who submits, what the installation and the tenant allow. Out: `PreparedRun`. Nothing is written:
+ * the caller looks up run id and idempotency key before, and stores the result in one transaction after.
+ */
+
+import { canonicalJson } from "../core/canonical-json.ts";
+import type { PackRef } from "../core/decision.ts";
+import { StepgateError } from "../core/errors.ts";
+import type { BlobId, RunUid, StepId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { StepSpec } from "../core/step.ts";
+import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
+import { chooseManifest } from "./match-manifest.ts";
+import type { Ceiling, TenantDefaults } from "./never-admissible.ts";
+import { checkEstimates } from "./normalize-step.ts";
+import { type Edge, type NormalizedRun, normalizeSubmission, type Plan } from "./normalize-submission.ts";
+import { type PlanLimits, type ValidPlan, type ValidStep, validatePlan } from "./plan.ts";
+import { pointerToken } from "./references.ts";
+import { type RunTrace, runTrace } from "./run-trace.ts";
+import { clampSlo, type OrderKeys, orderKeys, type SloTiers } from "./slo.ts";
+import type { ManifestSubmission, RunSubmission } from "./submission.ts";
+
+/** What is the same for every submission to this installation. */
+export interface Installation {
+  /** Version of the executor of each step type it serves. */
+  readonly executors: ReadonlyMap<string, string>;
+  readonly build: Build;
+  readonly limits: PlanLimits;
+  readonly sloTiers: SloTiers;
+  readonly readManifest: ReturnType<typeof makeReadManifest>;
+}
+
+/** What the tenant's quotas and settings say about any plan. */
+export interface TenantLimits {
+  readonly defaultRequest: TenantDefaults;
+  /** The whole limits of the tenant's quotas. */
+  readonly quotas: readonly Ceiling[];
+}
+
+/** What belongs to one submission. */
+export interface SubmissionContext extends TenantLimits {
+  readonly runUid: RunUid;
+  readonly caller: { readonly keyId: string; readonly owner: string };
+  /** Packs active now, as `run_submitted` names them. */
+  readonly packs: readonly PackRef[];
+  /** What is stored under the submission's `manifest_id`; undefined when nothing is, or none is named. */
+  readonly storedManifest: string | Uint8Array | undefined;
+  /** Seals one canonical text and answers the id of its blob; called only after every check has passed. */
+  readonly sealInput: (stepId: StepId, canonicalText: string) => BlobId;
+  readonly sealLabels: (canonicalText: string) => BlobId;
+}
+
+export interface PreparedStep {
+  readonly stepId: StepId;
+  /** Position in topological order. */
+  readonly idx: number;
+  readonly state: "queued" | "blocked";
+  /** The step without its inputs: what packs see and may patch, beside the inputs. */
+  readonly spec: Omit<StepSpec, "id" | "inputs">;
+  readonly inputBlob: BlobId;
+  readonly pendingDependencies: number;
+  /** Steps whose values the inputs take, each once. */
+  readonly refs: readonly StepId[];
+  /** The step that this one compensates; undefined for an ordinary step. */
+  readonly origin: StepId | undefined;
+  readonly order: OrderKeys;
+}
+
+export interface PreparedRun extends Pick<NormalizedRun, "kind" | "start"> {
+  readonly runUid: RunUid;
+  readonly manifest: StoredManifest;
+  readonly trace: RunTrace;
+  /** True when the submitted trace context was not valid: to be logged as a warning. */
+  readonly isTraceReplaced: boolean;
+  readonly labelsBlob: BlobId | undefined;
+  /** By `idx`. */
+  readonly steps: readonly PreparedStep[];
+  readonly edges: readonly Edge[];
+  /** Steps that are no compensation targets: the run ends when none of them is open. */
+  readonly openSteps: number;
+  /** Data of the event `run_submitted`: all that the manifest does not hold; ids and numbers, no payload. */
+  readonly submitted: JsonObject;
+}
+
+/**
+ * Makes the preparation of submissions. The checks run in the spec's order and the first that fails wins: kind and mode →
+ * fields → manifest (match-manifest.ts) → plan (plan.ts) → tiers → then inputs and labels are sealed.
+ *
+ * @throws {StepgateError} (the preparation) UNSUPPORTED_EXECUTION_MODE, FIELD_INVALID, the codes of `chooseManifest`
+ *   and `validatePlan`.
+ */
+export function makePrepareSubmission(installation: Installation) {
+  const check = makeCheck(installation);
+  return (submission: RunSubmission, context: SubmissionContext): PreparedRun => {
+    const run = normalizeSubmission(submission);
+    const { manifest, plan, orders } = check(run, context);
+    const steps = plan.steps.map((step, idx) => prepareStep(step, orders[idx] as OrderKeys, context));
+    const { labels } = run.start;
+    const labelsBlob = labels && context.sealLabels(canonicalJson(labels));
+    const { trace, isReplaced } = runTrace(context.runUid, run.start.trace);
+    return {
+      runUid: context.runUid,
+      kind: run.kind,
+      start: run.start,
+      manifest,
+      trace,
+      isTraceReplaced: isReplaced,
+      labelsBlob,
+      steps,
+      edges: plan.edges,
+      openSteps: steps.filter(({ origin }) => origin === undefined).length,
+      submitted: submittedEvent({ run, manifest, trace, labelsBlob, steps, context }),
+    };
+  };
+}
+
+/**
+ * Makes the preparation of `POST /v1/manifests`: the same checks on a plan without inputs, and nothing of a start.
+ *
+ * @throws {StepgateError} (the preparation) as `makePrepareSubmission`.
+ */
+export function makePrepareManifest(installation: Installation) {
+  const check = makeCheck(installation);
+  return (submission: ManifestSubmission, tenant: TenantLimits): StoredManifest =>
+    check(normalizeSubmission(submission), { ...tenant, storedManifest: undefined }).manifest;
+}
+
+interface CheckedRun {
+  readonly manifest: StoredManifest;
+  readonly plan: ValidPlan;
+  /** By `idx`, like the plan's steps. */
+  readonly orders: readonly OrderKeys[];
+}
+
+function makeCheck(installation: Installation) {
+  const { executors, limits, sloTiers } = installation;
+  const types = new Set(executors.keys());
+  return (run: NormalizedRun, context: TenantLimits & Pick<SubmissionContext, "storedManifest">): CheckedRun => {
+    const manifest = chooseManifest(run, { ...installation, stored: context.storedManifest });
+    const budget: Ceiling = { name: "run_budget", bindsCompensations: false, ...run.start.budget };
+    const plan = validatePlan(run.plan ?? startedPlan(run, manifest), {
+      types,
+      limits,
+      defaultRequest: context.defaultRequest,
+      ceilings: [budget, ...context.quotas],
+    });
+    const orders = plan.steps.map(({ spec: { id, policy } }) => {
+      const slo = policy.slo && clampSlo(policy.slo, sloTiers, `/steps/${id}/policy/slo`);
+      return orderKeys(slo, run.start.priority);
+    });
+    return { manifest, plan, orders };
+  };
+}
+
+function startedPlan({ inputs = {} }: NormalizedRun, { manifest }: StoredManifest): Plan {
+  const known = new Set<string>(manifest.plan.steps.map(({ id }) => id));
+  for (const [step, given] of Object.entries(inputs)) {
+    const field = `/inputs/${pointerToken(step)}`;
+    if (!known.has(step)) throw new StepgateError("FIELD_INVALID", { field, reason: "no such step" });
+    checkEstimates(given, field);
+  }
+  return planOfManifest(manifest, inputs);
+}
+
+function prepareStep(step: ValidStep, order: OrderKeys, context: SubmissionContext): PreparedStep {
+  const { id, inputs: _inputs, ...spec } = step.spec;
+  return {
+    stepId: id,
+    idx: step.idx,
+    // a target waits for its turn, however few dependencies it has
+    state: step.totalDependencies === 0 && step.origin === undefined ? "queued" : "blocked",
+    spec,
+    inputBlob: context.sealInput(id, step.inputsText),
+    pendingDependencies: step.totalDependencies,
+    refs: [...new Set(step.references.map((reference) => reference.step))],
+    origin: step.origin,
+    order,
+  };
+}
+
+function submittedEvent(prepared: {
+  readonly run: NormalizedRun;
+  readonly manifest: StoredManifest;
+  readonly trace: RunTrace;
+  readonly labelsBlob: BlobId | undefined;
+  readonly steps: readonly PreparedStep[];
+  readonly context: SubmissionContext;
+}): JsonObject {
+  const { run, manifest, trace, labelsBlob, steps, context } = prepared;
+  const { runId, subject, priority, seed, timeLimitMs, budget, breakpoints } = run.start;
+  return {
+    op_id: manifest.manifest.op_id,
+    manifest_id: manifest.id,
+    kind: run.kind,
+    priority,
+    breakpoints: breakpoints.map(({ target, value }) => ({ target, value })),
+    trace: { ...trace },
+    caller: { key: context.caller.keyId, owner: context.caller.owner },
+    packs: context.packs.map(({ id, version, digest }) => ({ id, version, digest })),
+    inputs: Object.fromEntries(steps.map(({ stepId, inputBlob }) => [stepId, inputBlob])),
+    ...(runId !== undefined && { run_id: runId }),
+    ...(subject !== undefined && { subject }),
+    ...(seed !== undefined && { seed }),
+    ...(timeLimitMs !== undefined && { time_limit_ms: timeLimitMs }),
+    ...(budget !== undefined && { budget: { ...budget } }),
+    ...(labelsBlob !== undefined && { labels_blob: labelsBlob }),
+  };
+}
