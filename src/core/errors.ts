@@ -126,6 +126,7 @@ export const ERROR_CODES = {
   // storage
   STORE_UNAVAILABLE: { status: 503, retry: "later", summary: "the database does not answer" },
   STORE_REFUSED: { status: 500, retry: "never", summary: "the database refused the statement" },
+  STORE_BUSY: { status: 503, retry: "later", summary: "the database did not get to the statement in time" },
   STORE_FULL: { status: 503, retry: "later", summary: "the database has no space left" },
   STORE_UNSAFE: { status: 503, retry: "never", summary: "the database's settings do not keep what we promise" },
   SCHEMA_NEWER: { status: 500, retry: "never", summary: "the schema was made by a newer version" },

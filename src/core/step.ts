@@ -55,3 +55,26 @@ export interface StepExecution {
   readonly concurrency_key?: string;
   readonly facts?: boolean;
 }
+
+/** The policy block as packs see it: plain JSON, absent fields left out. */
+export function policyJson({ guardrails, packs, budget, slo, pack }: StepPolicy): JsonObject {
+  return {
+    guardrails,
+    packs: packs.map(({ name, hooks, options }) => ({ name, hooks, options })),
+    ...(budget === undefined ? {} : { budget }),
+    ...(slo === undefined ? {} : { slo: { ...slo } }),
+    ...(pack === undefined ? {} : { pack }),
+  };
+}
+
+/** The execution block as packs see and patch it. */
+export function executionJson(execution: StepExecution): JsonObject {
+  const { compensation, cost_hint: costHint, concurrency_key: concurrencyKey, facts, ...rest } = execution;
+  return {
+    ...rest,
+    ...(compensation === undefined ? {} : { compensation: { ...compensation } }),
+    ...(costHint === undefined ? {} : { cost_hint: costHint }),
+    ...(concurrencyKey === undefined ? {} : { concurrency_key: concurrencyKey }),
+    ...(facts === undefined ? {} : { facts }),
+  };
+}

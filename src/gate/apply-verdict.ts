@@ -1,0 +1,41 @@
+/**
+ * Takes what a pack said into the context, or ends the step with it.
+ *
+ * Here: evaluations, patches, obligations and holds are added. Not here: asking the pack (decide-with-pack.ts).
+ */
+import { goOn, type Hold, refuse, type RefusingStage, type StageOutcome, type StepContext } from "./context.ts";
+import type { PackVerdict } from "./decide-with-pack.ts";
+
+const DEFAULT_APPROVER_ROLE = "approver";
+const DEFAULT_APPROVAL_TTL_SECONDS = 86_400;
+
+export function applyVerdict(context: StepContext, verdict: PackVerdict, stage: Extract<RefusingStage, "guardrails" | "decide">): StageOutcome {
+  const recorded: StepContext = {
+    ...context,
+    evaluations: [...context.evaluations, ...verdict.evaluations],
+    details: [...context.details, ...verdict.details],
+  };
+  if (verdict.refusal !== undefined) return refuse(recorded, stage, verdict.refusal.errorKind, verdict.refusal.reasons);
+  const { decided, payload } = verdict;
+  if (decided === undefined || payload.place !== "inputs") return refuse(recorded, stage, "policy_error", ["no_decision"]);
+  const { decision } = decided;
+  return goOn({
+    ...recorded,
+    inputs: payload.inputs,
+    inputsText: payload.inputsText,
+    execution: payload.execution,
+    patchPaths: verdict.isPatched ? [...context.patchPaths, ...decision.patches.map((patch) => patch.path)] : context.patchPaths,
+    obligations: [...context.obligations, ...decision.obligations],
+    holds: decision.effect === "hold" ? [...context.holds, holdOf(decided)] : context.holds,
+  });
+}
+
+function holdOf({ decision, pack }: NonNullable<PackVerdict["decided"]>): Hold {
+  const wanted = decision.obligations.find((obligation) => obligation.type === "require_approval")?.properties ?? {};
+  const { role, ttl_seconds: ttlSeconds } = wanted;
+  return {
+    pack,
+    role: typeof role === "string" ? role : DEFAULT_APPROVER_ROLE,
+    ttlSeconds: typeof ttlSeconds === "number" && ttlSeconds > 0 ? ttlSeconds : DEFAULT_APPROVAL_TTL_SECONDS,
+  };
+}

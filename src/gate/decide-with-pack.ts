@@ -1,0 +1,139 @@
+/**
+ * One pack decides about one payload: ask, check what it said, apply its patches, ask again for stability (spec 01).
+ *
+ * In: the context and which pack. Out: the next context with the evaluation recorded, or the outcome. Anything a pack
+ * says that is not understood is a refusal. Not here: which packs decide and when (guardrails.ts, decide.ts, inspect.ts).
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Boundary, Evaluation, Obligation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
+import type { ErrorKind } from "../core/error-kind.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { LoadedPack } from "../policy/pack.ts";
+import type { StepContext } from "./context.ts";
+import { packInputText } from "./pack-input.ts";
+import { type Payload, patchPayload } from "./payload.ts";
+import type { Packs } from "./ports.ts";
+
+export interface PackUse {
+  readonly packName: string;
+  readonly stage: "guardrails" | "decide" | "inspect";
+  readonly boundary: Boundary;
+  readonly payload: Payload;
+  readonly approvals: readonly JsonObject[];
+}
+
+export interface Refusal {
+  readonly errorKind: Extract<ErrorKind, "policy_denied" | "policy_error" | "patch_not_allowed" | "redaction_not_stable">;
+  readonly reasons: readonly ReasonCode[];
+}
+
+export interface PackVerdict {
+  readonly evaluations: readonly Evaluation[];
+  readonly details: readonly JsonObject[];
+  /** The payload that goes on; patched when the pack redacted. */
+  readonly payload: Payload;
+  readonly isPatched: boolean;
+  /** Undefined when no usable decision was made; then there is a refusal. */
+  readonly decided: { readonly decision: PackDecision; readonly pack: PackRef } | undefined;
+  /** Canonical pack input that the decision was made on. */
+  readonly packInput: string;
+  readonly refusal: Refusal | undefined;
+}
+
+export interface DecideDeps {
+  readonly packs: Packs;
+  readonly databaseClock: Pick<Clock, "nowMs">;
+}
+
+/** Obligations the gate can keep; a pack that asks for another one is refused, never half obeyed. */
+const KEPT_OBLIGATIONS: ReadonlySet<Obligation["type"]> = new Set(["require_approval", "limit", "egress", "mask_output"]);
+
+/** Lets one pack decide. Never throws for anything a pack does. */
+export function decideWithPack(deps: DecideDeps, context: StepContext, use: PackUse): PackVerdict {
+  const pack = deps.packs.get(use.packName);
+  if (pack === undefined) return missingPack(use);
+  const first = ask(deps, pack, context, use);
+  if (first.refusal !== undefined || first.decided === undefined || first.decided.decision.patches.length === 0) return first;
+  const { decision } = first.decided;
+  const patched = patchPayload(use.payload, decision.patches);
+  if (!patched.ok) return { ...first, refusal: { errorKind: "patch_not_allowed", reasons: [...decision.reasons, patched.reason] } };
+  // the same pack must accept its own redaction, or a retried step would be denied by it (spec 01, stability)
+  const second = ask(deps, pack, context, { ...use, payload: patched.payload });
+  const merged: PackVerdict = {
+    ...first,
+    details: [...first.details, ...second.details],
+    payload: patched.payload,
+    packInput: second.packInput,
+    isPatched: patched.payload.text !== use.payload.text,
+  };
+  return isStable(second, patched.payload)
+    ? merged
+    : { ...merged, refusal: { errorKind: "redaction_not_stable", reasons: [...decision.reasons, "redaction_not_stable"] } };
+}
+
+function isStable(second: PackVerdict, payload: Payload): boolean {
+  if (second.refusal !== undefined || second.decided === undefined) return false;
+  const { patches } = second.decided.decision;
+  if (patches.length === 0) return true;
+  const again = patchPayload(payload, patches);
+  return again.ok && again.payload.text === payload.text;
+}
+
+function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: PackUse): PackVerdict {
+  const asked = use.payload.place === "output" ? context : { ...context, inputs: use.payload.inputs, inputsText: use.payload.inputsText, execution: use.payload.execution };
+  const packInput = packInputText(asked, {
+    boundary: use.boundary,
+    timeMs: deps.databaseClock.nowMs(),
+    outputText: use.payload.place === "output" ? use.payload.text : undefined,
+    approvals: use.approvals,
+  });
+  const result = pack.evaluate(Buffer.from(packInput), context.step.tenantUid);
+  const base = { details: [], payload: use.payload, isPatched: false, packInput };
+  const evaluation = (decision: Pick<PackDecision, "effect" | "reasons" | "obligations" | "patches">): Evaluation => ({
+    stage: use.stage,
+    boundary: use.boundary,
+    effect: decision.effect,
+    reasons: decision.reasons,
+    patchPaths: decision.patches.map((patch) => patch.path),
+    obligations: decision.obligations,
+    pack: pack.ref,
+    origins: context.origins,
+    durationUs: result.durationUs,
+  });
+  if (!result.ok) {
+    const reasons = [`pack_${result.fault}`];
+    return {
+      ...base,
+      evaluations: [evaluation({ effect: "deny", reasons, obligations: [], patches: [] })],
+      decided: undefined,
+      refusal: { errorKind: "policy_error", reasons },
+    };
+  }
+  const { decision } = result;
+  const details = result.undeclared.length === 0 ? [] : [{ pack: pack.ref.id, undeclared: result.undeclared }];
+  return { ...base, details, evaluations: [evaluation(decision)], decided: { decision, pack: pack.ref }, refusal: refusalOf(decision, use) };
+}
+
+function refusalOf(decision: PackDecision, use: PackUse): Refusal | undefined {
+  const broken = (reason: ReasonCode): Refusal => ({ errorKind: "policy_error", reasons: [...decision.reasons, reason] });
+  if (decision.effect === "deny") return { errorKind: "policy_denied", reasons: decision.reasons };
+  if (decision.obligations.some((obligation) => !KEPT_OBLIGATIONS.has(obligation.type))) return broken("obligation_not_supported");
+  if (decision.effect === "hold" && use.stage === "inspect") return broken("hold_not_possible");
+  if (decision.effect !== "hold" && decision.obligations.some((obligation) => obligation.type === "require_approval")) {
+    return broken("approval_without_hold");
+  }
+  if (decision.effect === "allow" && decision.patches.length > 0) return broken("patches_without_redact");
+  return undefined;
+}
+
+function missingPack(use: PackUse): PackVerdict {
+  return {
+    evaluations: [],
+    details: [],
+    payload: use.payload,
+    isPatched: false,
+    decided: undefined,
+    packInput: "",
+    refusal: { errorKind: "policy_error", reasons: ["no_pack"] },
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * Stage 10, execute: the adapter performs the admitted step; whatever it does, the gate gets one result (spec 01).
+ *
+ * In: an admitted context, the lease's abort signal. Out: a result. An adapter that throws, answers nonsense or ignores
+ * its abort signal is a failed attempt, never a crash and never a wait without end. Not here: what becomes of it (inspect.ts).
+ */
+import type { VerifyToken } from "../core/capability.ts";
+import type { ExecutionContext, ExecutorResult } from "../executors/contract.ts";
+import type { Capability, StepContext } from "./context.ts";
+import { specToRun } from "./mint.ts";
+
+export interface ExecuteDeps {
+  readonly issuer: string;
+  readonly verifyToken: VerifyToken;
+  /** How long an aborted adapter may take to end before it is abandoned. */
+  readonly abortGraceMs: number;
+}
+
+export type Execute = (context: StepContext, capability: Capability, signal: AbortSignal) => Promise<ExecutorResult>;
+
+export function makeExecute(deps: ExecuteDeps): Execute {
+  return async (context, capability, signal) => {
+    const abandoned = abandonment(signal, deps.abortGraceMs);
+    try {
+      const call = capability.adapter.execute(executionContext(deps, context, capability), signal);
+      return checkShape(await Promise.race([call, abandoned.result]));
+    } catch (caught) {
+      // the text of a throw may hold payload: it passes inspect like any other error text
+      return failure("adapter_threw", caught instanceof Error ? caught.message : "the adapter threw no error");
+    } finally {
+      abandoned.stop();
+    }
+  };
+}
+
+function executionContext(deps: ExecuteDeps, context: StepContext, capability: Capability): ExecutionContext {
+  const { step } = context;
+  const effectKey = `${step.tenantUid}/${step.runUid}/${encodeURIComponent(step.stepId)}`;
+  return {
+    tenantUid: step.tenantUid,
+    runUid: step.runUid,
+    stepId: step.stepId,
+    attempt: step.attempt,
+    maxAttempts: step.spec.execution.max_attempts,
+    effectKey,
+    attemptKey: `${effectKey}/${step.attempt}`,
+    spec: specToRun(context),
+    settings: capability.settings,
+    isolation: capability.isolation,
+    token: capability.token,
+    issuer: deps.issuer,
+    request: { salt: capability.salt, canonical: capability.canonicalRequest },
+    verifyToken: deps.verifyToken,
+    demand: capability.demand,
+    reserved: context.request,
+    limits: capability.scope.limits,
+    checkpoint: step.checkpoint,
+    trace: step.run.trace,
+  };
+}
+
+/** Resolves `graceMs` after the abort, when an adapter has not ended by itself. */
+function abandonment(signal: AbortSignal, graceMs: number): { readonly result: Promise<ExecutorResult>; readonly stop: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort = (): void => undefined;
+  const result = new Promise<ExecutorResult>((resolve) => {
+    onAbort = () => {
+      timer = setTimeout(() => resolve(failure("abandoned", "the adapter did not end after its abort signal")), graceMs);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+  return {
+    result,
+    stop: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+/** Adapters are typed, but plugins are code of others: a result of another shape is an error, not a crash later. */
+function checkShape(result: ExecutorResult): ExecutorResult {
+  const isUsable =
+    typeof result === "object" && result !== null && Array.isArray(result.toolEvents) &&
+    (result.ok === true ? result.output !== undefined : result.ok === false && typeof result.code === "string" && typeof result.message === "string");
+  return isUsable ? result : failure("result_malformed", "the adapter's result is not of the contract's shape");
+}
+
+function failure(code: string, message: string): ExecutorResult {
+  return { ok: false, kind: "execution_error", retryable: true, code, message, toolEvents: [] };
+}

@@ -1,0 +1,63 @@
+/**
+ * What every record before the start has in common, taken from the context once (spec 00, records).
+ *
+ * Commitments hide the payload; their random bytes are sealed with it, so that whoever may open the payload can prove it.
+ * Not here: what only one kind of record says (prepare-admission.ts, settle-refusal.ts).
+ */
+import { canonicalJson } from "../core/canonical-json.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { GateEvidence } from "../evidence/gate-evidence.ts";
+import { evaluationMembers } from "../evidence/statement.ts";
+import type { StepContext } from "./context.ts";
+import { requestText, specDigest } from "./mint.ts";
+import type { SealedBlob } from "./ports.ts";
+import type { EvaluationRow, Redaction } from "./settlement.ts";
+
+export interface GateRecord {
+  readonly evidence: GateEvidence;
+  readonly blobs: readonly SealedBlob[];
+  readonly redaction: Redaction | undefined;
+  /** The evaluation row, once its record's id is known. */
+  readonly evaluations: (recordId: EvaluationRow["recordId"]) => EvaluationRow;
+}
+
+export function gateRecord(context: StepContext, atMs: number): GateRecord {
+  const { step, vault, runtimeDecision } = context;
+  const request = vault.commit(requestText(context));
+  const packInput = runtimeDecision === undefined ? undefined : vault.commit(runtimeDecision.packInput);
+  const place = (field: SealedBlob["place"]["field"]) => ({ runUid: step.runUid, stepId: step.stepId, field });
+  const inputBlob = vault.seal(place("pack_input"), canonicalJson({
+    pack_input: runtimeDecision?.packInput ?? "",
+    pack_input_nonce: packInput?.nonce ?? "",
+    request: requestText(context),
+    request_nonce: request.nonce,
+  }));
+  const detailsBlob = context.details.length === 0 ? undefined : vault.seal(place("details"), canonicalJson(context.details));
+  const redacted = context.patchPaths.length === 0 ? undefined : vault.seal(place("input"), context.inputsText);
+  return {
+    evidence: {
+      step: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
+      specDigest: specDigest(context),
+      requestCommitment: request.commitment,
+      packInputCommitment: packInput?.commitment,
+      pack: runtimeDecision?.pack,
+      tool: undefined,
+      evaluations: context.evaluations,
+      prev: step.lastRecord,
+      atMs,
+    },
+    blobs: [inputBlob, detailsBlob, redacted].filter((blob) => blob !== undefined),
+    redaction: redacted && {
+      oldBlob: step.inputBlob,
+      newBlob: redacted.blobId,
+      event: { paths: context.patchPaths, blob_id: redacted.blobId } satisfies JsonObject,
+    },
+    evaluations: (recordId) => ({
+      phase: "before",
+      recordId,
+      body: context.evaluations.map(evaluationMembers),
+      detailsBlob: detailsBlob?.blobId,
+      inputBlob: inputBlob.blobId,
+    }),
+  };
+}

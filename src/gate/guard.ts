@@ -1,0 +1,69 @@
+/**
+ * Stage 8, guard: the adapter says whether this machine and these settings let the step run, and the token is checked by
+ * the same code path that the adapter will use (spec 01). No token is a violation.
+ *
+ * Goes on with the isolation level, or finishes with every reason. An allow leaves no evaluation record, a deny does.
+ */
+import type { TokenExpectation, VerifyToken } from "../core/capability.ts";
+import type { Evaluation, PackRef } from "../core/decision.ts";
+import type { ErrorKind } from "../core/error-kind.ts";
+import type { Digest } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { WantedIsolation } from "../executors/contract.ts";
+import { type Capability, goOn, refuse, type Stage, type StageOutcome, type StepContext } from "./context.ts";
+import { specToRun } from "./mint.ts";
+
+export interface GuardDeps {
+  readonly issuer: string;
+  readonly verifyToken: VerifyToken;
+  readonly clockSkewSec: number;
+}
+
+/** The name under which a refused capability is recorded; it is the host's own check, so its digest is all zeros. */
+const CAPABILITY_GUARD: PackRef = { id: "capability_guard", version: "1.0.0", digest: "0".repeat(64) as Digest };
+
+export function makeGuard(deps: GuardDeps): Stage {
+  return async (context) => {
+    const { capability } = context;
+    if (capability === undefined) return deny(context, "capability_denied", ["missing"]);
+    const check = capability.adapter.check(specToRun(context), capability.settings, wantedIsolation(context));
+    if (!check.ok) return deny(context, check.kind, check.reasons);
+    const verdict = deps.verifyToken(capability.token, expectationOf(deps, context, capability));
+    if (!verdict.ok) return deny(context, "capability_denied", verdict.reasons);
+    return goOn({ ...context, capability: { ...capability, isolation: check.isolation } });
+  };
+}
+
+/** What guard and adapter demand of a token: exactly this attempt, this request, this scope. */
+export function expectationOf({ issuer, clockSkewSec }: Omit<GuardDeps, "verifyToken">, context: StepContext, capability: Capability): TokenExpectation {
+  const { step } = context;
+  return {
+    issuer,
+    audience: capability.adapter.audience,
+    subject: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
+    highestAttemptSeen: step.attempt,
+    request: { salt: capability.salt, canonical: capability.canonicalRequest },
+    demand: capability.demand,
+    clockSkewSec,
+  };
+}
+
+export function wantedIsolation({ step, authority }: StepContext): WantedIsolation {
+  const { type } = step.spec;
+  return { minimum: authority.minIsolation[type] ?? "none", weakerAllowed: authority.weakerIsolationAllowed.includes(type) };
+}
+
+function deny(context: StepContext, errorKind: ErrorKind, reasons: readonly string[], detail: JsonObject = {}): StageOutcome {
+  const evaluation: Evaluation = {
+    stage: "guard",
+    boundary: "scheduler",
+    effect: "deny",
+    reasons,
+    patchPaths: [],
+    obligations: [],
+    pack: CAPABILITY_GUARD,
+    origins: context.origins,
+    durationUs: 0,
+  };
+  return refuse({ ...context, evaluations: [...context.evaluations, evaluation] }, "guard", errorKind, reasons, detail);
+}

@@ -1,0 +1,79 @@
+/**
+ * Stage 5, guardrails: references resolved, inputs validated, then the tenant's floor and the step's own packs decide,
+ * each on the previous one's patched form (spec 01). A step can only add restrictions.
+ *
+ * Goes on, finishes, or remembers a hold for after stage 6. Not here: the tenant's runtime pack (decide.ts).
+ */
+import { canonicalJson } from "../core/canonical-json.ts";
+import type { Boundary, Origin } from "../core/decision.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { StepSpec } from "../core/step.ts";
+import { resolveReferences } from "../runs/references.ts";
+import { applyVerdict } from "./apply-verdict.ts";
+import { goOn, refuse, type Stage, type StepContext } from "./context.ts";
+import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
+import { guardrailPacks } from "./guardrail-packs.ts";
+import { inputPayload } from "./payload.ts";
+
+export interface GuardrailDeps extends DecideDeps {
+  /** Checks resolved inputs against the adapter's schema; field pointers of what is wrong, or undefined for an unknown type. */
+  readonly validateInputs: (type: string, inputs: JsonObject) => readonly string[] | undefined;
+}
+
+export function makeGuardrails(deps: GuardrailDeps): Stage {
+  return async (start) => {
+    const resolved = resolveInputs(start);
+    if (resolved === undefined) return refuse(start, "guardrails", "invalid_request", ["reference_missing"]);
+    let context = resolved;
+    const faults = deps.validateInputs(context.step.spec.type, context.inputs);
+    if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
+    if (faults.length > 0) return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], { fields: faults });
+    const packs = guardrailPacks(context.authority, context.step.spec);
+    if (!packs.ok) return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
+    for (const packName of packs.names) {
+      const verdict = decideWithPack(deps, context, {
+        packName,
+        stage: "guardrails",
+        boundary: ingressBoundary(context.step.spec),
+        payload: inputPayload(context.inputs, context.inputsText, context.execution),
+        approvals: [],
+      });
+      const next = applyVerdict(context, verdict, "guardrails");
+      if (next.kind !== "continue") return next;
+      context = rememberRuntimeDecision(context, next.context, packName, verdict);
+      if (verdict.isPatched && (deps.validateInputs(context.step.spec.type, context.inputs)?.length ?? 1) > 0) {
+        return refuse(context, "guardrails", "invalid_request", ["inputs_invalid_after_patch"]);
+      }
+    }
+    return goOn(context);
+  };
+}
+
+/** Steps that prompt a model are guarded as prompts, all others as tool calls. */
+export function ingressBoundary(spec: Pick<StepSpec, "type">): Boundary {
+  return spec.type === "llm" || spec.type === "agent" ? "ingress_prompt" : "ingress_tool";
+}
+
+/** The floor's decision counts for stage 6 when it is the runtime pack and nothing was patched after it (spec 01). */
+function rememberRuntimeDecision(
+  before: StepContext,
+  after: StepContext,
+  packName: string,
+  verdict: ReturnType<typeof decideWithPack>,
+): StepContext {
+  if (packName === before.authority.runtimePack && verdict.decided !== undefined) {
+    return { ...after, runtimeDecision: { pack: verdict.decided.pack, packInput: verdict.packInput } };
+  }
+  return verdict.isPatched ? { ...after, runtimeDecision: undefined } : after;
+}
+
+function resolveInputs(context: StepContext): StepContext | undefined {
+  const { step } = context;
+  const boundary = ingressBoundary(step.spec);
+  const origins: Origin[] = [{ boundary, source: "user" }];
+  if (step.referenced.size === 0) return { ...context, origins };
+  const resolution = resolveReferences(step.spec.inputs, (stepId) => step.referenced.get(stepId));
+  if (!resolution.ok) return undefined;
+  for (const stepId of step.referenced.keys()) origins.push({ boundary, source: "tool", runUid: step.runUid, stepId });
+  return { ...context, inputs: resolution.inputs, inputsText: canonicalJson(resolution.inputs), origins };
+}

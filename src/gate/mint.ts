@@ -1,0 +1,118 @@
+/**
+ * Stage 7, mint: the capability token for exactly this attempt (spec 01, design §5).
+ *
+ * Scope = what the adapter is about to do ∩ obligations of the packs ∩ flags of the step; limits = what *admit* will hold.
+ * In memory only: the token is in no row, log or event. Goes on or finishes `capability_mint_failed`.
+ */
+import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
+import type { Scope, ScopeDemand } from "../core/capability.ts";
+import type { Clock } from "../core/clock.ts";
+import { isStepgateError } from "../core/errors.ts";
+import type { Ids } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Signer } from "../core/keys.ts";
+import { executionJson, policyJson, type StepSpec } from "../core/step.ts";
+import { mintToken } from "../capability/mint-token.ts";
+import { narrowScope, scopeOf } from "../capability/narrow-scope.ts";
+import { requestDigest } from "../capability/request-digest.ts";
+import type { ExecutorAdapter } from "../executors/contract.ts";
+import { goOn, refuse, type RuntimeDecision, type Stage, type StepContext } from "./context.ts";
+import { deadlineOf } from "./deadline.ts";
+import { egressNarrowing } from "./egress-flags.ts";
+
+export interface MintDeps {
+  readonly issuer: string;
+  readonly signer: () => Signer;
+  readonly adapters: (type: string) => ExecutorAdapter | undefined;
+  readonly clock: Clock;
+  readonly databaseClock: Pick<Clock, "nowMs">;
+  readonly ids: Ids;
+  /** Longest life of a token of a step with effects: lease + 30 s (spec 10, tokens). */
+  readonly writeTokenLifetimeSec: number;
+}
+
+const MAX_LIFETIME_SEC = 900;
+
+export function makeMint(deps: MintDeps): Stage {
+  return async (context) => {
+    const adapter = deps.adapters(context.step.spec.type);
+    if (adapter === undefined) return refuse(context, "mint", "no_executor", ["no_executor"]);
+    const { runtimeDecision } = context;
+    if (runtimeDecision === undefined) return refuse(context, "mint", "policy_error", ["no_decision"]);
+    try {
+      return goOn({ ...context, capability: mint(deps, context, adapter, runtimeDecision) });
+    } catch (caught) {
+      if (!isStepgateError(caught)) throw caught;
+      return refuse(context, "mint", "capability_mint_failed", [caught.code.toLowerCase()]);
+    }
+  };
+}
+
+function mint(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter, { pack }: RuntimeDecision): NonNullable<StepContext["capability"]> {
+  const { step, authority } = context;
+  const settings = authority.executorSettings[step.spec.type] ?? adapter.defaultSettings;
+  const demand = withLimits(adapter.scope(specToRun(context), settings), context);
+  const scope: Scope = narrowScope(scopeOf(demand), [...context.obligations, ...egressNarrowing(step.spec.policy.guardrails)]);
+  const salt = deps.ids.random(32);
+  const canonicalRequest = requestText(context);
+  const admissionUid = deps.ids.uuid();
+  const { token, claims } = mintToken({
+    signer: deps.signer(),
+    issuer: deps.issuer,
+    audience: adapter.audience,
+    subject: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
+    jti: deps.ids.uuid(),
+    nowSec: Math.floor(deps.clock.nowMs() / 1000),
+    ttlSec: lifetimeSec(deps, context, adapter),
+    context: {
+      tenant: step.tenantUid,
+      run_uid: step.runUid,
+      step: step.stepId,
+      attempt: step.attempt,
+      spec_digest: specDigest(context),
+      request_digest: requestDigest(salt, canonicalRequest),
+      pack: { id: pack.id, version: pack.version, digest: pack.digest },
+      admission_uid: admissionUid,
+    },
+    scope,
+  });
+  // the level that will be used is known only once *guard* has asked the adapter
+  return { adapter, settings, isolation: "none", demand, scope, token, claims, salt, canonicalRequest, admissionUid };
+}
+
+/** The step in the form that would run: after references and patches. */
+export function specToRun(context: StepContext): StepSpec {
+  return { ...context.step.spec, inputs: context.inputs, execution: context.execution };
+}
+
+/** The request as approvals, tokens and records mean it, in canonical form. */
+export function requestText(context: StepContext): string {
+  const execution = canonicalJson(executionJson(context.execution));
+  return `{"execution":${execution},"inputs":${context.inputsText},"step":${canonicalJson(context.step.stepId)},"type":${canonicalJson(context.step.spec.type)}}`;
+}
+
+/** Digest of the step's spec without its payload, so that the token may carry it. */
+export function specDigest(context: StepContext): ReturnType<typeof sha256Hex> {
+  const { spec } = context.step;
+  const form: JsonObject = { type: spec.type, slug: spec.slug ?? "", policy: policyJson(spec.policy), execution: executionJson(context.execution) };
+  return sha256Hex(canonicalJson(form));
+}
+
+function withLimits(demand: ScopeDemand, context: StepContext): ScopeDemand {
+  const { request } = context;
+  return {
+    ...demand,
+    limits: {
+      ...demand.limits,
+      ...(request.tokens > 0 ? { tokens: request.tokens } : {}),
+      ...(request.usdMicros > 0 ? { usd_micros: request.usdMicros } : {}),
+    },
+  };
+}
+
+function lifetimeSec(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter): number {
+  const deadlineMs = deadlineOf(context.step);
+  const restSec = deadlineMs === undefined ? MAX_LIFETIME_SEC : Math.ceil((deadlineMs - deps.databaseClock.nowMs()) / 1000);
+  const effectsSec = adapter.describe().effects === "write" ? deps.writeTokenLifetimeSec : MAX_LIFETIME_SEC;
+  return Math.max(1, Math.min(MAX_LIFETIME_SEC, restSec, effectsSec));
+}

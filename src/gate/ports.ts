@@ -1,0 +1,82 @@
+/**
+ * What the gate needs from outside, in its own words.
+ *
+ * Each port is required; there is no stage that works without one. Not here: who provides it (main.ts).
+ */
+import type { Amount } from "../core/amount.ts";
+import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Batch } from "../evidence/batch.ts";
+import type { LoadedPack } from "../policy/pack.ts";
+import type { Breakpoint } from "./context.ts";
+import type { LeasedStep } from "./leased-step.ts";
+import type { Admission, Settlement } from "./settlement.ts";
+
+/** Where a sealed payload belongs; it opens nowhere else. */
+export interface BlobPlace {
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+  readonly field: "input" | "output" | "error" | "checkpoint" | "labels" | "details" | "pack_input" | "tool_events";
+}
+
+/** A sealed payload ready to be stored: ciphertext and its wrapped key, never the plaintext. */
+export interface SealedBlob {
+  readonly blobId: BlobId;
+  readonly place: BlobPlace;
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+/** One tenant's payload keys, loaded. */
+export interface TenantVault {
+  readonly seal: (place: BlobPlace, text: string) => SealedBlob;
+  /** Keyed digest for internal equality only (snapshots, idempotency); no route returns it. */
+  readonly digest: (purpose: "snapshot" | "submission" | "approval", text: string) => string;
+  /** SHA-256 over fresh random bytes and the text; the bytes come back so that they can be sealed with the payload. */
+  readonly commit: (text: string) => { readonly commitment: Digest; readonly nonce: string };
+}
+
+export interface Packs {
+  readonly get: (name: string) => LoadedPack | undefined;
+}
+
+export interface BreakpointList {
+  readonly find: (step: LeasedStep) => Promise<Breakpoint | undefined>;
+}
+
+/** Ceilings of this worker; taken before a step decides, given back exactly once on every exit. */
+export interface InFlight {
+  /** A release, or undefined when there is no room now. */
+  readonly take: (request: Amount) => (() => void) | undefined;
+}
+
+export type AdmitOutcome =
+  | { readonly kind: "started" }
+  /** The lease was lost: nothing was changed, nothing may be. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "changed" }
+  | { readonly kind: "run_stopped" }
+  | { readonly kind: "quota_wait"; readonly detail: JsonObject }
+  | { readonly kind: "quota_exceeded"; readonly detail: JsonObject }
+  | { readonly kind: "budget_exceeded"; readonly detail: JsonObject }
+  | { readonly kind: "caller_revoked" };
+
+export interface SettleOutcome {
+  readonly isSettled: boolean;
+  readonly runStatus: string | undefined;
+}
+
+export interface PipelineStore {
+  /** One transaction: fence, reserve, record, start. Outcomes in the order of `admissions`. */
+  readonly admit: (admissions: readonly Admission[], batch: Batch) => Promise<readonly AdmitOutcome[]>;
+  /** One transaction: outcome, ledger, next steps. Outcomes in the order of `settlements`. */
+  readonly settle: (
+    settlements: readonly Settlement[],
+    batches: readonly Batch[],
+    isReaping: boolean,
+  ) => Promise<readonly SettleOutcome[]>;
+}
+
+/** Signs record ids of one transaction with one key. */
+export type SignBatch = (purpose: "decision" | "artifact", ids: readonly (RecordId | Digest)[]) => Batch;

@@ -1,0 +1,51 @@
+/**
+ * Stage 9, admit, first half: everything one admission writes, as one value (spec 01).
+ *
+ * Pure but for randomness in the vault. The reservation in the record is what *admit* holds exactly; a step that the
+ * transaction turns away leaves nothing of this behind. Not here: signing and the transaction (commit-batch.ts).
+ */
+import { canonicalDigest } from "../core/canonical-json.ts";
+import type { JsonObject } from "../core/json.ts";
+import { buildAdmission } from "../evidence/admission.ts";
+import type { Capability, StepContext } from "./context.ts";
+import { gateRecord } from "./gate-record.ts";
+import type { Admission } from "./settlement.ts";
+
+export function prepareAdmission(context: StepContext, capability: Capability, atMs: number): Admission {
+  const { step, request } = context;
+  const common = gateRecord(context, atMs);
+  const { jti } = capability.claims;
+  const record = buildAdmission({
+    ...common.evidence,
+    admissionUid: capability.admissionUid,
+    token: { jti, scopeDigest: canonicalDigest({ ...capability.scope } as unknown as JsonObject) },
+    reserved: request,
+    isolation: capability.isolation,
+    approvalRecord: undefined,
+  });
+  return {
+    address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },
+    authorityVersion: step.authorityVersion,
+    callerKeyId: step.run.caller.keyId,
+    request,
+    attempt: step.attempt,
+    record,
+    jti,
+    started: {
+      attempt: step.attempt,
+      lease_epoch: step.leaseEpoch,
+      admission_record: record.id,
+      admission_uid: capability.admissionUid,
+      jti,
+      isolation: capability.isolation,
+      executor: step.spec.type,
+      effects: [...new Set(context.evaluations.map((evaluation) => evaluation.effect))],
+      redacted_paths: context.patchPaths,
+      reserved: { tokens: request.tokens, usd_micros: request.usdMicros },
+    },
+    evaluations: common.evaluations(record.id),
+    blobs: common.blobs,
+    redaction: common.redaction,
+    approvalId: undefined,
+  };
+}

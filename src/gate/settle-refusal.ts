@@ -1,0 +1,136 @@
+/**
+ * Settlements of steps that did not start: refused, held, paused, put back (spec 01, settle).
+ *
+ * In: a stage's outcome. Out: one value for one transaction. Not here: ends of attempts (settle-attempt.ts).
+ */
+import type { Ids, RecordId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import { buildDecisionArtifact, type DecisionArtifact } from "../evidence/decision-artifact.ts";
+import { buildHold } from "../evidence/hold.ts";
+import { buildRefusal, type RefusalStage } from "../evidence/refusal.ts";
+import type { StageOutcome, StepContext } from "./context.ts";
+import { gateRecord } from "./gate-record.ts";
+import { specDigest } from "./mint.ts";
+import type { Settlement } from "./settlement.ts";
+
+export interface SettleDeps {
+  readonly instanceUid: string;
+  readonly workerName: string;
+  readonly ids: Ids;
+  readonly databaseClock: { readonly nowMs: () => number };
+}
+
+type NotStarted = Exclude<StageOutcome, { readonly kind: "continue" }>;
+
+export function makeSettleRefusal(deps: SettleDeps): (outcome: NotStarted) => Settlement {
+  return (outcome) => {
+    switch (outcome.kind) {
+      case "finish": return settleFinish(deps, outcome);
+      case "hold": return settleHold(deps, outcome);
+      case "pause": return {
+        ...bare(outcome.context), kind: "paused", breakpoint: outcome.breakpoint,
+        event: { spec_digest: specDigest(outcome.context), started_at_ms: deps.databaseClock.nowMs() },
+      };
+      case "defer": return { ...bare(outcome.context), kind: "deferred", delayMs: outcome.delayMs, reason: outcome.reason };
+    }
+  };
+}
+
+function settleFinish(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "finish" }>): Settlement {
+  const { context, errorKind, reasons, detail } = outcome;
+  const common = gateRecord(context, deps.databaseClock.nowMs());
+  const artifact = decisionArtifact(deps, context, []);
+  const stage: RefusalStage = outcome.stage === "breakpoint" ? "deadline" : outcome.stage;
+  const record = buildRefusal({ ...common.evidence, errorKind, stage, reasons, decisionArtifact: artifact?.id });
+  return {
+    ...bare(context),
+    kind: "refused",
+    errorKind,
+    reasons,
+    records: [record],
+    artifact,
+    evaluations: common.evaluations(record.id),
+    blobs: common.blobs,
+    redaction: common.redaction,
+    events: [
+      ...(common.redaction === undefined ? [] : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
+      {
+        type: "step_refused",
+        data: {
+          error_kind: errorKind, stage, reasons, refusal_record: record.id, lease_epoch: context.step.leaseEpoch,
+          executor: context.step.spec.type, redacted_paths: context.patchPaths, detail,
+          budget: { reserved: { tokens: 0, usd_micros: 0 }, actual: { tokens: 0, usd_micros: 0 } },
+          ...(artifact === undefined ? {} : { artifact: artifact.id }),
+        },
+      },
+    ],
+    audit: auditOf(deps, context, "step.failed", "failed"),
+  };
+}
+
+function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold" }>): Settlement {
+  const { context, role, ttlSeconds, shownDigest } = outcome;
+  const nowMs = deps.databaseClock.nowMs();
+  const common = gateRecord(context, nowMs);
+  const approvalId = deps.ids.uuid();
+  const record = buildHold({
+    ...common.evidence,
+    shownCommitment: common.evidence.requestCommitment,
+    role,
+    expiresAtMs: nowMs + ttlSeconds * 1000,
+  });
+  return {
+    ...bare(context),
+    kind: "held",
+    approval: { approvalId, holdRecord: record.id, shownDigest, role, ttlSeconds },
+    records: [record],
+    evaluations: common.evaluations(record.id),
+    blobs: common.blobs,
+    redaction: common.redaction,
+    events: [
+      ...(common.redaction === undefined ? [] : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
+      { type: "step_held", data: { hold_record: record.id, approval_id: approvalId, role, lease_epoch: context.step.leaseEpoch } },
+    ],
+    audit: auditOf(deps, context, "step.held", "held"),
+  };
+}
+
+/** The decision artifact of one end of a step, or undefined when no pack and no guard ever looked at it. */
+export function decisionArtifact(
+  deps: Pick<SettleDeps, "instanceUid">,
+  context: StepContext,
+  attestationIds: readonly RecordId[],
+  after: StepContext["evaluations"] = [],
+): DecisionArtifact | undefined {
+  const { step } = context;
+  const evaluations = [...context.evaluations, ...after];
+  if (evaluations.length === 0) return undefined;
+  return buildDecisionArtifact({
+    runUid: step.runUid,
+    stepId: step.stepId,
+    evaluations: evaluations.map((evaluation) => ({ attempt: step.attempt, evaluation })),
+    attestationIds,
+    instanceUid: deps.instanceUid,
+    profile: "policy",
+    capability: undefined,
+  });
+}
+
+export function auditOf(deps: Pick<SettleDeps, "workerName">, { step }: StepContext, action: string, status: string): NonNullable<Settlement["audit"]> {
+  const resource: JsonObject = { run_id: step.runUid, step_id: step.stepId, status, attempt: step.attempt, worker: deps.workerName };
+  return { actor: "scheduler", action, resource };
+}
+
+/** A settlement that writes nothing but its state; callers add what they have. */
+export function bare({ step }: StepContext): Omit<Settlement, "kind"> {
+  return {
+    address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },
+    events: [],
+    records: [],
+    artifact: undefined,
+    evaluations: undefined,
+    blobs: [],
+    redaction: undefined,
+    audit: undefined,
+  } as Omit<Settlement, "kind">;
+}

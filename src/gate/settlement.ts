@@ -1,0 +1,99 @@
+/**
+ * What a step writes when it starts and when it ends: two values, each handed to one transaction.
+ *
+ * In: built by the gate. Out: to the store, which writes it whole or not at all. Not here: SQL (storage/).
+ */
+import type { Amount } from "../core/amount.ts";
+import type { ErrorKind } from "../core/error-kind.ts";
+import type { EventType } from "../core/event.ts";
+import type { BlobId, LeaseEpoch, RecordId, RunUid, StepId, TenantUid, WorkerId } from "../core/ids.ts";
+import type { IsolationLevel } from "../core/isolation.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { UsageSource } from "../evidence/outcome.ts";
+import type { DecisionArtifact } from "../evidence/decision-artifact.ts";
+import type { EvidenceRecord } from "../evidence/statement.ts";
+import type { Breakpoint, DeferReason } from "./context.ts";
+import type { SealedBlob } from "./ports.ts";
+
+export interface StepAddress {
+  readonly tenantUid: TenantUid;
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+  readonly leaseEpoch: LeaseEpoch;
+}
+
+export interface EvaluationRow {
+  readonly phase: "before" | "after";
+  readonly recordId: RecordId;
+  readonly body: JsonValue;
+  readonly detailsBlob: BlobId | undefined;
+  readonly inputBlob: BlobId | undefined;
+}
+
+export interface Redaction {
+  readonly oldBlob: BlobId;
+  readonly newBlob: BlobId;
+  readonly event: JsonObject;
+}
+
+export interface Admission {
+  readonly address: StepAddress;
+  readonly authorityVersion: number;
+  readonly callerKeyId: string;
+  readonly request: Amount;
+  readonly attempt: number;
+  readonly record: EvidenceRecord;
+  readonly jti: string;
+  readonly started: JsonObject;
+  readonly evaluations: EvaluationRow;
+  readonly blobs: readonly SealedBlob[];
+  readonly redaction: Redaction | undefined;
+  readonly approvalId: string | undefined;
+}
+
+interface SettlementBase {
+  readonly address: StepAddress;
+  readonly events: readonly { readonly type: EventType; readonly data: JsonObject }[];
+  readonly records: readonly EvidenceRecord[];
+  readonly artifact: DecisionArtifact | undefined;
+  readonly evaluations: EvaluationRow | undefined;
+  readonly blobs: readonly SealedBlob[];
+  readonly redaction: Redaction | undefined;
+  readonly audit: { readonly actor: string; readonly action: string; readonly resource: JsonObject } | undefined;
+}
+
+export interface AttemptEnd {
+  readonly attempt: number;
+  readonly outcomeRecord: RecordId;
+  readonly outputBlob: BlobId | undefined;
+  readonly outputDigest: string | undefined;
+  readonly errorBlob: BlobId | undefined;
+  readonly checkpointBlob: BlobId | undefined;
+  readonly actual: Amount;
+  readonly usageSource: UsageSource;
+  readonly provider: string | undefined;
+  readonly providerVersion: string | undefined;
+  readonly isolation: IsolationLevel | undefined;
+  readonly toolEvents: number;
+  readonly isLost: boolean;
+}
+
+export type Settlement = SettlementBase &
+  (
+    | { readonly kind: "succeeded"; readonly end: AttemptEnd }
+    | {
+        readonly kind: "failed" | "cancelled";
+        readonly end: AttemptEnd;
+        readonly errorKind: ErrorKind;
+        readonly reasons: readonly string[];
+        readonly reapedFrom?: WorkerId;
+      }
+    | { readonly kind: "retry"; readonly end: AttemptEnd; readonly errorKind: ErrorKind; readonly notBeforeMs: number; readonly reapedFrom?: WorkerId }
+    | { readonly kind: "refused"; readonly errorKind: ErrorKind; readonly reasons: readonly string[] }
+    | {
+        readonly kind: "held";
+        readonly approval: { readonly approvalId: string; readonly holdRecord: RecordId; readonly shownDigest: string; readonly role: string; readonly ttlSeconds: number };
+      }
+    | { readonly kind: "paused"; readonly breakpoint: Breakpoint; readonly event: JsonObject }
+    | { readonly kind: "deferred"; readonly delayMs: number; readonly reason: DeferReason | undefined }
+  );

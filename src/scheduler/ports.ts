@@ -1,0 +1,102 @@
+/**
+ * What the scheduler needs of the hot queue, in its own words. Time is the database's; every write carries the epoch.
+ *
+ * Not here: SQL (storage/), what happens to a claimed step (gate/).
+ */
+import type { Amount } from "../core/amount.ts";
+import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { TenantAuthority } from "../core/tenant.ts";
+import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
+import type { TenantVault } from "../gate/ports.ts";
+import type { StepAddress } from "../gate/settlement.ts";
+
+/** A claimed step with its payloads still sealed. */
+export interface ClaimedStep
+  extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "run"> {
+  readonly isAlone: boolean;
+  readonly origin: StepId | undefined;
+  /** The stored spec: everything but id and inputs. */
+  readonly spec: JsonObject;
+  readonly checkpointBlob: BlobId | undefined;
+  readonly labelsBlob: BlobId | undefined;
+  readonly refs: readonly StepId[];
+  readonly run: Omit<LeasedRun, "labels">;
+  readonly nowMs: number;
+}
+
+/** An attempt whose worker is gone. */
+export interface LostAttempt {
+  readonly address: StepAddress;
+  readonly workerId: string;
+  readonly attempt: number;
+  readonly lostAttempts: number;
+  readonly reserved: Amount;
+  readonly admissionRecord: RecordId;
+  readonly jti: string;
+  readonly startedAtMs: number;
+  readonly type: string;
+  readonly nowMs: number;
+}
+
+export interface WantedBlob {
+  readonly tenantUid: TenantUid;
+  readonly blobId: BlobId;
+}
+
+export interface OpenableBlob {
+  readonly tenantUid: TenantUid;
+  readonly blobId: BlobId;
+  readonly runUid: RunUid;
+  readonly stepId: string;
+  readonly field: string;
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+export interface WantedStep {
+  readonly tenantUid: TenantUid;
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+}
+
+export interface ReferredStep extends WantedStep {
+  readonly inputBlob: BlobId;
+  readonly outputBlob: BlobId | undefined;
+}
+
+export interface Queue {
+  /** Registers this worker, or extends the one lease under which it holds its steps; false once it has lapsed. */
+  readonly extendLease: (leaseMs: number) => Promise<boolean>;
+  readonly endLease: () => Promise<void>;
+  /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */
+  readonly claim: (input: { readonly types: readonly string[]; readonly maxSteps: number }) => Promise<readonly ClaimedStep[]>;
+  readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, OpenableBlob>>;
+  readonly readReferred: (wanted: readonly WantedStep[]) => Promise<readonly ReferredStep[]>;
+  /** Which of these runs were asked to stop. */
+  readonly findCancelled: (runs: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid }[]) => Promise<readonly RunUid[]>;
+  readonly releaseLapsed: (limit: number) => Promise<number>;
+  readonly findLost: (limit: number) => Promise<readonly LostAttempt[]>;
+  readonly wakeOthers: () => Promise<void>;
+}
+
+export interface Authorities {
+  /** The tenant's authority at exactly this version, or a newer one. @throws {StepgateError} STORE_UNAVAILABLE. */
+  readonly at: (tenantUid: TenantUid, version: number) => Promise<TenantAuthority>;
+}
+
+export interface OpeningVault extends TenantVault {
+  /** Opens a blob at its place. @throws {StepgateError} BLOB_UNREADABLE. */
+  readonly open: (blob: OpenableBlob, place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string }) => string;
+}
+
+export interface Vaults {
+  readonly of: (tenantUid: TenantUid) => Promise<OpeningVault>;
+}
+
+/** Wakes the claim loop when steps may have become ready; a missed call costs the idle backoff. */
+export interface WakeSignal {
+  readonly onReady: (wake: () => void) => () => void;
+}
+

@@ -1,0 +1,67 @@
+/**
+ * Statements of the pipeline: claim, admit, settle, leases. Each is one call of a function of migrations 0003 to 0006.
+ */
+
+/** Registers worker $1 (pid $2, host $3) or extends its lease by $4 ms; false when the lease has lapsed. */
+export const EXTEND_LEASE = `select stepgate.extend_lease($1, $2, $3, $4) as held`;
+
+/** Ends a worker's lease at once, so that the reaper need not wait for it; its steps are handed back before. */
+export const END_LEASE = `delete from stepgate.workers where worker_id = $1`;
+
+/**
+ * Leases up to $3 due steps of types $2 to worker $1, tenants by stride, one index walk inside a tenant's share.
+ * Locks rows with SKIP LOCKED, so workers never wait for each other; the epoch fences a worker whose lease lapsed.
+ */
+export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3)`;
+
+/** Payloads by (tenant, id), of many tenants at once: the pairs stand in two arrays of equal length. */
+export const READ_BLOBS = `
+  select b.tenant_uid, b.blob_id, b.run_uid, b.step_id, b.field, b.key_id, b.wrapped_key, b.sealed
+    from unnest($1::uuid[], $2::uuid[]) as wanted (tenant_uid, blob_id)
+    join stepgate.blobs b on b.tenant_uid = wanted.tenant_uid and b.blob_id = wanted.blob_id`;
+
+/** Blob ids of what inputs refer to: outputs of steps, and for an origin its inputs too. */
+export const READ_REFERRED_STEPS = `
+  select s.tenant_uid, s.run_uid, s.step_id, s.input_blob, s.output_blob
+    from unnest($1::uuid[], $2::uuid[], $3::text[]) as wanted (tenant_uid, run_uid, step_id)
+    join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (wanted.tenant_uid, wanted.run_uid, wanted.step_id)`;
+
+/** Worker $1 admits items $2 (jsonb) under signed batch $3 (jsonb). */
+export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps($1, $2, $3) order by ordinal`;
+
+/** Worker $1 settles items $3 with signed batches $4; $2: the reaper settles in the name of a dead worker. */
+export const SETTLE_STEPS = `select ordinal, outcome, run_status from stepgate.settle_steps($1, $2, $3, $4) order by ordinal`;
+
+/** Whether a batch was committed: its id was made here, so a commit in doubt can be read back. */
+export const FIND_BATCH_RECORDS = `
+  select r.record_id from stepgate.record_batches b
+    left join stepgate.records r on r.batch_id = b.batch_id where b.batch_id = $1`;
+
+/** Breakpoints of one run that name step $3, slug $4 or type $5; the most exact first. */
+export const FIND_BREAKPOINT = `
+  select target, value from stepgate.breakpoints
+   where tenant_uid = $1 and run_uid = $2
+     and ((target = 'step' and value = $3) or (target = 'slug' and value = $4) or (target = 'type' and value = $5))
+   order by array_position(array['step', 'slug', 'type'], target) limit 1`;
+
+/** Runs among those given that were asked to stop; the worker aborts what it executes of them. */
+export const FIND_CANCELLED_RUNS = `
+  select h.tenant_uid, h.run_uid from unnest($1::uuid[], $2::uuid[]) as wanted (tenant_uid, run_uid)
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (wanted.tenant_uid, wanted.run_uid) where h.is_cancelled`;
+
+/** Hands steps of lapsed workers that never started back to the queue. */
+export const RELEASE_LAPSED = `select stepgate.release_lapsed($1) as released`;
+
+/** Running steps whose worker's lease has lapsed: attempts to be closed as lost. Instance-wide: any process may reap. */
+export const FIND_LOST = `
+  select r.tenant_uid, r.run_uid, r.step_id, r.lease_owner, r.lease_epoch, r.attempts_made, r.reserved_tokens,
+         r.reserved_usd_micros, r.admission_record, r.jti, stepgate.epoch_ms(r.started_at) as started_at_ms,
+         s.lost_attempts, s.spec, stepgate.epoch_ms(clock_timestamp()) as now_ms
+    from stepgate.ready_steps r
+    join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (r.tenant_uid, r.run_uid, r.step_id)
+   where r.state = 'running'
+     and not exists (select 1 from stepgate.workers w where w.worker_id = r.lease_owner and w.lease_until > clock_timestamp())
+   order by r.lease_owner, r.tenant_uid, r.run_uid, r.step_id limit $1`;
+
+/** Wakes waiting workers; sent outside the transactions that queue steps, since NOTIFY serialises commits. */
+export const NOTIFY_READY = `select pg_notify('stepgate_ready', '')`;
