@@ -1,7 +1,7 @@
 /**
  * Artifact metadata with its signature: what a reader is given beside the bytes (spec 04, decision artifact).
  *
- * In: metadata with its manifest, and the `artifact` batch whose leaf is the manifest's digest. Out: metadata that verifies
+ * In: metadata with its manifest, and the `artifact` batch whose leaf is the metadata's digest. Out: metadata that verifies
  * alone with a pinned root. Not here: verification (verify-artifacts.ts).
  */
 import type { JsonObject } from "../core/json.ts";

@@ -1,7 +1,7 @@
 /**
  * Batches: one signature for all records of one transaction (spec 00, records; performance.md rule 1).
  *
- * In: record ids (or manifest digests of artifacts) and a signer. Out: a Merkle tree (RFC 6962) over their 32 bytes each,
+ * In: record ids (or metadata digests of artifacts) and a signer. Out: a Merkle tree (RFC 6962) over their 32 bytes each,
  * and one DSSE-signed statement over its root; a path per leaf. Not here: storing either in that same transaction.
  */
 
@@ -10,7 +10,7 @@ import type { ArtifactId, BatchId, Digest, RecordId } from "../core/ids.ts";
 import { DIGEST_PATTERN } from "../core/ids.ts";
 import type { Signer } from "../core/keys.ts";
 import { type Envelope, makeEnvelope, preAuthEncoding, STATEMENT_PAYLOAD_TYPE } from "./dsse.ts";
-import { inclusionPath, leafHash, merkleRoot } from "./merkle.ts";
+import { inclusionPath, leafHash, merkleLevels, merkleRoot } from "./merkle.ts";
 import { predicateType, statementText, timeText } from "./statement.ts";
 
 const LEAF_BYTES = 32;
@@ -64,12 +64,19 @@ export function signBatch(
   return { batchId, kid: signer.kid, statement, signature, size: ids.length, leaves };
 }
 
-/** The path of leaf `index`. @throws {StepgateError} INTERNAL when the batch has no such leaf. */
+/** Paths of a batch's leaves; the tree is built once. @throws {StepgateError} INTERNAL when there is no such leaf. */
+export function inclusionsOf(batch: Pick<Batch, "leaves">): (index: number) => Inclusion {
+  const levels = merkleLevels(leafHashes(batch.leaves));
+  return (index) => {
+    if (levels[0]?.[index] === undefined) throw new StepgateError("INTERNAL", { reason: "no such leaf", index });
+    const path = inclusionPath(levels, index).map((node) => Buffer.from(node).toString("hex") as Digest);
+    return { index, path };
+  };
+}
+
+/** The path of one leaf. @throws {StepgateError} INTERNAL when there is no such leaf. */
 export function inclusionOf(batch: Pick<Batch, "leaves">, index: number): Inclusion {
-  const hashes = leafHashes(batch.leaves);
-  if (hashes[index] === undefined) throw new StepgateError("INTERNAL", { reason: "no such leaf", index });
-  const path = inclusionPath(hashes, index).map((node) => Buffer.from(node).toString("hex") as Digest);
-  return { index, path };
+  return inclusionsOf(batch)(index);
 }
 
 /** The batch as any DSSE reader takes it. */

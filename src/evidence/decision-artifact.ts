@@ -4,7 +4,7 @@
  * In: the step's evaluations with their attempts. Out: payload, id, metadata with its C2PA-style manifest, and the
  * summary that a step's view shows. It holds no payload of the step, so it is stored unsealed.
  */
-import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
+import { canonicalDigest, canonicalJson, sha256Hex } from "../core/canonical-json.ts";
 import { type Boundary, dominantEffect, type Effect, type Evaluation, type ReasonCode } from "../core/decision.ts";
 import type { ArtifactId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
@@ -34,8 +34,8 @@ export interface DecisionArtifact {
   readonly mediaType: typeof DECISION_ARTIFACT_MEDIA_TYPE;
   /** Without its signature (artifact-signature.ts). */
   readonly metadata: JsonObject;
-  /** What the `artifact` key signs, as a leaf of its batch. */
-  readonly manifestDigest: Digest;
+  /** What the `artifact` key signs, as a leaf of its batch: SHA-256 of the canonical metadata, which names the payload. */
+  readonly metadataDigest: Digest;
 }
 
 /** What a step's view shows of its decisions; previews are added by who may open them. */
@@ -52,15 +52,18 @@ export interface DecisionSummary {
 
 /** Builds the decision artifact of one ended step. Pure. */
 export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): DecisionArtifact {
+  // run and step make the payload this step's own: equal evaluations of two steps must not share one artifact
   const entries = evidence.evaluations.map(({ attempt, evaluation }) => ({
     attempt,
+    run_uid: evidence.runUid,
+    step: evidence.stepId,
     ...evaluationMembers(evaluation),
   }));
   const payload = canonicalJson(entries);
   const id = sha256Hex(payload) as string as ArtifactId;
   const evaluations = evidence.evaluations.map(({ evaluation }) => evaluation);
   const summary = summarise(evaluations);
-  const { manifest, digest } = buildManifest({
+  const manifest = buildManifest({
     artifactId: id,
     mediaType: DECISION_ARTIFACT_MEDIA_TYPE,
     kind: DECISION_ARTIFACT_KIND,
@@ -78,7 +81,7 @@ export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): Decis
     kind: DECISION_ARTIFACT_KIND,
     trust_origin: { artifact: id, run: evidence.runUid, step: evidence.stepId, system: evidence.instanceUid },
   };
-  return { id, payload, mediaType: DECISION_ARTIFACT_MEDIA_TYPE, metadata, manifestDigest: digest };
+  return { id, payload, mediaType: DECISION_ARTIFACT_MEDIA_TYPE, metadata, metadataDigest: canonicalDigest(metadata) };
 }
 
 /** The summary of some evaluations, in their order. */

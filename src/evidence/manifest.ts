@@ -1,10 +1,9 @@
 /**
  * The C2PA-style manifest of an artifact: C2PA's vocabulary in our own JSON, signed by our own means (spec 04).
  *
- * No C2PA reader accepts it and none is promised to. Its digest is what the `artifact` key signs, so payload, manifest and
- * evidence stand or fall together. Not here: payloads (decision-artifact.ts), signing (batch.ts).
+ * No C2PA reader accepts it and none is promised to. It is part of an artifact's metadata, whose digest the `artifact` key
+ * signs. Not here: payloads (decision-artifact.ts), signing (batch.ts).
  */
-import { canonicalDigest } from "../core/canonical-json.ts";
 import type { Boundary, Effect, ReasonCode } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { ArtifactId, Digest, RecordId, RunUid } from "../core/ids.ts";
@@ -44,12 +43,6 @@ export interface ManifestEvidence {
   readonly capability: CapabilityEvidence | undefined;
 }
 
-export interface Manifest {
-  readonly manifest: JsonObject;
-  /** SHA-256 of the canonical manifest: the leaf that the artifact's batch signs. */
-  readonly digest: Digest;
-}
-
 /** Reads a profile's name; `policy-evidence` is `policy`. @throws {StepgateError} FIELD_INVALID for any other word. */
 export function readProfile(name: string): ManifestProfile {
   const profile = MANIFEST_PROFILES.find((known) => known === (name === "policy-evidence" ? "policy" : name));
@@ -67,10 +60,10 @@ export function manifestSubject({
 }
 
 /** Builds the manifest in its profile. Pure. */
-export function buildManifest(evidence: ManifestEvidence): Manifest {
+export function buildManifest(evidence: ManifestEvidence): JsonObject {
   const subject = manifestSubject(evidence);
   const { profile, policy, capability } = evidence;
-  const manifest = members({
+  return members({
     attestation_ids: evidence.attestationIds,
     capability_evidence: profile === "full" && capability !== undefined ? capabilityMembers(capability) : undefined,
     identity_evidence:
@@ -89,7 +82,6 @@ export function buildManifest(evidence: ManifestEvidence): Manifest {
     profile,
     subject,
   });
-  return { manifest, digest: canonicalDigest(manifest) };
 }
 
 function capabilityMembers(capability: CapabilityEvidence): JsonObject {

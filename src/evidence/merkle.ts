@@ -20,23 +20,28 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 
 /** The tree's root; SHA-256 of nothing for no leaves. */
 export function merkleRoot(leafHashes: readonly Uint8Array[]): Uint8Array {
-  if (leafHashes.length === 0) return hash("sha256", "", "buffer");
-  let level = leafHashes;
-  while (level.length > 1) level = parents(level);
-  return level[0] ?? new Uint8Array();
+  return merkleLevels(leafHashes).at(-1)?.[0] ?? hash("sha256", "", "buffer");
+}
+
+/** All levels of the tree, leaves first, root last. */
+export function merkleLevels(leafHashes: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const levels = [leafHashes];
+  for (let level = leafHashes; level.length > 1; ) {
+    level = parents(level);
+    levels.push(level);
+  }
+  return levels;
 }
 
 /** The hashes that lead from leaf `index` to the root, lowest first (RFC 9162 §2.1.3.1). `index` must be in the tree. */
-export function inclusionPath(leafHashes: readonly Uint8Array[], index: number): readonly Uint8Array[] {
+export function inclusionPath(levels: readonly (readonly Uint8Array[])[], index: number): readonly Uint8Array[] {
   const path: Uint8Array[] = [];
-  let level = leafHashes;
   let position = index;
-  while (level.length > 1) {
+  for (const level of levels) {
     const sibling = level[position % 2 === 0 ? position + 1 : position - 1];
     // the last node of an odd level has no sibling: it moves up as it is
     if (sibling !== undefined) path.push(sibling);
-    level = parents(level);
-    position = Math.floor(position / 2);
+    position = half(position);
   }
   return path;
 }

@@ -4,7 +4,7 @@
  * In: a JSON value that passed strict parsing. Out: the same value, typed. Small and without a schema library, since
  * the offline verifier and adapters load it. Not here: what the values mean (verify-*.ts).
  */
-import { StepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 
 /** Returns the value as `T`. @throws {StepgateError} EVIDENCE_MALFORMED with `where` and `wanted`. */
@@ -68,6 +68,16 @@ export function picks<F extends Record<string, Shape<unknown>>>(shapes: F): Shap
     for (const [key, shape] of entries) picked[key] = shape(object[key], `${where}/${key}`);
     return picked as FieldsOf<F>;
   };
+}
+
+/** What `read` returns, or undefined for a malformed file; any other fault is thrown on. */
+export function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (caught) {
+    if (isStepgateError(caught, "EVIDENCE_MALFORMED", "JSON_INVALID", "NUMBER_NOT_EXACT")) return undefined;
+    throw caught;
+  }
 }
 
 function refuse(where: string, wanted: string): never {

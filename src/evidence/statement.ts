@@ -63,7 +63,7 @@ export function recordIdOf(statement: string): RecordId {
   return sha256Hex(statement) as string as RecordId;
 }
 
-export const sha256Text = pattern<RecordId>(DIGEST_PATTERN, "a lower-case hex SHA-256");
+export const sha256Text = pattern(DIGEST_PATTERN, "a lower-case hex SHA-256");
 
 const statementShape = fields({
   _type: oneOf([STATEMENT_TYPE]),

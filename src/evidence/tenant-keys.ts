@@ -12,7 +12,7 @@ import type { KeyRow, KeyStore } from "./ports.ts";
 import type { DataKey } from "./sealing.ts";
 
 /** What may be compared by keyed digest; no route returns one. */
-export const DIGEST_PURPOSES = ["idempotency", "snapshot", "script"] as const;
+export const DIGEST_PURPOSES = ["idempotency", "snapshot", "script", "approval"] as const;
 export type DigestPurpose = (typeof DIGEST_PURPOSES)[number];
 
 export interface TenantKeys {

@@ -6,7 +6,6 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { TokenKeys } from "../core/capability.ts";
-import { isStepgateError } from "../core/errors.ts";
 import { KEY_STATES, type KeyState, type PublicJwk, SIGNING_PURPOSES, type SigningPurpose } from "../core/keys.ts";
 import { parseJson } from "../core/parse-json.ts";
 import {
@@ -17,7 +16,7 @@ import {
   signEnvelope,
   type VerificationKey,
 } from "./dsse.ts";
-import { count, fields, instant, listOf, oneOf, type ShapeOf, text } from "./shape.ts";
+import { count, fields, instant, listOf, oneOf, readable, type ShapeOf, text } from "./shape.ts";
 import { jwkFields, publicJwkShape, publicKeyOf, type SigningKey } from "./signing-key.ts";
 import { timeText } from "./statement.ts";
 
@@ -99,7 +98,7 @@ export function verifyTrustFile(
   file: string | Uint8Array,
   { nowMs, pinnedRoot }: { readonly nowMs: number; readonly pinnedRoot: string | undefined },
 ): TrustVerdict {
-  const read = readOrRefuse(() => trustFileShape(parseJson(file), ""));
+  const read = readable(() => trustFileShape(parseJson(file), ""));
   if (read === undefined) return { ok: false, reason: "malformed" };
   if (pinnedRoot !== undefined && read.root.kid !== pinnedRoot) return { ok: false, reason: "pin" };
   return verifyTrustBundle(read.envelope, read.root, nowMs);
@@ -107,11 +106,11 @@ export function verifyTrustFile(
 
 /** Verifies an envelope against one root key at `nowMs`. */
 export function verifyTrustBundle(envelope: Envelope, root: PublicJwk, nowMs: number): TrustVerdict {
-  const rootKey = readOrRefuse(() => ({ kid: root.kid, publicKey: publicKeyOf(root) }));
+  const rootKey = readable(() => ({ kid: root.kid, publicKey: publicKeyOf(root) }));
   if (rootKey === undefined) return { ok: false, reason: "malformed" };
   const opened = openEnvelope(envelope, TRUST_PAYLOAD_TYPE, [rootKey]);
   if (!opened.ok) return { ok: false, reason: "signature" };
-  const trust = readOrRefuse(() => trustOf(bundleShape(parseJson(opened.payload), "/payload"), root.kid));
+  const trust = readable(() => trustOf(bundleShape(parseJson(opened.payload), "/payload"), root.kid));
   if (trust === undefined) return { ok: false, reason: "malformed" };
   if (nowMs < trust.issuedAtMs) return { ok: false, reason: "not_yet_valid" };
   if (nowMs >= trust.expiresAtMs) return { ok: false, reason: "expired" };
@@ -140,14 +139,4 @@ function trustOf(bundle: Bundle, rootKid: string): (Trust & { readonly issuedAtM
     expiresAtMs: bundle.expires,
     keys,
   };
-}
-
-/** Undefined for what is not of the right form; anything else is thrown on. */
-function readOrRefuse<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (caught) {
-    if (isStepgateError(caught, "EVIDENCE_MALFORMED", "JSON_INVALID", "NUMBER_NOT_EXACT")) return undefined;
-    throw caught;
-  }
 }

@@ -1,0 +1,108 @@
+/**
+ * Records of a bundle among each other: chain of each step, one admission an attempt, outcome to admission, approvals.
+ *
+ * In: records by id and their place in the log. Out: findings. Not here: a record by itself (verify-records.ts).
+ */
+import type { Findings } from "./checks.ts";
+import { isStepRecord, type LinkedRecord, type StepRecord } from "./record-links.ts";
+import type { LogView } from "./verify-log.ts";
+
+type OfKind<K extends StepRecord["kind"]> = Extract<StepRecord, { readonly kind: K }>;
+
+/** Checks every link between records of a run. */
+export function verifyLinks(records: ReadonlyMap<string, LinkedRecord>, log: LogView, findings: Findings): void {
+  const steps = [...records.values()].filter(isStepRecord);
+  verifyChains(steps, log, findings);
+  verifyAdmissions(steps, log, findings);
+  for (const record of steps) {
+    if (record.kind === "outcome") verifyOutcome(record, records, log, findings);
+    if (record.kind === "approval") verifyApproval(record, records, log, findings);
+    if (record.kind === "admission") verifyConsumedApproval(record, records, findings);
+  }
+}
+
+/** `prev` follows the log within each step; an approval stands beside the chain and names its hold. */
+function verifyChains(steps: readonly StepRecord[], { seqOf }: LogView, findings: Findings): void {
+  const placed = steps
+    .flatMap((record) => (record.kind === "approval" ? [] : [{ record, seq: seqOf.get(record.id) }]))
+    .filter(({ seq }) => seq !== undefined)
+    .sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
+  const last = new Map<string, string>();
+  for (const { record } of placed) {
+    const { prev, step } = record.links;
+    findings.expect("record_chain", prev === last.get(step.step), { record: record.id, step: step.step });
+    last.set(step.step, record.id);
+  }
+}
+
+function verifyAdmissions(steps: readonly StepRecord[], { terminal }: LogView, findings: Findings): void {
+  const settled = new Set(
+    steps.flatMap((record) => (record.kind === "outcome" ? [record.links.admission_record] : [])),
+  );
+  const admitted = new Set<string>();
+  for (const record of steps) {
+    if (record.kind !== "admission") continue;
+    const { step, attempt } = record.links.step;
+    const key = JSON.stringify([step, attempt]);
+    findings.expect("admission_single", !admitted.has(key), { record: record.id, step, attempt });
+    admitted.add(key);
+    if (terminal !== undefined) {
+      findings.expect("admission_outcome", settled.has(record.id), { record: record.id, step, attempt });
+    }
+  }
+}
+
+function verifyOutcome(
+  outcome: OfKind<"outcome">,
+  records: ReadonlyMap<string, LinkedRecord>,
+  { seqOf }: LogView,
+  findings: Findings,
+): void {
+  const { admission_record, jtis, step } = outcome.links;
+  const admission = records.get(admission_record);
+  const detail = { record: outcome.id, admission: admission_record };
+  if (admission?.kind !== "admission") {
+    findings.fail("outcome_admission", { ...detail, reason: "no such admission" });
+    return;
+  }
+  const isSame = admission.links.step.step === step.step && admission.links.step.attempt === step.attempt;
+  const isEarlier = isBefore(seqOf.get(admission.id), seqOf.get(outcome.id));
+  findings.expect("outcome_admission", isSame && isEarlier, {
+    ...detail,
+    reason: isSame ? "not admitted before" : "another attempt",
+  });
+  findings.expect("outcome_token", jtis[0] === admission.links.token.jti, detail);
+}
+
+function verifyApproval(
+  approval: OfKind<"approval">,
+  records: ReadonlyMap<string, LinkedRecord>,
+  { seqOf }: LogView,
+  findings: Findings,
+): void {
+  const { hold_record, shown_commitment, step } = approval.links;
+  const hold = records.get(hold_record);
+  const isOfHold =
+    hold?.kind === "hold" &&
+    hold.links.shown_commitment === shown_commitment &&
+    hold.links.step.step === step.step &&
+    isBefore(seqOf.get(hold.id), seqOf.get(approval.id));
+  findings.expect("approval_hold", isOfHold, { record: approval.id, hold: hold_record });
+}
+
+function verifyConsumedApproval(
+  admission: OfKind<"admission">,
+  records: ReadonlyMap<string, LinkedRecord>,
+  findings: Findings,
+): void {
+  const { approval_record: id, step } = admission.links;
+  if (id === undefined) return;
+  const approval = records.get(id);
+  const isGood =
+    approval?.kind === "approval" && approval.links.verdict === "approved" && approval.links.step.step === step.step;
+  findings.expect("approval_hold", isGood, { record: admission.id, approval: id });
+}
+
+function isBefore(seq: number | undefined, later: number | undefined): boolean {
+  return seq !== undefined && later !== undefined && seq < later;
+}
