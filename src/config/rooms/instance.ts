@@ -1,0 +1,25 @@
+/**
+ * Settings of the process as a whole: what it does, where it keeps things.
+ *
+ * One row a setting; defaults are those of a first start on one machine. Not here: reading them (load-config.ts).
+ */
+import { oneOf, path } from "../parsers.ts";
+import { setting } from "../setting.ts";
+
+export const PROCESS_ROLES = ["all", "gateway", "worker"] as const;
+export type ProcessRole = (typeof PROCESS_ROLES)[number];
+
+export const instanceSettings = {
+  role: setting({
+    key: "STEPGATE_ROLE",
+    about: "What this process does: answer the API, perform steps, or both.",
+    default: "all",
+    form: oneOf(PROCESS_ROLES),
+  }),
+  home: setting({
+    key: "STEPGATE_HOME",
+    about: "Folder of keys and of the embedded database.",
+    default: "./.stepgate",
+    form: path,
+  }),
+} as const;
