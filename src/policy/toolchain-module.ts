@@ -12,9 +12,14 @@ import { brotliDecompress } from "node:zlib";
 import { sha256Hex } from "../core/canonical-json.ts";
 import { StepgateError } from "../core/errors.ts";
 
-export interface ToolchainModuleDeps {
+export interface ToolchainPlace {
+  /** Where the decompressed module is kept between starts; undefined = decompress in memory each time. */
   readonly cacheDirectory: string | undefined;
-  readonly directory?: string;
+  /** Where toolchain.wasm.br, toolchain.sha256 and capabilities.json are; undefined = wasm/toolchain beside src. */
+  readonly directory?: string | undefined;
+}
+
+export interface ToolchainModuleDeps extends ToolchainPlace {
   readonly random: (size: number) => Uint8Array;
 }
 
@@ -28,14 +33,33 @@ const MAX_MODULE_BYTES = 128 * 1024 * 1024;
  * @throws {StepgateError} TOOLCHAIN_UNAVAILABLE when a file is missing, or the bytes do not have the digest.
  */
 export async function loadToolchainModule(deps: ToolchainModuleDeps): Promise<WebAssembly.Module> {
-  const directory = deps.directory ?? fileURLToPath(new URL("../../wasm/toolchain", import.meta.url));
+  const directory = toolchainDirectory(deps);
   try {
     const digest = (await readFile(join(directory, "toolchain.sha256"), "utf8")).trim();
-    const bytes = await moduleBytes({ directory, digest, ...deps });
+    const bytes = await moduleBytes({ ...deps, directory, digest });
     return await WebAssembly.compile(bytes);
   } catch (cause) {
     throw new StepgateError("TOOLCHAIN_UNAVAILABLE", {}, { cause });
   }
+}
+
+/**
+ * Names of all builtins a pack may use (capabilities.json), whoever answers them.
+ *
+ * @throws {StepgateError} TOOLCHAIN_UNAVAILABLE when the file is missing.
+ */
+export async function readOfferedBuiltins(place: ToolchainPlace): Promise<ReadonlySet<string>> {
+  try {
+    const text = await readFile(join(toolchainDirectory(place), "capabilities.json"), "utf8");
+    const { builtins } = JSON.parse(text) as { readonly builtins: readonly { readonly name: string }[] };
+    return new Set(builtins.map(({ name }) => name));
+  } catch (cause) {
+    throw new StepgateError("TOOLCHAIN_UNAVAILABLE", {}, { cause });
+  }
+}
+
+function toolchainDirectory({ directory }: ToolchainPlace): string {
+  return directory ?? fileURLToPath(new URL("../../wasm/toolchain", import.meta.url));
 }
 
 interface ModulePlace extends ToolchainModuleDeps {

@@ -8,7 +8,7 @@
 import type { Clock } from "../core/clock.ts";
 import { StepgateError } from "../core/errors.ts";
 import { closedWasi } from "./closed-wasi.ts";
-import { loadToolchainModule } from "./toolchain-module.ts";
+import { loadToolchainModule, type ToolchainPlace } from "./toolchain-module.ts";
 
 /** Rego sources by the name that errors and coverage use. At most 512 files and 4 MiB. */
 export type Sources = Readonly<Record<string, string>>;
@@ -87,13 +87,9 @@ export interface InterpreterQuestion {
   readonly timeoutMs?: number;
 }
 
-export interface ToolchainDeps {
+export interface ToolchainDeps extends ToolchainPlace {
   readonly clock: Clock;
   readonly random: (size: number) => Uint8Array;
-  /** Where the decompressed module is kept between starts; undefined = decompress in memory each time. */
-  readonly cacheDirectory: string | undefined;
-  /** Where toolchain.wasm.br and toolchain.sha256 are; default: wasm/toolchain beside src. */
-  readonly directory?: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -134,13 +130,23 @@ export async function openToolchain(deps: ToolchainDeps): Promise<Toolchain> {
   };
 }
 
-/** Opens the toolchain at the first call and then hands out the same one. */
-export function lazyToolchain(deps: ToolchainDeps): () => Promise<Toolchain> {
+/** A toolchain for this thread, opened when first needed, and what another thread needs to open its own. */
+export interface LazyToolchain {
+  readonly open: () => Promise<Toolchain>;
+  readonly place: ToolchainPlace;
+}
+
+/** Opens the toolchain at the first call and then hands out the same one; a failure is tried again. */
+export function lazyToolchain(deps: ToolchainDeps): LazyToolchain {
   let opening: Promise<Toolchain> | undefined;
-  return () => {
-    opening ??= openToolchain(deps);
+  const open = () => {
+    opening ??= openToolchain(deps).catch((caught: unknown) => {
+      opening = undefined;
+      throw caught;
+    });
     return opening;
   };
+  return { open, place: { cacheDirectory: deps.cacheDirectory, directory: deps.directory } };
 }
 
 interface ToolchainRequest {

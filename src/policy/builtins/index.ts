@@ -1,0 +1,2 @@
+import type { TextBuiltin } from "../host-builtin.ts";
+export const TYPESCRIPT_BUILTINS: ReadonlyMap<string, TextBuiltin> = new Map();

@@ -1,0 +1,49 @@
+/**
+ * Builtins that OPA's compiler leaves to the host: who answers which.
+ *
+ * In: a builtin's name. Out: a function from value literals to a value literal, or undefined where OPA is undefined.
+ * Not here: the builtins themselves (builtins/), OPA's own code for the rest (toolchain.ts).
+ */
+import { TYPESCRIPT_BUILTINS } from "./builtins/index.ts";
+import type { LazyToolchain, Toolchain } from "./toolchain.ts";
+import { readOfferedBuiltins } from "./toolchain-module.ts";
+
+/** Operands and result as value literals (`opa_value_dump`); undefined = undefined, as for errors in non-strict mode. */
+export type TextBuiltin = (operands: readonly string[]) => string | undefined;
+
+/** A builtin must not go on: it was stopped at its limit. The evaluation is a fault. */
+export class BuiltinHalted extends Error {
+  constructor(name: string) {
+    super(`${name} was stopped`);
+  }
+}
+
+/**
+ * Finds who answers each of the named builtins: our own code, else OPA's, which is opened only if one needs it.
+ *
+ * A name that is not offered stays without an answer, and a module that needs it is refused.
+ * @throws {StepgateError} TOOLCHAIN_UNAVAILABLE when OPA's code is needed and cannot be opened.
+ */
+export async function resolveBuiltins(
+  names: readonly string[],
+  toolchain: LazyToolchain,
+): Promise<(name: string) => TextBuiltin | undefined> {
+  const found = new Map<string, TextBuiltin>();
+  const others = names.filter((name) => !TYPESCRIPT_BUILTINS.has(name));
+  const offered = others.length > 0 ? await readOfferedBuiltins(toolchain.place) : new Set();
+  for (const name of names) {
+    const own = TYPESCRIPT_BUILTINS.get(name);
+    if (own !== undefined) found.set(name, own);
+    else if (offered.has(name)) found.set(name, toolchainBuiltin(await toolchain.open(), name));
+  }
+  return (name) => found.get(name);
+}
+
+/** The builtin as OPA's own code answers it. */
+export function toolchainBuiltin(toolchain: Toolchain, name: string): TextBuiltin {
+  return (operands) => {
+    const answer = toolchain.callBuiltin(name, operands);
+    if (answer.halted === true) throw new BuiltinHalted(name);
+    return answer.value;
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * One instance of a compiled policy: OPA's Wasm ABI 1.2 and 1.3, written against its documentation and C sources.
+ *
+ * In: a compiled module, the builtins it may call, its memory's cap. Out: entrypoints by name, evaluations as JSON text.
+ * An instance that threw anything is spent. Not here: what a decision looks like (decision.ts), who may share an
+ * instance (tenant-instances.ts).
+ */
+import { StepgateError } from "../core/errors.ts";
+import type { JsonValue } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import type { TextBuiltin } from "./host-builtin.ts";
+import type { DeclaredMemory } from "./inspect-module.ts";
+
+const PAGE_BYTES = 65_536;
+
+export interface OpaModule {
+  readonly module: WebAssembly.Module;
+  readonly memory: DeclaredMemory;
+}
+
+export interface OpaInstanceDeps {
+  readonly builtin: (name: string) => TextBuiltin | undefined;
+  /** The whole linear memory, code's data included; OPA's smallest modules need 128 KiB. */
+  readonly maxMemoryBytes: number;
+  /** Base documents as JSON text; packs have none. */
+  readonly data?: string;
+}
+
+export interface OpaInstance {
+  readonly entrypoints: ReadonlyMap<string, number>;
+  /** Names of the builtins the module leaves to the host. */
+  readonly builtins: readonly string[];
+  /** The result set as JSON text: `[]` for undefined, else `[{"result": …}]`. Input undefined = no input document. */
+  readonly evaluate: (entrypoint: number, input: Uint8Array | undefined) => Uint8Array;
+  readonly memoryBytes: () => number;
+}
+
+/** The module stopped itself: a runtime error of the policy, or its memory is used up. */
+export class PolicyAbort extends Error {
+  readonly isOutOfMemory: boolean;
+  constructor(message: string) {
+    super(message);
+    // opa_malloc's own words (wasm/src/malloc.c); a module that lies about it gets another word for the same deny
+    this.isOutOfMemory = message.startsWith("opa_malloc:");
+  }
+}
+
+interface OpaExports {
+  readonly opa_eval: (
+    ...operands: [reserved: 0, entry: number, data: number, input: number, length: number, heap: number, format: 0 | 1]
+  ) => number;
+  readonly opa_malloc: (bytes: number) => number;
+  readonly opa_free: (address: number) => void;
+  readonly opa_heap_ptr_get: () => number;
+  readonly opa_json_parse: (address: number, length: number) => number;
+  readonly opa_json_dump: (value: number) => number;
+  readonly opa_value_parse: (address: number, length: number) => number;
+  readonly opa_value_dump: (value: number) => number;
+  readonly builtins: () => number;
+  readonly entrypoints: () => number;
+}
+const FUNCTIONS = [
+  ...["opa_eval", "opa_malloc", "opa_free", "opa_heap_ptr_get", "opa_json_parse", "opa_json_dump"],
+  ...["opa_value_parse", "opa_value_dump", "builtins", "entrypoints"],
+] as const;
+
+/**
+ * Instantiates a policy and reads what it offers and needs.
+ *
+ * @throws {StepgateError} PACK_IMPORT_REFUSED for another ABI, a missing export or a builtin that is not offered.
+ * @throws {PolicyAbort | WebAssembly.RuntimeError} when the module fails while it starts.
+ */
+export function instantiateOpa({ module, memory: declared }: OpaModule, deps: OpaInstanceDeps): OpaInstance {
+  const memory = makeMemory(declared, deps.maxMemoryBytes);
+  const bytes = makeBytes(memory);
+  const implementations = new Map<number, TextBuiltin>();
+  let bridge: OpaExports | undefined;
+  const call = (id: number, ...operands: readonly number[]): number => {
+    const implementation = implementations.get(id);
+    if (implementation === undefined || bridge === undefined) throw new PolicyAbort("a builtin that is not there");
+    return callBuiltin({ exports: bridge, bytes, implementation }, operands);
+  };
+  const env = {
+    memory,
+    opa_abort: (address: number) => {
+      throw new PolicyAbort(bytes.textAt(address));
+    },
+    // print is compiled out; a module that calls it anyway has no console here
+    opa_println: () => undefined,
+    opa_builtin0: (id: number) => call(id),
+    opa_builtin1: (id: number, _context: number, a: number) => call(id, a),
+    opa_builtin2: (id: number, _context: number, a: number, b: number) => call(id, a, b),
+    opa_builtin3: (id: number, _context: number, a: number, b: number, c: number) => call(id, a, b, c),
+    opa_builtin4: (id: number, _context: number, a: number, b: number, c: number, d: number) => call(id, a, b, c, d),
+  };
+  const exports = readExports(new WebAssembly.Instance(module, { env }).exports);
+  bridge = exports;
+
+  const table = (address: number) => readTable(bytes.bytesAt(exports.opa_json_dump(address)));
+  const entrypoints = table(exports.entrypoints());
+  const builtins = table(exports.builtins());
+  for (const [name, id] of builtins) {
+    const implementation = deps.builtin(name);
+    if (implementation === undefined) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "builtin", name });
+    implementations.set(id, implementation);
+  }
+  const data = writeText({ exports, bytes }, deps.data ?? "{}", exports.opa_json_parse);
+  const heapStart = exports.opa_heap_ptr_get() >>> 0;
+  return {
+    entrypoints,
+    builtins: [...builtins.keys()].sort(),
+    memoryBytes: () => memory.buffer.byteLength,
+    evaluate: (entrypoint, input) => {
+      const length = input?.length ?? 0;
+      // the input lies where the heap began; the evaluation's heap starts after it, so nothing of the last one is kept
+      if (input !== undefined) bytes.write(heapStart, input);
+      const heap = (heapStart + length + 7) & ~7;
+      const address = input === undefined ? 0 : heapStart;
+      return bytes.bytesAt(exports.opa_eval(0, entrypoint, data, address, length, heap, 0));
+    },
+  };
+}
+
+function makeMemory(declared: DeclaredMemory, maxMemoryBytes: number): WebAssembly.Memory {
+  const maximum = Math.min(Math.floor(maxMemoryBytes / PAGE_BYTES), declared.maxPages ?? Number.POSITIVE_INFINITY);
+  if (declared.minPages > maximum) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "memory over the cap" });
+  return new WebAssembly.Memory({ initial: declared.minPages, maximum });
+}
+
+function readExports(exports: WebAssembly.Exports): OpaExports {
+  const version = (name: string) => (exports[name] instanceof WebAssembly.Global ? exports[name].value : undefined);
+  const minor = version("opa_wasm_abi_minor_version");
+  if (version("opa_wasm_abi_version") !== 1 || (minor !== 2 && minor !== 3)) {
+    throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "ABI version" });
+  }
+  for (const name of FUNCTIONS) {
+    if (typeof exports[name] !== "function") throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "export", name });
+  }
+  return exports as WebAssembly.Exports & OpaExports;
+}
+
+/** Names with their numbers, as `entrypoints` and `builtins` give them. */
+function readTable(json: Uint8Array): ReadonlyMap<string, number> {
+  const table: JsonValue = parseJson(json);
+  if (!isJsonObject(table)) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "table" });
+  const names = new Map<string, number>();
+  for (const [name, id] of Object.entries(table)) {
+    if (!Number.isInteger(id)) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "table" });
+    names.set(name, Number(id));
+  }
+  return names;
+}
+
+interface Bridge {
+  readonly exports: OpaExports;
+  readonly bytes: ModuleBytes;
+}
+
+/** Operands and result cross as value literals: JSON would lose sets and keys that are no strings. */
+function callBuiltin(
+  { exports, bytes, implementation }: Bridge & { readonly implementation: TextBuiltin },
+  operands: readonly number[],
+): number {
+  const texts = operands.map((operand) => {
+    const dumped = exports.opa_value_dump(operand);
+    const text = bytes.textAt(dumped);
+    exports.opa_free(dumped);
+    return text;
+  });
+  const result = implementation(texts);
+  // address 0 is undefined, which is what OPA makes of a builtin's error too when it is not strict
+  return result === undefined ? 0 : writeText({ exports, bytes }, result, exports.opa_value_parse);
+}
+
+function writeText(
+  { exports, bytes }: Bridge,
+  text: string,
+  parse: (address: number, length: number) => number,
+): number {
+  const encoded = Buffer.from(text, "utf8");
+  const address = exports.opa_malloc(encoded.length) >>> 0;
+  bytes.write(address, encoded);
+  const value = parse(address, encoded.length);
+  if (value === 0) throw new PolicyAbort("a value that the module cannot read");
+  return value;
+}
+
+interface ModuleBytes {
+  readonly write: (address: number, content: Uint8Array) => void;
+  /** The bytes up to the next NUL. */
+  readonly bytesAt: (address: number) => Uint8Array;
+  readonly textAt: (address: number) => string;
+}
+
+function makeBytes(memory: WebAssembly.Memory): ModuleBytes {
+  const bytesAt = (address: number): Uint8Array => {
+    const all = new Uint8Array(memory.buffer);
+    const start = address >>> 0;
+    const end = start === 0 ? -1 : all.indexOf(0, start);
+    if (end < 0) throw new PolicyAbort("an answer outside the memory");
+    return all.subarray(start, end);
+  };
+  return {
+    bytesAt,
+    textAt: (address) => Buffer.from(bytesAt(address)).toString("utf8"),
+    write: (address, content) => {
+      const missing = address + content.length - memory.buffer.byteLength;
+      if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+      new Uint8Array(memory.buffer, address, content.length).set(content);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * What a writer of packs does: check, format, test, build; the same for the command line and for scripts.
+ *
+ * In: a pack's folder. Out: what was found, as values; only a folder that is no pack throws. The toolchain opens at the
+ * first call and serves the following ones. Not here: arguments, colours and exit codes (cli/).
+ */
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { basename, join } from "node:path";
+import { systemClock } from "../core/clock.ts";
+import { compilePack, type PackBuild, writePack } from "./build-pack.ts";
+import { readPackCases } from "./pack-cases.ts";
+import { readPackSources } from "./pack-sources.ts";
+import { type PackTestReport, testSources } from "./test-pack.ts";
+import { type Answer, type LazyToolchain, lazyToolchain } from "./toolchain.ts";
+
+let shared: LazyToolchain | undefined;
+
+/** The toolchain of this process, its module cached in the user's own folder under the system's temporary one. */
+export function processToolchain(): LazyToolchain {
+  shared ??= lazyToolchain({
+    clock: systemClock,
+    random: (size) => randomBytes(size),
+    cacheDirectory: join(tmpdir(), `stepgate-toolchain-${userInfo().username}`),
+  });
+  return shared;
+}
+
+/**
+ * Compiles rules and tests strictly, and reads manifest and cases.
+ *
+ * @throws {StepgateError} PACK_NOT_FOUND, PACK_MANIFEST_INVALID, TOOLCHAIN_UNAVAILABLE.
+ */
+export async function checkPack(directory: string, toolchain = processToolchain()): Promise<Answer<unknown>> {
+  const sources = await readPackSources(directory);
+  await readPackCases(directory, sources.manifest);
+  return (await toolchain.open()).checkPack({ ...sources.rules, ...sources.tests });
+}
+
+/**
+ * Finds the pack's own files that are not in canonical form, and rewrites them if asked.
+ *
+ * @throws {StepgateError} PACK_NOT_FOUND, PACK_MANIFEST_INVALID, TOOLCHAIN_UNAVAILABLE.
+ */
+export async function formatPack(
+  directory: string,
+  { write }: { readonly write: boolean },
+  toolchain = processToolchain(),
+): Promise<Answer<{ readonly changed: readonly string[] }>> {
+  const { manifest, rules, tests } = await readPackSources(directory);
+  const own = Object.entries({ ...rules, ...tests }).filter(([path]) => path.startsWith(`${manifest.name}/`));
+  const formatted = (await toolchain.open()).formatFiles(Object.fromEntries(own));
+  if (!formatted.ok) return formatted;
+  const changed = own.flatMap(([path, text]) => (formatted.result.files[path] === text ? [] : [path]));
+  if (write) {
+    for (const path of changed) await writeFile(join(directory, basename(path)), formatted.result.files[path] ?? "");
+  }
+  return { ok: true, result: { changed } };
+}
+
+/**
+ * Runs test rules in the interpreter, and cases in the interpreter and in the built Wasm.
+ *
+ * @throws {StepgateError} PACK_NOT_FOUND, PACK_MANIFEST_INVALID, PACK_BUILD_FAILED, TOOLCHAIN_UNAVAILABLE.
+ */
+export async function testPack(directory: string, toolchain = processToolchain()): Promise<Answer<PackTestReport>> {
+  const sources = await readPackSources(directory);
+  const cases = await readPackCases(directory, sources.manifest);
+  return testSources({ sources, cases }, { toolchain, clock: systemClock });
+}
+
+/**
+ * Builds the pack into `outDirectory`, which then holds `policy.wasm` and `pack.json`.
+ *
+ * @throws {StepgateError} PACK_NOT_FOUND, PACK_MANIFEST_INVALID, PACK_BUILD_FAILED, TOOLCHAIN_UNAVAILABLE.
+ */
+export async function buildPack(
+  directory: string,
+  outDirectory: string,
+  toolchain = processToolchain(),
+): Promise<Answer<PackBuild>> {
+  const built = compilePack(await readPackSources(directory), await toolchain.open());
+  if (built.ok) await writePack(built.result, outDirectory);
+  return built;
+}
