@@ -48,15 +48,23 @@ export async function readBlobs(
   wanted: readonly { readonly tenantUid: TenantUid; readonly blobId: BlobId }[],
 ): Promise<ReadonlyMap<BlobId, StoredBlob>> {
   if (wanted.length === 0) return new Map();
-  const { rows } = await pool.query<BlobRow>(READ_BLOBS, [wanted.map(({ tenantUid }) => tenantUid), wanted.map(({ blobId }) => blobId)]);
-  return new Map(rows.map((row) => [row.blob_id, {
-    tenantUid: row.tenant_uid,
-    blobId: row.blob_id,
-    runUid: row.run_uid,
-    stepId: row.step_id,
-    field: row.field,
-    keyId: row.key_id,
-    wrappedKey: row.wrapped_key,
-    sealed: row.sealed,
-  }]));
+  const { rows } = await pool.query<BlobRow>(READ_BLOBS, [
+    wanted.map(({ tenantUid }) => tenantUid),
+    wanted.map(({ blobId }) => blobId),
+  ]);
+  return new Map(
+    rows.map((row) => [
+      row.blob_id,
+      {
+        tenantUid: row.tenant_uid,
+        blobId: row.blob_id,
+        runUid: row.run_uid,
+        stepId: row.step_id,
+        field: row.field,
+        keyId: row.key_id,
+        wrappedKey: row.wrapped_key,
+        sealed: row.sealed,
+      },
+    ]),
+  );
 }

@@ -23,7 +23,12 @@ export interface ClaimStoreDeps {
 export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & BreakpointList {
   return {
     extendLease: async (leaseMs) => {
-      const { rows } = await pool.query<{ held: boolean }>(sql.EXTEND_LEASE, [workerId, process.pid, hostname(), leaseMs]);
+      const { rows } = await pool.query<{ held: boolean }>(sql.EXTEND_LEASE, [
+        workerId,
+        process.pid,
+        hostname(),
+        leaseMs,
+      ]);
       return rows[0]?.held === true;
     },
     endLease: async () => {
@@ -37,21 +42,34 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
     readReferred: async (wanted) => {
       if (wanted.length === 0) return [];
       const { rows } = await pool.query<ReferredRow>(sql.READ_REFERRED_STEPS, [
-        wanted.map(({ tenantUid }) => tenantUid), wanted.map(({ runUid }) => runUid), wanted.map(({ stepId }) => stepId),
+        wanted.map(({ tenantUid }) => tenantUid),
+        wanted.map(({ runUid }) => runUid),
+        wanted.map(({ stepId }) => stepId),
       ]);
       return rows.map((row) => ({
-        tenantUid: row.tenant_uid, runUid: row.run_uid, stepId: row.step_id, inputBlob: row.input_blob, outputBlob: row.output_blob ?? undefined,
+        tenantUid: row.tenant_uid,
+        runUid: row.run_uid,
+        stepId: row.step_id,
+        inputBlob: row.input_blob,
+        outputBlob: row.output_blob ?? undefined,
       }));
     },
     find: async (step: LeasedStep) => {
       const { rows } = await pool.query<{ target: "step" | "slug" | "type"; value: string }>(sql.FIND_BREAKPOINT, [
-        step.tenantUid, step.runUid, step.stepId, step.spec.slug ?? null, step.spec.type,
+        step.tenantUid,
+        step.runUid,
+        step.stepId,
+        step.spec.slug ?? null,
+        step.spec.type,
       ]);
       return rows[0];
     },
     findCancelled: async (runs) => {
       if (runs.length === 0) return [];
-      const { rows } = await pool.query<{ run_uid: RunUid }>(sql.FIND_CANCELLED_RUNS, [runs.map(({ tenantUid }) => tenantUid), runs.map(({ runUid }) => runUid)]);
+      const { rows } = await pool.query<{ run_uid: RunUid }>(sql.FIND_CANCELLED_RUNS, [
+        runs.map(({ tenantUid }) => tenantUid),
+        runs.map(({ runUid }) => runUid),
+      ]);
       return rows.map((row) => row.run_uid);
     },
     releaseLapsed: async (limit) => {
@@ -146,7 +164,10 @@ function claimedStep(row: ClaimRow): ClaimedStep {
       opId: row.op_id,
       status: row.run_status,
       caller: { keyId: row.caller_key_id, owner: row.caller_owner, roles: row.caller_roles },
-      trace: row.traceparent === null ? undefined : { traceparent: row.traceparent, ...(row.tracestate === null ? {} : { tracestate: row.tracestate }) },
+      trace:
+        row.traceparent === null
+          ? undefined
+          : { traceparent: row.traceparent, ...(row.tracestate === null ? {} : { tracestate: row.tracestate }) },
       timeLimitAtMs: row.time_limit_at_ms ?? undefined,
       hasBreakpoints: row.has_breakpoints,
     },
@@ -156,8 +177,18 @@ function claimedStep(row: ClaimRow): ClaimedStep {
 }
 
 function budgetView(row: ClaimRow): BudgetView | undefined {
-  const side = (limit: number | null, used: number, reserved: number): BudgetSide => ({ limit: limit ?? undefined, used, reserved });
-  if (row.tokens_used === null || row.tokens_reserved === null || row.usd_micros_used === null || row.usd_micros_reserved === null) return undefined;
+  const side = (limit: number | null, used: number, reserved: number): BudgetSide => ({
+    limit: limit ?? undefined,
+    used,
+    reserved,
+  });
+  if (
+    row.tokens_used === null ||
+    row.tokens_reserved === null ||
+    row.usd_micros_used === null ||
+    row.usd_micros_reserved === null
+  )
+    return undefined;
   return {
     tokens: side(row.tokens_limit, row.tokens_used, row.tokens_reserved),
     usdMicros: side(row.usd_micros_limit, row.usd_micros_used, row.usd_micros_reserved),

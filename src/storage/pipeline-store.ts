@@ -4,12 +4,13 @@
  * A commit in doubt is read back by the batch id that was made here: what is there was written whole. Not here: claiming
  * (claim-store.ts), what the values mean (gate/settlement.ts).
  */
+
+import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord } from "../evidence/statement.ts";
 import type { AdmitOutcome, PipelineStore, SettleOutcome } from "../gate/ports.ts";
 import type { Admission, AttemptEnd, EvaluationRow, Settlement, StepAddress } from "../gate/settlement.ts";
-import { StepgateError } from "../core/errors.ts";
 import { blobItems } from "./blob-rows.ts";
 import { isInDoubt } from "./errors.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
@@ -26,7 +27,11 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
     admit: async (admissions, batch) => {
       const items = admissions.map((admission, ordinal) => admissionItem(admission, ordinal));
       try {
-        const { rows } = await pool.query<AdmitRow>(ADMIT_STEPS, [workerId, jsonText(items), jsonText(batchItem(batch))]);
+        const { rows } = await pool.query<AdmitRow>(ADMIT_STEPS, [
+          workerId,
+          jsonText(items),
+          jsonText(batchItem(batch)),
+        ]);
         return rows.map(admitOutcome);
       } catch (caught) {
         if (!isInDoubt(caught)) throw caught;
@@ -40,13 +45,23 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
       const items = settlements.map((settlement, ordinal) => settlementItem(settlement, ordinal, places));
       const owner = settlements[0]?.kind !== undefined && isReaping ? ownerOf(settlements) : workerId;
       try {
-        const { rows } = await pool.query<SettleRow>(SETTLE_STEPS, [owner, isReaping, jsonText(items), jsonText(batches.map(batchItem))]);
-        return rows.map((row): SettleOutcome => ({ isSettled: row.outcome === "settled", runStatus: row.run_status ?? undefined }));
+        const { rows } = await pool.query<SettleRow>(SETTLE_STEPS, [
+          owner,
+          isReaping,
+          jsonText(items),
+          jsonText(batches.map(batchItem)),
+        ]);
+        return rows.map(
+          (row): SettleOutcome => ({ isSettled: row.outcome === "settled", runStatus: row.run_status ?? undefined }),
+        );
       } catch (caught) {
         const [batch] = batches;
         if (!isInDoubt(caught) || batch === undefined) throw caught;
         const committed = await committedRecords(pool, batch);
-        return settlements.map(({ records }) => ({ isSettled: records.some(({ id }) => committed.has(id)), runStatus: undefined }));
+        return settlements.map(({ records }) => ({
+          isSettled: records.some(({ id }) => committed.has(id)),
+          runStatus: undefined,
+        }));
       }
     },
   };
@@ -109,7 +124,15 @@ function batchItem(batch: Batch): JsonObject {
 }
 
 function evaluationItem(row: EvaluationRow | undefined): object | undefined {
-  return row && { phase: row.phase, record_id: row.recordId, body: row.body, details_blob: row.detailsBlob, input_blob: row.inputBlob };
+  return (
+    row && {
+      phase: row.phase,
+      record_id: row.recordId,
+      body: row.body,
+      details_blob: row.detailsBlob,
+      input_blob: row.inputBlob,
+    }
+  );
 }
 
 function redactionItem(redaction: Admission["redaction"]): object | undefined {
@@ -150,13 +173,16 @@ interface LeafPlace {
 
 function leafPlaces(settlements: readonly Settlement[], batches: readonly Batch[]): LeafPlaces {
   const recordIds = settlements.flatMap(({ records }) => records.map(({ id }) => id as string));
-  const manifests = settlements.flatMap(({ artifact }) => (artifact === undefined ? [] : [artifact.metadataDigest as string]));
+  const manifests = settlements.flatMap(({ artifact }) =>
+    artifact === undefined ? [] : [artifact.metadataDigest as string],
+  );
   const [decisions, artifacts] = recordIds.length > 0 ? batches : [undefined, batches[0]];
   return { records: placesIn(recordIds, decisions), manifests: placesIn(manifests, artifacts) };
 }
 
 function placesIn(ids: readonly string[], batch: Batch | undefined): ReadonlyMap<string, LeafPlace> {
-  if (ids.length > 0 && batch?.size !== ids.length) throw new StepgateError("INTERNAL", { reason: "a batch does not fit its records" });
+  if (ids.length > 0 && batch?.size !== ids.length)
+    throw new StepgateError("INTERNAL", { reason: "a batch does not fit its records" });
   return new Map(ids.map((id, leafIndex) => [id, { batch_id: batch?.batchId ?? "", leaf_index: leafIndex }]));
 }
 
@@ -187,7 +213,13 @@ function settlementItem(settlement: Settlement, ordinal: number, places: LeafPla
 
 function recordItem(record: EvidenceRecord, settlement: Settlement, places: LeafPlaces): object {
   const attempt = "end" in settlement ? settlement.end.attempt : undefined;
-  return { record_id: record.id, kind: record.kind, statement: record.statement, attempt, ...places.records.get(record.id) };
+  return {
+    record_id: record.id,
+    kind: record.kind,
+    statement: record.statement,
+    attempt,
+    ...places.records.get(record.id),
+  };
 }
 
 function endItem(end: AttemptEnd): object {
@@ -219,10 +251,22 @@ function kindItem(settlement: Settlement): object {
     case "retry":
       return { error_kind: settlement.errorKind, not_before_ms: settlement.notBeforeMs };
     case "refused":
-      return { error_kind: settlement.errorKind, reasons: settlement.reasons, outcome_record: settlement.records[0]?.id };
+      return {
+        error_kind: settlement.errorKind,
+        reasons: settlement.reasons,
+        outcome_record: settlement.records[0]?.id,
+      };
     case "held": {
       const { approvalId, holdRecord, shownDigest, role, ttlSeconds } = settlement.approval;
-      return { approval: { approval_id: approvalId, hold_record: holdRecord, shown_digest: shownDigest, role, ttl_seconds: ttlSeconds } };
+      return {
+        approval: {
+          approval_id: approvalId,
+          hold_record: holdRecord,
+          shown_digest: shownDigest,
+          role,
+          ttl_seconds: ttlSeconds,
+        },
+      };
     }
     case "paused":
       return { breakpoint: { ...settlement.breakpoint, event: settlement.event } };

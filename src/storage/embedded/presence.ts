@@ -40,9 +40,9 @@ export interface Presence {
   readonly close: () => Promise<void>;
 }
 
-/** Locks of the database `postgres`, which the product's own statements never use. */
-const PRESENCE_LOCK = 1;
-const OWNER_LOCK = 2;
+/** "SG" and a number: locks of the database `postgres`, which the product's own statements never use. */
+const PRESENCE_LOCK = 0x5347_0001;
+const OWNER_LOCK = 0x5347_0002;
 const CONNECT_TIMEOUT_MS = 5000;
 
 /** How to reach the product's database in this place. */

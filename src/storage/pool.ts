@@ -1,0 +1,233 @@
+/**
+ * The pool: every statement of the product goes through one of these.
+ *
+ * It survives the server's death (error listeners on the pool and on each client), bounds every wait, and throws only our
+ * own errors. Sessions are set up by SQL, since a URL's parameters would win over the driver's. Not here: statements.
+ */
+import { createHash } from "node:crypto";
+import pg from "pg";
+import { StepgateError } from "../core/errors.ts";
+import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
+import type { StoreLog } from "./log.ts";
+import { ROW_TYPES } from "./row-types.ts";
+
+export interface DatabaseConnection {
+  /** A host name, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port?: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+export type DatabaseTarget = { readonly connection: DatabaseConnection } | { readonly url: string };
+
+export interface SessionLimits {
+  readonly statementMs: number;
+  readonly lockMs: number;
+  readonly idleInTransactionMs: number;
+  /** For a free connection, a new one included. */
+  readonly connectMs: number;
+}
+
+export type PoolOptions = DatabaseTarget & {
+  readonly maxConnections: number;
+  readonly applicationName: string;
+  /** Every session runs as this role from its first statement on. */
+  readonly role?: string;
+  readonly limits?: Partial<SessionLimits>;
+  /** A pooler that hands a session to others between transactions: no session settings, no prepared statements. */
+  readonly isBehindPooler?: boolean;
+  readonly log: StoreLog;
+};
+
+/** JSON goes in and out as text. */
+export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | undefined | readonly SqlValue[];
+
+export interface Rows<Row> {
+  readonly rows: readonly Row[];
+  /** Rows returned or changed. */
+  readonly rowCount: number;
+}
+
+export interface Connection {
+  /**
+   * Runs one statement; with `values` it is prepared once per session, so `text` is a constant, never composed.
+   *
+   * @throws {StepgateError} STORE_UNAVAILABLE, STORE_BUSY, STORE_FULL, STORE_REFUSED, or what a function of ours raised.
+   */
+  readonly query: <Row extends object>(text: string, values?: readonly SqlValue[]) => Promise<Rows<Row>>;
+}
+
+export interface Pool extends Connection {
+  /**
+   * Runs `work` in one transaction and commits; whatever `work` throws rolls back and passes unchanged.
+   * Its connection is for one statement at a time and ends with it.
+   *
+   * @throws {StepgateError} as `query`; `isInDoubt` tells a commit that may have been made.
+   */
+  readonly transaction: <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
+  /** Waits for running work, then closes every connection. */
+  readonly close: () => Promise<void>;
+}
+
+const DEFAULT_LIMITS: SessionLimits = {
+  statementMs: 30_000,
+  lockMs: 5000,
+  idleInTransactionMs: 15_000,
+  connectMs: 10_000,
+};
+/** The server ends a slow statement first; this is for a server that no longer answers at all. */
+const SILENCE_MARGIN_MS = 5000;
+
+const SET_UP_SESSION = `
+  select set_config(name, value, false) from unnest($1::text[], $2::text[]) as setting (name, value)`;
+
+/**
+ * Makes a pool; nothing connects before the first statement.
+ *
+ * @throws {StepgateError} CONFIG_INVALID for a URL that cannot be read, or a role behind a pooler, which could not keep it.
+ */
+export function makePool(options: PoolOptions): Pool {
+  const { log, role, isBehindPooler = false } = options;
+  if (isBehindPooler && role !== undefined) {
+    throw new StepgateError("CONFIG_INVALID", { reason: "behind a pooler each role needs a database URL of its own" });
+  }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const settings = sessionSettings(options, limits);
+  const pool = new pg.Pool({
+    ...clientConfig(options, limits),
+    max: options.maxConnections,
+    onConnect: async (client) => {
+      // a client in use that loses its server emits this; without a listener the process would end
+      client.on("error", (error) => log.warn({ err: error }, "a database connection broke"));
+      if (!isBehindPooler) await client.query(SET_UP_SESSION, [Object.keys(settings), Object.values(settings)]);
+    },
+  });
+  pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+  return poolOf(pool, isBehindPooler ? unprepared : makePreparer());
+}
+
+type Prepare = (text: string, values: readonly SqlValue[] | undefined) => pg.QueryConfig<unknown[]>;
+
+function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
+  const acquire = async (): Promise<pg.PoolClient> => {
+    try {
+      return await pool.connect();
+    } catch (caught) {
+      throw convertStoreError(caught, "connect");
+    }
+  };
+  return {
+    query: async (text, values) => {
+      const client = await acquire();
+      try {
+        const result = rowsOf<never>(await client.query(prepare(text, values)));
+        client.release();
+        return result;
+      } catch (caught) {
+        client.release(!leavesConnectionUsable(caught));
+        throw convertStoreError(caught, "autocommit");
+      }
+    },
+    transaction: async (work) => await runTransaction(await acquire(), prepare, work),
+    close: async () => {
+      if (!pool.ending) await pool.end();
+    },
+  };
+}
+
+async function runTransaction<Result>(
+  client: pg.PoolClient,
+  prepare: Prepare,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
+  let isOpen = true;
+  let isUsable = true;
+  const run = async (
+    query: pg.QueryConfig<unknown[]>,
+    moment: "in_transaction" | "commit",
+  ): Promise<pg.QueryResult> => {
+    try {
+      return await client.query(query);
+    } catch (caught) {
+      isUsable &&= leavesConnectionUsable(caught);
+      throw convertStoreError(caught, moment);
+    }
+  };
+  const connection: Connection = {
+    query: async (text, values) => {
+      if (!isOpen) throw new StepgateError("INTERNAL", { reason: "a transaction's connection was used after its end" });
+      return rowsOf<never>(await run(prepare(text, values), "in_transaction"));
+    },
+  };
+  try {
+    await run({ text: "begin" }, "in_transaction");
+    const result = await work(connection);
+    isOpen = false;
+    const { command } = await run({ text: "commit" }, "commit");
+    // the answer to COMMIT after a statement failed and the failure was swallowed: nothing was written
+    if (command !== "COMMIT") throw new StepgateError("STORE_REFUSED", { reason: "the transaction had failed before" });
+    return result;
+  } catch (caught) {
+    isOpen = false;
+    // a connection that cannot roll back is closed, which rolls back
+    if (isUsable) await run({ text: "rollback" }, "in_transaction").catch(() => undefined);
+    throw caught;
+  } finally {
+    client.release(!isUsable);
+  }
+}
+
+function rowsOf<Row>(result: pg.QueryResult): Rows<Row> {
+  return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+}
+
+function clientConfig(options: PoolOptions, limits: SessionLimits): pg.PoolConfig {
+  const config: pg.PoolConfig = {
+    ...("url" in options ? { connectionString: options.url } : options.connection),
+    types: ROW_TYPES,
+    keepAlive: true,
+    connectionTimeoutMillis: limits.connectMs,
+    query_timeout: limits.statementMs === 0 ? 0 : limits.statementMs + SILENCE_MARGIN_MS,
+    application_name: options.applicationName,
+  };
+  try {
+    new pg.Client(config);
+  } catch {
+    // not passed on as cause: it quotes the URL, password and all
+    throw new StepgateError("CONFIG_INVALID", { reason: "the database URL cannot be read" });
+  }
+  return config;
+}
+
+function sessionSettings(options: PoolOptions, limits: SessionLimits): Readonly<Record<string, string>> {
+  return {
+    application_name: options.applicationName,
+    statement_timeout: String(limits.statementMs),
+    lock_timeout: String(limits.lockMs),
+    idle_in_transaction_session_timeout: String(limits.idleInTransactionMs),
+    // whatever a role's or database's own settings say: names mean ours, values read the same everywhere
+    search_path: "pg_catalog, stepgate, pg_temp",
+    default_transaction_isolation: "read committed",
+    TimeZone: "UTC",
+    DateStyle: "ISO, YMD",
+    ...(options.role === undefined ? {} : { role: options.role }),
+  };
+}
+
+const unprepared: Prepare = (text, values) => (values === undefined ? { text } : { text, values: [...values] });
+
+/** Names a statement by its text, so that equal constants share one plan per session. */
+function makePreparer(): Prepare {
+  const names = new Map<string, string>();
+  return (text, values) => {
+    if (values === undefined) return { text };
+    let name = names.get(text);
+    if (name === undefined) {
+      name = createHash("sha256").update(text).digest("base64url").slice(0, 22);
+      names.set(text, name);
+    }
+    return { name, text, values: [...values] };
+  };
+}
