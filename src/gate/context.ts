@@ -104,6 +104,6 @@ export function refuse(
   errorKind: ErrorKind,
   reasons: readonly ReasonCode[],
   detail: JsonObject = {},
-): StageOutcome {
+): Extract<StageOutcome, { readonly kind: "finish" }> {
   return { kind: "finish", context, stage, errorKind, reasons, detail };
 }

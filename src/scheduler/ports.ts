@@ -87,8 +87,8 @@ export interface Authorities {
 }
 
 export interface OpeningVault extends TenantVault {
-  /** Opens a blob at its place. @throws {StepgateError} BLOB_UNREADABLE. */
-  readonly open: (blob: OpenableBlob, place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string }) => string;
+  /** Opens a blob at its place. @throws {StepgateError} BLOB_ERASED when there is none, BLOB_UNREADABLE. */
+  readonly open: (blob: OpenableBlob | undefined, place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string }) => string;
 }
 
 export interface Vaults {

@@ -1,14 +1,16 @@
 -- The claim: leases due steps to a worker, tenants by weighted stride, then one index walk inside a tenant's share.
 
 -- Registers a worker, or extends the lease under which it holds all its steps: one narrow row, however many steps.
--- False when the lease has lapsed: everything the worker holds is lost and belongs to the reaper.
+-- False when the lease has lapsed: everything the worker holds is lost and belongs to the reaper; the worker gets a lease
+-- again once nothing of it is left, since its old steps would look alive under the new one.
 create function stepgate.extend_lease(p_worker text, p_pid integer, p_host text, p_lease_ms bigint) returns boolean
 language plpgsql as $$
 begin
   insert into stepgate.workers (worker_id, lease_until, pid, host)
   values (p_worker, clock_timestamp() + p_lease_ms * interval '1 millisecond', p_pid, p_host)
   on conflict (worker_id) do update set lease_until = excluded.lease_until
-   where workers.lease_until > clock_timestamp();
+   where workers.lease_until > clock_timestamp()
+      or not exists (select 1 from stepgate.ready_steps r where r.lease_owner = p_worker and r.state <> 'queued');
   return found;
 end $$;
 

@@ -1,0 +1,106 @@
+/**
+ * Opens the payloads of claimed steps: inputs, labels, checkpoint, and what the inputs refer to; two reads for a batch.
+ *
+ * In: claimed steps. Out: leased steps ready for the gate, or why one could not be opened. Not here: claiming, deciding.
+ */
+import { isStepgateError, type StepgateError } from "../core/errors.ts";
+import type { BlobId, StepId } from "../core/ids.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import type { StepSpec } from "../core/step.ts";
+import type { LeasedStep } from "../gate/leased-step.ts";
+import type { ClaimedStep, OpenableBlob, OpeningVault, Queue, ReferredStep, Vaults } from "./ports.ts";
+
+export type OpenedStep =
+  | { readonly ok: true; readonly step: LeasedStep; readonly vault: OpeningVault }
+  | { readonly ok: false; readonly step: LeasedStep; readonly vault: OpeningVault; readonly error: StepgateError };
+
+export interface OpenDeps {
+  readonly queue: Pick<Queue, "readBlobs" | "readReferred">;
+  readonly vaults: Vaults;
+}
+
+/** Opens a batch. A payload that does not open refuses its own step only (spec 10, K4). */
+export function makeOpenSteps({ queue, vaults }: OpenDeps): (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]> {
+  return async (claimed) => {
+    const referred = await queue.readReferred(
+      claimed.flatMap(({ tenantUid, runUid, refs }) => refs.map((stepId) => ({ tenantUid, runUid, stepId }))),
+    );
+    const wanted = [
+      ...claimed.flatMap((step) => ids(step.inputBlob, step.checkpointBlob, step.labelsBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId }))),
+      ...referred.flatMap((step) => ids(step.inputBlob, step.outputBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId }))),
+    ];
+    const blobs = await queue.readBlobs(wanted);
+    return Promise.all(claimed.map(async (step) => openStep(step, { blobs, referred, vault: await vaults.of(step.tenantUid) })));
+  };
+}
+
+interface Opening {
+  readonly blobs: ReadonlyMap<BlobId, OpenableBlob>;
+  readonly referred: readonly ReferredStep[];
+  readonly vault: OpeningVault;
+}
+
+function openStep(claimed: ClaimedStep, opening: Opening): OpenedStep {
+  const { vault } = opening;
+  try {
+    const inputs = openObject(claimed, opening, claimed.inputBlob, "input");
+    const labels = claimed.labelsBlob === undefined ? {} : openLabels(claimed, opening, claimed.labelsBlob);
+    const checkpoint = claimed.checkpointBlob === undefined ? undefined : openValue(claimed, opening, claimed.checkpointBlob, "checkpoint");
+    const referenced = new Map(claimed.refs.map((stepId) => [stepId, referredValue(claimed, opening, stepId)] as const));
+    return { ok: true, vault, step: leasedStep(claimed, { inputs, labels, checkpoint, referenced: withoutMissing(referenced) }) };
+  } catch (caught) {
+    if (!isStepgateError(caught)) throw caught;
+    return { ok: false, vault, error: caught, step: leasedStep(claimed, { inputs: {}, labels: {}, checkpoint: undefined, referenced: new Map() }) };
+  }
+}
+
+interface OpenedPayloads {
+  readonly inputs: JsonObject;
+  readonly labels: JsonObject;
+  readonly checkpoint: JsonValue | undefined;
+  readonly referenced: ReadonlyMap<StepId, JsonValue>;
+}
+
+function leasedStep(claimed: ClaimedStep, { inputs, labels, checkpoint, referenced }: OpenedPayloads): LeasedStep {
+  const { isAlone: _alone, origin: _origin, spec, checkpointBlob: _checkpoint, labelsBlob: _labels, refs: _refs, nowMs: _now, run, ...rest } = claimed;
+  // written by our own submission in exactly this form (runs/prepare-submission.ts)
+  const stored = spec as JsonObject & Omit<StepSpec, "id" | "inputs">;
+  return { ...rest, spec: { ...stored, id: claimed.stepId, inputs }, checkpoint, referenced, run: { ...run, labels } };
+}
+
+/** What a reference starts at: a dependency's output; for a compensation its origin's inputs and output. */
+function referredValue(claimed: ClaimedStep, opening: Opening, stepId: StepId): JsonValue | undefined {
+  const source = opening.referred.find((step) => step.runUid === claimed.runUid && step.stepId === stepId);
+  if (source === undefined) return undefined;
+  const output = source.outputBlob === undefined ? undefined : openOutput({ ...claimed, stepId }, opening, source.outputBlob);
+  if (stepId !== claimed.origin) return output;
+  const inputs = openObject({ ...claimed, stepId }, opening, source.inputBlob, "input");
+  return output === undefined ? { inputs } : { inputs, output };
+}
+
+function openOutput(place: Pick<ClaimedStep, "runUid" | "stepId">, opening: Opening, blobId: BlobId): JsonValue | undefined {
+  const sealed = openObject(place, opening, blobId, "output");
+  return sealed["value"];
+}
+
+function openLabels(claimed: ClaimedStep, opening: Opening, blobId: BlobId): JsonObject {
+  return openObject({ runUid: claimed.runUid, stepId: "" as StepId }, opening, blobId, "labels");
+}
+
+function openObject(place: Pick<ClaimedStep, "runUid" | "stepId">, opening: Opening, blobId: BlobId, field: string): JsonObject {
+  const value = openValue(place, opening, blobId, field);
+  return isJsonObject(value) ? value : {};
+}
+
+function openValue(place: Pick<ClaimedStep, "runUid" | "stepId">, { blobs, vault }: Opening, blobId: BlobId, field: string): JsonValue {
+  return parseJson(vault.open(blobs.get(blobId), { runUid: place.runUid, stepId: place.stepId, field }));
+}
+
+function withoutMissing(map: ReadonlyMap<StepId, JsonValue | undefined>): ReadonlyMap<StepId, JsonValue> {
+  return new Map([...map].flatMap(([stepId, value]) => (value === undefined ? [] : [[stepId, value] as const])));
+}
+
+function ids(...blobIds: readonly (BlobId | undefined)[]): readonly BlobId[] {
+  return blobIds.filter((blobId) => blobId !== undefined);
+}

@@ -1,0 +1,161 @@
+/**
+ * One claimed step on its way through the gate: prepare, admit, perform, settle.
+ *
+ * In: an opened step. Out: nothing; everything that happened is in the settlement. An error of our own infrastructure
+ * settles nothing: the step stays leased and is taken again (spec 00, error kinds). Not here: claiming, batching.
+ */
+import { canonicalJson } from "../core/canonical-json.ts";
+import type { Clock } from "../core/clock.ts";
+import { isStepgateError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { TenantAuthority } from "../core/tenant.ts";
+import { type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
+import { deadlineOf } from "../gate/deadline.ts";
+import { failPoint, type FailPoints } from "../gate/fail-point.ts";
+import type { Gate } from "../gate/gate.ts";
+import type { AdmitOutcome, SettleOutcome } from "../gate/ports.ts";
+import type { Admission, Settlement } from "../gate/settlement.ts";
+import { requestOf } from "../runs/step-request.ts";
+import type { Leases } from "./leases.ts";
+import type { OpenedStep } from "./open-steps.ts";
+import type { Authorities } from "./ports.ts";
+
+export interface RunStepDeps {
+  readonly gate: Gate;
+  readonly admit: (admission: Admission) => Promise<AdmitOutcome>;
+  readonly settle: (settlement: Settlement) => Promise<SettleOutcome>;
+  readonly authorities: Authorities;
+  readonly leases: Leases;
+  readonly clock: Clock;
+  readonly databaseClock: Pick<Clock, "nowMs">;
+  readonly failPoints: FailPoints;
+  readonly retryDeferMs: number;
+  readonly onOutcome: (context: StepContext, kind: Settlement["kind"] | "lost_lease", settlement: Settlement | undefined) => void;
+}
+
+export function makeRunStep(deps: RunStepDeps): (opened: OpenedStep) => Promise<void> {
+  return async (opened) => {
+    const authority = await deps.authorities.at(opened.step.tenantUid, opened.step.authorityVersion);
+    const started = beginContext(opened, authority);
+    if (started.kind !== "continue") return settleRefusal(deps, started);
+    const outcome = await deps.gate.prepare(started.context);
+    try {
+      if (outcome.kind !== "continue") return await settleRefusal(deps, outcome);
+      await admitAndPerform(deps, outcome.context);
+    } finally {
+      outcome.context.releaseInFlight();
+    }
+  };
+}
+
+async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise<void> {
+  const { capability } = context;
+  if (capability === undefined) return settleRefusal(deps, refuse(context, "guard", "capability_denied", ["missing"]));
+  const admission = deps.gate.admission(context, capability);
+  failPoint(deps.failPoints, "before_admit");
+  const admitted = await deps.admit(admission);
+  failPoint(deps.failPoints, "after_admit");
+  switch (admitted.kind) {
+    case "started":
+      return performAndSettle(deps, context, capability, admission);
+    case "stale":
+      return deps.onOutcome(context, "lost_lease", undefined);
+    case "changed":
+    case "run_stopped":
+      return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
+    case "quota_wait":
+      return settleRefusal(deps, { kind: "defer", context, delayMs: untilResetMs(deps, admitted.detail), reason: "quota" });
+    case "quota_exceeded":
+      return settleRefusal(deps, refuse(context, "admit", "quota_exceeded", ["quota_exceeded"], admitted.detail));
+    case "budget_exceeded":
+      return settleRefusal(deps, refuse(context, "admit", "budget_exceeded", ["budget_exceeded"], admitted.detail));
+    case "caller_revoked":
+      return settleRefusal(deps, refuse(context, "admit", "caller_revoked", ["caller_revoked"]));
+  }
+}
+
+async function performAndSettle(deps: RunStepDeps, context: StepContext, capability: Capability, admission: Admission): Promise<void> {
+  const startedAtMs = deps.databaseClock.nowMs();
+  const lease = deps.leases.start(context.step, remainingMs(deps, context));
+  try {
+    const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
+    if (lease.isLost()) return deps.onOutcome(context, "lost_lease", undefined);
+    const settlement = deps.gate.settlementOfAttempt({
+      context, capability, admission, result, inspected, aborted: lease.abortedBy(), startedAtMs,
+    });
+    failPoint(deps.failPoints, "before_settle");
+    await settleUntilKnown(deps, context, settlement, lease.isLost);
+    failPoint(deps.failPoints, "after_settle");
+  } finally {
+    lease.end();
+  }
+}
+
+/** A worker that has a result keeps trying to settle it until it is stored or the lease is lost (spec 00, error kinds). */
+async function settleUntilKnown(deps: RunStepDeps, context: StepContext, settlement: Settlement, isLost: () => boolean): Promise<void> {
+  for (;;) {
+    try {
+      const { isSettled } = await deps.settle(settlement);
+      return deps.onOutcome(context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
+    } catch (caught) {
+      if (!isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "STORE_BUSY") || isLost()) throw caught;
+      await new Promise((resolve) => setTimeout(resolve, deps.retryDeferMs));
+    }
+  }
+}
+
+async function settleRefusal(deps: RunStepDeps, outcome: Exclude<StageOutcome, { readonly kind: "continue" }>): Promise<void> {
+  const settlement = deps.gate.settlementOfRefusal(outcome);
+  failPoint(deps.failPoints, "before_settle");
+  const { isSettled } = await deps.settle(settlement);
+  failPoint(deps.failPoints, "after_settle");
+  deps.onOutcome(outcome.context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
+}
+
+/** The context a step begins with; a payload that does not open or an estimate that is no number ends it here. */
+function beginContext(opened: OpenedStep, authority: TenantAuthority): StageOutcome {
+  const { step, vault } = opened;
+  const base: StepContext = {
+    step,
+    authority,
+    vault,
+    slo: {},
+    inputs: step.spec.inputs,
+    inputsText: canonicalJson(step.spec.inputs),
+    execution: step.spec.execution,
+    origins: [],
+    evaluations: [],
+    details: [],
+    patchPaths: [],
+    obligations: [],
+    holds: [],
+    request: { tokens: 0, usdMicros: 0 },
+    runtimeDecision: undefined,
+    capability: undefined,
+    releaseInFlight: () => undefined,
+  };
+  if (!opened.ok) return refuse(base, "guardrails", "invalid_request", [opened.error.code.toLowerCase()]);
+  const defaults = authority.defaultRequests[step.spec.type];
+  const request = requestOf(step.spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
+  const over = overCap(step.spec.policy.budget, request);
+  if (over !== undefined) return refuse({ ...base, request }, "admit", "budget_exceeded", ["step_budget_exceeded"], over);
+  return { kind: "continue", context: { ...base, request } };
+}
+
+/** `policy.budget` is the step's own cap: a request above it fails (spec 03, A12). */
+function overCap(cap: { readonly tokens?: number; readonly usd_micros?: number } | undefined, request: { readonly tokens: number; readonly usdMicros: number }): JsonObject | undefined {
+  if (cap?.tokens !== undefined && request.tokens > cap.tokens) return { which: "step_tokens", limit: cap.tokens, requested: request.tokens };
+  if (cap?.usd_micros !== undefined && request.usdMicros > cap.usd_micros) return { which: "step_usd_micros", limit: cap.usd_micros, requested: request.usdMicros };
+  return undefined;
+}
+
+function remainingMs(deps: RunStepDeps, context: StepContext): number | undefined {
+  const deadlineMs = deadlineOf(context.step);
+  return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - deps.databaseClock.nowMs());
+}
+
+/** How long a short quota is waited for: until its reset, or one deferral where it has none. */
+function untilResetMs(deps: RunStepDeps, detail: JsonObject): number {
+  const resetsAtMs = detail["resets_at_ms"];
+  return typeof resetsAtMs === "number" ? Math.max(deps.retryDeferMs, resetsAtMs - deps.databaseClock.nowMs()) : deps.retryDeferMs;
+}

@@ -1,0 +1,211 @@
+/**
+ * The worker: claims as many ready steps as it has permits, sends each through the gate, keeps its lease, reaps the dead.
+ *
+ * One process, one worker id, one lease. A claim error is logged and backed off, readiness turns false, the worker goes on.
+ * Not here: what happens to a step (run-step.ts), how batches form (batcher.ts).
+ */
+import type { Clock } from "../core/clock.ts";
+import { isStepgateError } from "../core/errors.ts";
+import { failPoint, type FailPoints } from "../gate/fail-point.ts";
+import type { DatabaseClock } from "./database-clock.ts";
+import type { Leases } from "./leases.ts";
+import type { OpenedStep } from "./open-steps.ts";
+import type { ClaimedStep, Queue, WakeSignal } from "./ports.ts";
+
+export interface WorkerSettings {
+  readonly maxConcurrentSteps: number;
+  readonly claimBatchSize: number;
+  readonly leaseMs: number;
+  readonly idleBackoffMs: number;
+  readonly activeBackoffMs: number;
+  readonly reaperIntervalMs: number;
+  readonly drainMs: number;
+}
+
+export interface WorkerLog {
+  readonly info: (fields: object, message: string) => void;
+  readonly warn: (fields: object, message: string) => void;
+  readonly error: (fields: object, message: string) => void;
+}
+
+export interface WorkerDeps {
+  readonly queue: Queue;
+  readonly types: readonly string[];
+  readonly open: (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]>;
+  readonly runStep: (opened: OpenedStep) => Promise<void>;
+  readonly reap: () => Promise<number>;
+  readonly leases: Leases;
+  readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
+  readonly wakeSignal: WakeSignal;
+  readonly failPoints: FailPoints;
+  readonly settings: WorkerSettings;
+  readonly log: WorkerLog;
+  readonly onClaim: (count: number) => void;
+}
+
+const CANCEL_POLL_MS = 250;
+
+export class Worker {
+  private readonly deps: WorkerDeps;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private inUse = 0;
+  private isStopping = false;
+  private isHealthy = false;
+  private leaseEndsMs = 0;
+  private isWoken = false;
+  private endSleep: () => void = () => undefined;
+  private loop: Promise<void> = Promise.resolve();
+  private stopListening: () => void = () => undefined;
+
+  constructor(deps: WorkerDeps) {
+    this.deps = deps;
+  }
+
+  /** Takes a lease and begins to claim. @throws {StepgateError} STORE_UNAVAILABLE when the database does not answer. */
+  async start(): Promise<void> {
+    const { leaseMs, reaperIntervalMs } = this.deps.settings;
+    await this.extendLease();
+    this.stopListening = this.deps.wakeSignal.onReady(() => this.wake());
+    this.every(leaseMs / 3, () => this.extendLease());
+    this.every(reaperIntervalMs, async () => {
+      if ((await this.deps.reap()) > 0) this.wake();
+    });
+    this.every(CANCEL_POLL_MS, async () => {
+      const runs = this.deps.leases.runs();
+      if (runs.length > 0) this.deps.leases.cancelRuns(await this.deps.queue.findCancelled(runs));
+    });
+    this.loop = this.claimLoop();
+  }
+
+  /** Whether the last claim reached the database. */
+  isReady(): boolean {
+    return this.isHealthy && !this.isStopping;
+  }
+
+  /** Stops claiming, lets what runs end for `drainMs`, aborts the rest and gives up the lease. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.stopListening();
+    this.wake();
+    await this.loop;
+    const endMs = this.deps.clock.monotonicMs() + this.deps.settings.drainMs;
+    while (this.inUse > 0 && this.deps.clock.monotonicMs() < endMs) await this.sleep(10);
+    for (const timer of this.timers) clearInterval(timer);
+    this.deps.leases.loseAll();
+    // without the lease, what was not started goes back at once and what was is closed as lost by whoever reaps next
+    await this.deps.queue.endLease().catch((caught: unknown) => this.deps.log.warn({ err: caught }, "the lease was not given up"));
+  }
+
+  private async claimLoop(): Promise<void> {
+    const { settings, queue, types, log } = this.deps;
+    while (!this.isStopping) {
+      const free = settings.maxConcurrentSteps - this.inUse;
+      if (free <= 0) {
+        await this.sleep(settings.activeBackoffMs);
+        continue;
+      }
+      try {
+        const claimed = await queue.claim({ types, maxSteps: Math.min(free, settings.claimBatchSize) });
+        this.isHealthy = true;
+        if (claimed.length === 0) {
+          await this.sleep(settings.idleBackoffMs);
+          continue;
+        }
+        failPoint(this.deps.failPoints, "after_claim");
+        this.deps.onClaim(claimed.length);
+        this.begin(claimed);
+      } catch (caught) {
+        this.isHealthy = false;
+        log.warn({ err: caught }, "claiming failed");
+        if (isStepgateError(caught, "STATE_CONFLICT")) await this.regainLease();
+        await this.sleep(settings.idleBackoffMs);
+      }
+    }
+  }
+
+  private begin(claimed: readonly ClaimedStep[]): void {
+    const [first] = claimed;
+    if (first !== undefined) this.deps.databaseClock.observe(first.nowMs);
+    this.inUse += claimed.length;
+    void this.runAll(claimed);
+  }
+
+  private async runAll(claimed: readonly ClaimedStep[]): Promise<void> {
+    let opened: readonly OpenedStep[] = [];
+    try {
+      opened = await this.deps.open(claimed);
+    } catch (caught) {
+      // nothing is settled for a failure of our own: the lease runs out and the steps are claimed again
+      this.deps.log.error({ err: caught, steps: claimed.length }, "claimed steps could not be opened");
+    }
+    this.inUse -= claimed.length - opened.length;
+    await Promise.all(opened.map(async (step) => {
+      try {
+        await this.deps.runStep(step);
+      } catch (caught) {
+        this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was left to its lease");
+      } finally {
+        this.inUse -= 1;
+        this.wake();
+      }
+    }));
+  }
+
+  private async regainLease(): Promise<void> {
+    try {
+      await this.deps.reap();
+      await this.extendLease();
+    } catch (caught) {
+      this.deps.log.warn({ err: caught }, "the lease could not be regained");
+    }
+  }
+
+  private async extendLease(): Promise<void> {
+    const { queue, settings, clock, leases, log } = this.deps;
+    const askedMs = clock.monotonicMs();
+    try {
+      if (await queue.extendLease(settings.leaseMs)) {
+        this.leaseEndsMs = askedMs + settings.leaseMs;
+        return;
+      }
+      // it is given again only once the reaper has taken every step that was held under the old one
+      log.error({}, "the lease has lapsed: everything under way is aborted");
+      this.isHealthy = false;
+      leases.loseAll();
+    } catch (caught) {
+      // aborted by our own clock before the database would let others take the steps
+      if (clock.monotonicMs() > this.leaseEndsMs - settings.leaseMs / 6) leases.loseAll();
+      throw caught;
+    }
+  }
+
+  private every(intervalMs: number, act: () => Promise<unknown>): void {
+    let isBusy = false;
+    this.timers.push(setInterval(() => {
+      if (isBusy) return;
+      isBusy = true;
+      act()
+        .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a periodic task failed"))
+        .finally(() => {
+          isBusy = false;
+        });
+    }, intervalMs));
+  }
+
+  /** Waits, or returns at once when something became ready since the last wait. */
+  private async sleep(ms: number): Promise<void> {
+    if (!this.isWoken) {
+      await new Promise<void>((resolve) => {
+        this.endSleep = resolve;
+        setTimeout(resolve, ms);
+      });
+    }
+    this.isWoken = false;
+  }
+
+  private wake(): void {
+    this.isWoken = true;
+    this.endSleep();
+  }
+}
