@@ -88,8 +88,8 @@ export interface ConsistencyProof {
  */
 export function verifyConsistency({ size1, size2, root1, root2, path }: ConsistencyProof): boolean {
   if (!isCount(size1) || !isCount(size2) || size1 === 0 || size1 > size2) return false;
-  if (![root1, root2, ...path].every(isHash)) return false;
   if (size1 === size2) return path.length === 0 && equal(root1, root2);
+  if (![root1, root2, ...path].every(isHash)) return false;
   let position = size1 - 1;
   let last = size2 - 1;
   while (position % 2 === 1) [position, last] = [half(position), half(last)];

@@ -4,7 +4,8 @@
  * In: a 32-byte seed, or a public JWK. Out: a Signer (core/keys.ts), synchronous; or a public key.
  * Not here: where seeds are kept (key-wrap.ts, key-files.ts), which key may sign what (trust-bundle.ts).
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { ed25519Thumbprint, readEd25519Key } from "../core/ed25519.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { PublicJwk, Signer, SigningPurpose } from "../core/keys.ts";
 import { fields, oneOf, pattern } from "./shape.ts";
@@ -39,7 +40,7 @@ export function signingKeyOf(seed: Uint8Array): SigningKey {
   const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
   const publicKey = createPublicKey(privateKey);
   const x = publicKey.export({ format: "jwk" }).x ?? "";
-  const publicJwk = { kty: "OKP", crv: "Ed25519", x, kid: thumbprint(x), alg: "Ed25519", use: "sig" } as const;
+  const publicJwk = { kty: "OKP", crv: "Ed25519", x, kid: ed25519Thumbprint(x), alg: "Ed25519", use: "sig" } as const;
   return { publicJwk, publicKey, sign: (message) => sign(null, message, privateKey) };
 }
 
@@ -51,18 +52,12 @@ export function makeSigner(purpose: SigningPurpose, { publicJwk, sign }: Signing
 /**
  * The public key of a JWK whose `kid` is its thumbprint.
  *
- * @throws {StepgateError} EVIDENCE_MALFORMED when the kid is another, or `x` is not a canonical point encoding.
+ * @throws {StepgateError} EVIDENCE_MALFORMED when the kid is another, or `x` is no canonical point of large order.
  */
-export function publicKeyOf(jwk: PublicJwk): KeyObject {
-  const { kid, x } = jwk;
-  // base64url of 32 bytes leaves two spare bits: without this, one key would have four names
-  if (Buffer.from(x, "base64url").toString("base64url") !== x || thumbprint(x) !== kid) {
-    throw new StepgateError("EVIDENCE_MALFORMED", { where: "kid", wanted: "the key's own thumbprint" });
+export function publicKeyOf({ kid, x }: PublicJwk): KeyObject {
+  const key = readEd25519Key(x);
+  if (key === undefined || ed25519Thumbprint(x) !== kid) {
+    throw new StepgateError("EVIDENCE_MALFORMED", { where: "kid", wanted: "a strong key under its own thumbprint" });
   }
-  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-}
-
-/** RFC 7638 §3: SHA-256 of the required members in lexical order, base64url. */
-function thumbprint(x: string): string {
-  return createHash("sha256").update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest("base64url");
+  return key;
 }
