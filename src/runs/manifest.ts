@@ -8,12 +8,12 @@
 import { canonicalDigest, canonicalJson, sha256Hex } from "../core/canonical-json.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { Digest, StepId } from "../core/ids.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { StepSpec } from "../core/step.ts";
+import { findInJson } from "./find-in-json.ts";
 import { makeReadManifestShape } from "./manifest-shape.ts";
 import type { Edge, Plan } from "./normalize-submission.ts";
-import { pointerToken } from "./references.ts";
 import type { RunConfig, RunKind } from "./run-config.ts";
 import { findSecret } from "./secrets.ts";
 
@@ -80,8 +80,8 @@ export function buildManifest(parts: ManifestParts): StoredManifest {
   } as const;
   const manifest: Manifest = { ...draft, op_id: parts.opId ?? serialize(() => planDigest(plan)) };
   const text = serialize(() => canonicalJson(toJson(manifest)));
-  const fraction = findFraction(toJson(manifest), "");
-  if (fraction !== undefined) throw new StepgateError("MANIFEST_NOT_CANONICAL", { path: fraction });
+  const fraction = findInJson(toJson(manifest), (value) => (isFraction(value) ? true : undefined));
+  if (fraction !== undefined) throw new StepgateError("MANIFEST_NOT_CANONICAL", { path: fraction.path });
   const secret = findSecret(toJson(manifest));
   if (secret !== undefined) throw new StepgateError("SECRETS_DETECTED", { path: secret.path, pattern: secret.pattern });
   return { id: sha256Hex(text), text, manifest };
@@ -142,18 +142,7 @@ function serialize<T>(write: () => T): T {
   }
 }
 
-function findFraction(value: JsonValue, path: string): string | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? undefined : path;
-  if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      const found = findFraction(item as JsonValue, `${path}/${index}`);
-      if (found !== undefined) return found;
-    }
-  } else if (isJsonObject(value)) {
-    for (const key of Object.keys(value)) {
-      const found = findFraction(value[key] as JsonValue, `${path}/${pointerToken(key)}`);
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
+/** Numbers beyond 2^53 − 1 count as fractions: nobody can tell them from their neighbours. */
+function isFraction(value: JsonValue): boolean {
+  return typeof value === "number" && !Number.isSafeInteger(value);
 }

@@ -6,13 +6,15 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import { StepgateError } from "../core/errors.ts";
-import type { Digest, StepId } from "../core/ids.ts";
+import { type Digest, type StepId, UUID_PATTERN } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { normalizeStep } from "./normalize-step.ts";
 import { type GivenAmount, readAmount } from "./read-amount.ts";
 import { normalizeRunConfig, type RunConfig, type RunKind, readExecutionMode, readRunKind } from "./run-config.ts";
 import type { Breakpoint, RunSubmission, StepRequest } from "./submission.ts";
+
+const UUID = new RegExp(UUID_PATTERN, "i");
 
 export type Edge = readonly [StepId, StepId];
 
@@ -94,10 +96,12 @@ export function submissionIdentity(submission: RunSubmission): string {
   return canonicalJson(identity);
 }
 
-function refuseContradictions({ steps, edges, manifest_id, inputs }: RunSubmission): void {
+function refuseContradictions({ id, steps, edges, manifest_id, inputs }: RunSubmission): void {
   const refuse = (field: string, reason: string): never => {
     throw new StepgateError("FIELD_INVALID", { field, reason });
   };
+  // a path names a run by uid or by id; text of uid form must mean one thing
+  if (id !== undefined && UUID.test(id)) refuse("/id", "has the form of a uid");
   if (steps === undefined && manifest_id === undefined) refuse("/steps", "missing: give steps or manifest_id");
   if (steps === undefined && edges !== undefined) refuse("/edges", "edges without steps");
   if (inputs === undefined) return;

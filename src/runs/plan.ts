@@ -12,8 +12,8 @@ import { compensationTargets } from "./compensation-targets.ts";
 import { conflictingFlags } from "./guardrail-flags.ts";
 import { type Ceiling, refuseNeverAdmissible, type TenantDefaults } from "./never-admissible.ts";
 import type { Edge, Plan } from "./normalize-submission.ts";
+import { planGraph } from "./plan-graph.ts";
 import { findReferences, isOriginPointer, type Reference } from "./references.ts";
-import { topologicalOrder } from "./topological-order.ts";
 
 export interface PlanLimits {
   readonly maxSteps: number;
@@ -64,8 +64,7 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
   if (steps.length === 0) throw new StepgateError("PLAN_EMPTY");
   const byId = indexSteps(steps);
   refuseMissingSteps(plan, byId);
-  const ordering = topologicalOrder([...byId.keys()], edges);
-  if (!ordering.ok) throw new StepgateError("PLAN_CYCLE", { steps: ordering.cycle.join(",") });
+  const { order, totalDependencies } = planGraph(plan);
   for (const { id, type } of steps) {
     if (!rules.types.has(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step: id, type });
   }
@@ -75,17 +74,14 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
   const inputsTexts = checkSizes(plan, rules.limits);
   refuseNeverAdmissible({ steps, origins, ceilings: rules.ceilings, defaultRequest: rules.defaultRequest });
 
-  const totals = countDependencies(edges);
-  const ordinary = ordering.order.filter((id) => !origins.has(id));
-  const targets = steps.map(({ id }) => id).filter((id) => origins.has(id));
   return {
     edges,
-    steps: [...ordinary, ...targets].map((id, idx) => ({
-      spec: known(byId, id),
+    steps: order.map((id, idx) => ({
+      spec: byId.get(id) as StepSpec,
       idx,
-      totalDependencies: totals.get(id) ?? 0,
+      totalDependencies: totalDependencies.get(id) ?? 0,
       references: references.get(id) ?? [],
-      inputsText: inputsTexts.get(id) ?? "{}",
+      inputsText: inputsTexts.get(id) as string,
       origin: origins.get(id),
     })),
   };
@@ -161,16 +157,4 @@ function checkSizes({ steps, edges }: Plan, limits: PlanLimits): ReadonlyMap<Ste
     texts.set(id, text);
   }
   return texts;
-}
-
-function countDependencies(edges: readonly Edge[]): ReadonlyMap<StepId, number> {
-  const totals = new Map<StepId, number>();
-  for (const [, to] of edges) totals.set(to, (totals.get(to) ?? 0) + 1);
-  return totals;
-}
-
-function known(byId: ReadonlyMap<StepId, StepSpec>, id: StepId): StepSpec {
-  const step = byId.get(id);
-  if (step === undefined) throw new StepgateError("PLAN_MISSING_STEP", { step: id });
-  return step;
 }

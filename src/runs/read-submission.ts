@@ -26,13 +26,16 @@ export function makeReadSubmission<S extends TSchema>(schema: S): (body: JsonVal
 }
 
 function fieldInvalid(errors: readonly SchemaError[]): StepgateError {
-  // the branches of a union complain one by one before the union does; only the union's own words help
+  // the branches of a union complain one by one before the union does; only where the union stands helps
   const error = errors.find(({ schemaPath }) => !schemaPath.includes("/anyOf/")) ?? errors[0];
   if (error === undefined) return new StepgateError("FIELD_INVALID", { field: "", reason: "not of the right form" });
-  if (error.keyword === "required") {
-    const missing = error.params.requiredProperties.join(",");
-    return new StepgateError("FIELD_INVALID", { field: error.instancePath, reason: `missing: ${missing}` });
-  }
-  const reason = error.keyword === "boolean" ? "unknown field" : error.message;
-  return new StepgateError("FIELD_INVALID", { field: error.instancePath, reason });
+  return new StepgateError("FIELD_INVALID", { field: error.instancePath, reason: reasonOf(error) });
+}
+
+function reasonOf(error: SchemaError): string {
+  if (error.keyword === "required") return `missing: ${error.params.requiredProperties.join(", ")}`;
+  if (error.keyword === "boolean") return "unknown field";
+  return error.keyword === "anyOf" || error.schemaPath.includes("/anyOf/")
+    ? "none of the accepted values or forms"
+    : error.message;
 }

@@ -4,8 +4,8 @@
  * In: a JSON value that would be stored readable. Out: the path of the first suspect. No entropy, no counting of words:
  * a hit can always be explained by one row. Not here: masking of payloads (redaction/).
  */
-import { isJsonObject, type JsonValue } from "../core/json.ts";
-import { pointerToken } from "./references.ts";
+import type { JsonValue } from "../core/json.ts";
+import { findInJson } from "./find-in-json.ts";
 
 /** Keys, compared without case, `-` and `_`; a hit needs a non-empty text as value. */
 const SECRET_KEYS: ReadonlySet<string> = new Set([
@@ -51,6 +51,9 @@ const SECRET_VALUES: readonly { readonly name: string; readonly pattern: RegExp 
   { name: "model_provider_key", pattern: /\bsk-(?:(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})/ },
 ];
 
+/** `ab://u:p@`, the shortest text that a row can match. */
+const SHORTEST_SECRET = 9;
+
 export interface SuspectedSecret {
   /** RFC 6901 pointer from the value's root. */
   readonly path: string;
@@ -59,30 +62,19 @@ export interface SuspectedSecret {
 }
 
 /** The first value, in document order, whose key or own form looks like a credential. */
-export function findSecret(value: JsonValue, path = ""): SuspectedSecret | undefined {
-  if (typeof value === "string") {
-    const hit = SECRET_VALUES.find(({ pattern }) => pattern.test(value));
-    return hit && { path, pattern: hit.name };
-  }
-  if (Array.isArray(value)) {
-    return firstOf(value.entries(), ([index, item]) => findSecret(item as JsonValue, `${path}/${index}`));
-  }
-  if (!isJsonObject(value)) return undefined;
-  return firstOf(Object.entries(value), ([key, member]) => {
-    const memberPath = `${path}/${pointerToken(key)}`;
-    if (typeof member === "string" && member !== "" && isSecretKey(key)) return { path: memberPath, pattern: "key" };
-    return findSecret(member, memberPath);
-  });
+export function findSecret(value: JsonValue): SuspectedSecret | undefined {
+  const found = findInJson(value, secretPattern);
+  return found && { path: found.path, pattern: found.hit };
+}
+
+function secretPattern(value: JsonValue, key: string | undefined): string | undefined {
+  if (typeof value !== "string" || value === "") return undefined;
+  if (key !== undefined && isSecretKey(key)) return "key";
+  // no row matches a shorter text, and almost every text of a manifest is a short name
+  if (value.length < SHORTEST_SECRET) return undefined;
+  return SECRET_VALUES.find(({ pattern }) => pattern.test(value))?.name;
 }
 
 function isSecretKey(key: string): boolean {
   return SECRET_KEYS.has(key.toLowerCase().replace(/[-_]/g, ""));
-}
-
-function firstOf<T, R>(items: Iterable<T>, find: (item: T) => R | undefined): R | undefined {
-  for (const item of items) {
-    const found = find(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }

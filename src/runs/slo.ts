@@ -34,15 +34,16 @@ export interface QueuedStep {
   readonly createdAtMs: number;
 }
 
-export interface SloView {
-  readonly tier: string | undefined;
+/** How a step stands against its contract, in the words of the pack input; a type, since packs get it as JSON. */
+export type SloView = {
+  readonly tier?: string;
   readonly queue_target_ms: number;
   readonly observed_queue_ms: number;
   /** Target − wait; negative once breached. */
   readonly slack_ms: number;
   readonly priority_boost: number;
   readonly error_budget_ppm: number;
-}
+};
 
 /**
  * Limits a step's wish to what its tier may ask for.
@@ -75,12 +76,11 @@ export function compareQueued(a: QueuedStep, b: QueuedStep): number {
   return byBreach || b.priority - a.priority || a.readyAtMs - b.readyAtMs || a.createdAtMs - b.createdAtMs;
 }
 
-/** How a step stands against its target after waiting from `readyAtMs` to `nowMs` (a clock that went back waits 0). */
-export function viewSlo(slo: StepSlo | undefined, readyAtMs: number, nowMs: number): SloView {
-  const waitMs = Math.max(0, nowMs - readyAtMs);
+/** How a step stands against its target after waiting `waitMs` since it became ready. */
+export function sloView(slo: StepSlo | undefined, waitMs: number): SloView {
   const targetMs = slo?.queue_target_ms ?? DEFAULT_QUEUE_TARGET_MS;
   return {
-    tier: slo?.tier,
+    ...(slo !== undefined && { tier: slo.tier }),
     queue_target_ms: targetMs,
     observed_queue_ms: waitMs,
     slack_ms: targetMs - waitMs,

@@ -1,0 +1,201 @@
+/**
+ * What the runs room needs stored, in its own words. Every call names the tenant; nothing of another one comes back.
+ *
+ * Not here: SQL (storage/), who may call (gateway/).
+ */
+
+import type { ErrorKind } from "../core/error-kind.ts";
+import type { EventType } from "../core/event.ts";
+import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { RunState, StepState } from "../core/state.ts";
+import type { Principal } from "../core/tenant.ts";
+import type { Batch } from "../evidence/batch.ts";
+import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
+import type { SealedBlob } from "../gate/ports.ts";
+import type { PreparedRun } from "./prepare-submission.ts";
+
+/** How a caller names a run: its uid, or the id its submitter chose. */
+export type RunRef = { readonly runUid: RunUid } | { readonly runId: string };
+
+export interface NewRun {
+  readonly tenantUid: TenantUid;
+  readonly prepared: PreparedRun;
+  readonly caller: Principal;
+  readonly idempotencyKey: string | undefined;
+  /** Keyed digest of what makes two submissions the same one. */
+  readonly submissionDigest: Digest;
+  readonly blobs: readonly SealedBlob[];
+}
+
+export interface FoundSubmission {
+  readonly runUid: RunUid;
+  readonly submissionDigest: Digest;
+  /** Found by its run id, not by the idempotency key. */
+  readonly isSameId: boolean;
+}
+
+export interface BudgetRow {
+  readonly limit: number | undefined;
+  readonly used: number;
+  readonly reserved: number;
+  readonly overrun: number;
+}
+
+export interface RunHeadRow {
+  readonly runUid: RunUid;
+  readonly runId: string | undefined;
+  readonly kind: "dag" | "chain" | "script";
+  readonly opId: string;
+  readonly manifestId: Digest;
+  readonly priority: number;
+  readonly status: RunState;
+  readonly headSeq: number;
+  readonly traceparent: string | undefined;
+  readonly labelsBlob: BlobId | undefined;
+  readonly submittedAtMs: number;
+  readonly startedAtMs: number | undefined;
+  readonly endedAtMs: number | undefined;
+  readonly finalSnapshotId: Digest | undefined;
+  readonly pause: { readonly stepId: StepId | undefined; readonly atMs: number } | undefined;
+}
+
+export interface RunRow extends RunHeadRow {
+  readonly budget: { readonly tokens: BudgetRow; readonly usdMicros: BudgetRow } | undefined;
+  readonly sealRecord: RecordId | undefined;
+}
+
+export interface StepRow {
+  readonly stepId: StepId;
+  readonly type: string;
+  readonly slug: string | undefined;
+  readonly state: StepState;
+  readonly attemptsMade: number;
+  readonly notBeforeMs: number | undefined;
+  readonly errorKind: ErrorKind | undefined;
+  readonly reasons: readonly string[];
+  readonly decisionArtifact: string | undefined;
+  readonly provider: string | undefined;
+  readonly providerVersion: string | undefined;
+  readonly tokens: number;
+  readonly usdMicros: number;
+  readonly outputBlob: BlobId | undefined;
+  readonly dependsOn: readonly StepId[];
+  readonly recordIds: readonly RecordId[];
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly type: EventType;
+  readonly stepId: StepId | undefined;
+  readonly atMs: number;
+  readonly data: JsonObject;
+}
+
+export interface BreakpointRow {
+  readonly target: "step" | "slug" | "type";
+  readonly value: string;
+}
+
+export interface RunStore {
+  readonly findSubmission: (input: {
+    readonly tenantUid: TenantUid;
+    readonly runId: string | undefined;
+    readonly idempotencyKey: string | undefined;
+  }) => Promise<FoundSubmission | undefined>;
+  /** One transaction; `exists` when another submission with the same id or key was faster. @throws RATE_LIMITED. */
+  readonly submit: (
+    run: NewRun,
+  ) => Promise<{ readonly outcome: "created" | "exists" | "mismatch"; readonly runUid: RunUid }>;
+  readonly readManifest: (tenantUid: TenantUid, manifestId: Digest) => Promise<string | undefined>;
+  readonly find: (tenantUid: TenantUid, ref: RunRef) => Promise<RunRow | undefined>;
+  readonly list: (input: {
+    readonly tenantUid: TenantUid;
+    readonly status: string | undefined;
+    readonly after: { readonly submittedAtMs: number; readonly runUid: RunUid } | undefined;
+    readonly limit: number;
+  }) => Promise<readonly RunHeadRow[]>;
+  readonly steps: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly StepRow[]>;
+  readonly events: (input: {
+    readonly tenantUid: TenantUid;
+    readonly runUid: RunUid;
+    readonly afterSeq: number;
+    readonly limit: number;
+  }) => Promise<readonly EventRow[]>;
+  /** Evaluations of one step in the order they were made, as records write them. */
+  readonly evaluations: (tenantUid: TenantUid, runUid: RunUid, stepId: StepId) => Promise<readonly JsonObject[]>;
+  readonly readBlob: (tenantUid: TenantUid, blobId: BlobId) => Promise<OpenBlobRow | undefined>;
+  /** `actor` is written to the audit log. False when nothing changed. */
+  readonly cancel: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;
+  readonly pause: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;
+  readonly resume: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;
+  readonly breakpoints: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly BreakpointRow[]>;
+  /** False when the run has ended. */
+  readonly changeBreakpoint: (input: {
+    readonly tenantUid: TenantUid;
+    readonly runUid: RunUid;
+    readonly breakpoint: BreakpointRow;
+    readonly isSet: boolean;
+    readonly actor: string;
+  }) => Promise<boolean>;
+}
+
+export interface OpenBlobRow {
+  readonly tenantUid: TenantUid;
+  readonly blobId: BlobId;
+  readonly runUid: RunUid;
+  readonly stepId: string;
+  readonly field: string;
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+export interface RecordRow {
+  readonly recordId: RecordId;
+  readonly kind: RecordKind;
+  readonly runUid: RunUid | undefined;
+  readonly stepId: StepId | undefined;
+  readonly attempt: number | undefined;
+  readonly statement: string;
+  readonly batchId: string;
+  readonly leafIndex: number;
+  readonly createdAtMs: number;
+}
+
+export interface ArtifactRow {
+  readonly artifactId: string;
+  readonly kind: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly metadata: JsonObject;
+  readonly bytes: Uint8Array;
+  readonly runUid: RunUid | undefined;
+  readonly stepId: StepId | undefined;
+  readonly batchId: string | undefined;
+  readonly leafIndex: number | undefined;
+  readonly createdAtMs: number;
+}
+
+export interface RecordStore {
+  readonly runRecords: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly RecordRow[]>;
+  readonly runArtifacts: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly ArtifactRow[]>;
+  readonly batches: (batchIds: readonly string[]) => Promise<readonly Batch[]>;
+  readonly record: (tenantUid: TenantUid, recordId: RecordId) => Promise<RecordRow | undefined>;
+  readonly artifact: (tenantUid: TenantUid, artifactId: string) => Promise<ArtifactRow | undefined>;
+  /** Writes a decision made outside a run, with its batch; durable when it returns. */
+  readonly insertDecision: (tenantUid: TenantUid, record: EvidenceRecord, batch: Batch) => Promise<void>;
+}
+
+export interface SealStore {
+  /** One run to seal, kept off other processes for `holdMs`; undefined when none is due. */
+  readonly takeJob: (holdMs: number) => Promise<{ readonly tenantUid: TenantUid; readonly runUid: RunUid } | undefined>;
+  readonly recordCounts: (tenantUid: TenantUid, runUid: RunUid) => Promise<Readonly<Record<string, number>>>;
+  /** False when the run was sealed meanwhile. */
+  readonly writeSeal: (input: {
+    readonly tenantUid: TenantUid;
+    readonly runUid: RunUid;
+    readonly record: EvidenceRecord;
+    readonly batch: Batch;
+  }) => Promise<boolean>;
+}
