@@ -33,6 +33,7 @@ export const CHECKS = {
   artifact_keyid: "artifacts name the key that signed them",
   artifact_record: "decision artifacts and records name each other",
   seal: "the run is sealed once",
+  seal_run: "the run has the sealed label",
   seal_status: "seal, run and log name the same end",
   seal_counts: "as many records of each kind as the seal counts",
   seal_events: "as many events as the seal counts",

@@ -32,7 +32,7 @@ const SHAPES = {
     head_digest: sha256Text,
     manifest_id: sha256Text,
     open_effects: listOf(sha256Text),
-    run: picks({ run_uid: text, tenant: text }),
+    run: picks({ id: optional(text), run_uid: text, tenant: text }),
     status: oneOf(["succeeded", "failed", "cancelled"]),
   }),
 };

@@ -9,7 +9,7 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { ArtifactId, Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import { type EvidenceRecord, type Members, makeRecord, members, timeText } from "./statement.ts";
+import { type EvidenceRecord, makeRecord, members, timeText } from "./statement.ts";
 
 export const SEALED_KINDS = ["admission", "refusal", "hold", "outcome", "approval"] as const;
 export type SealedKind = (typeof SEALED_KINDS)[number];
@@ -17,6 +17,8 @@ export type SealedKind = (typeof SEALED_KINDS)[number];
 export interface SealEvidence {
   readonly tenantUid: TenantUid;
   readonly runUid: RunUid;
+  /** The caller's label. */
+  readonly runId: string | undefined;
   readonly status: "succeeded" | "failed" | "cancelled";
   readonly manifestId: Digest;
   readonly counts: Readonly<Record<SealedKind, number>>;
@@ -42,10 +44,10 @@ export function buildSeal(evidence: SealEvidence): EvidenceRecord {
     head_digest: evidence.headDigest,
     manifest_id: evidence.manifestId,
     open_effects: evidence.openEffects,
-    run: { run_uid: evidence.runUid, tenant: evidence.tenantUid },
+    run: members({ id: evidence.runId, run_uid: evidence.runUid, tenant: evidence.tenantUid }),
     status: evidence.status,
     time: timeText(evidence.atMs),
-  } satisfies Members);
+  });
 }
 
 /** An event as evidence writes it. */

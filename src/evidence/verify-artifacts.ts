@@ -9,14 +9,18 @@ import type { CheckCode, Findings } from "./checks.ts";
 import { DECISION_ARTIFACT_KIND } from "./decision-artifact.ts";
 import { makeEnvelope, STATEMENT_PAYLOAD_TYPE } from "./dsse.ts";
 import type { LinkedRecord } from "./record-links.ts";
-import { count, jsonObject, listOf, oneOf, picks, readable, type ShapeOf, text } from "./shape.ts";
+import { count, listOf, oneOf, picks, readable, type ShapeOf, text } from "./shape.ts";
 import { sha256Text } from "./statement.ts";
 import type { Trust } from "./trust-bundle.ts";
 import { isLeaf, readBatch } from "./verify-batches.ts";
 import { verifyStatement } from "./verify-signature.ts";
 
 const metadataShape = picks({
-  c2pa_manifest: picks({ attestation_ids: listOf(sha256Text), payload_digest: picks({ sha256: sha256Text }) }),
+  c2pa_manifest: picks({
+    attestation_ids: listOf(sha256Text),
+    media_type: text,
+    payload_digest: picks({ sha256: sha256Text }),
+  }),
   kind: text,
   signature: picks({
     algorithm: oneOf(["Ed25519"]),
@@ -54,7 +58,7 @@ export function verifyArtifacts(
 
 /** Checks one artifact by itself; undefined when its metadata cannot be read. */
 export function verifyArtifact(
-  { id, payload, metadata }: BundledArtifact,
+  { id, media_type, payload, metadata }: BundledArtifact,
   trust: Trust | undefined,
   findings: Findings,
 ): Metadata | undefined {
@@ -66,10 +70,11 @@ export function verifyArtifact(
   }
   const { batch } = read.signature;
   const root = readBatch(batch.statement);
-  const { signature, ...signed } = jsonObject(metadata, "/metadata");
+  const { signature, ...signed } = metadata;
   const leaf = canonicalDigest(signed);
   const isSigned = root !== undefined && isLeaf(leaf, batch.index, batch.path, root);
-  const isOfPayload = read.c2pa_manifest.payload_digest.sha256 === id;
+  const { payload_digest: named, media_type: namedType } = read.c2pa_manifest;
+  const isOfPayload = named.sha256 === id && namedType === media_type;
   findings.expect("artifact_metadata", isSigned && isOfPayload, {
     artifact: id,
     reason: isOfPayload ? "not what was signed" : "another payload",

@@ -11,7 +11,7 @@ import { type Trust, verifyTrustFile } from "./trust-bundle.ts";
 import { verifyArtifacts } from "./verify-artifacts.ts";
 import { verifyBatches } from "./verify-batches.ts";
 import { verifyLinks } from "./verify-links.ts";
-import { verifyLog } from "./verify-log.ts";
+import { type LogView, verifyLog } from "./verify-log.ts";
 import { verifyRecord, verifyRecords } from "./verify-records.ts";
 import { verifySeal } from "./verify-seal.ts";
 
@@ -32,6 +32,8 @@ export interface VerifySummary {
   readonly seals: number;
   readonly artifacts: number;
   readonly events: number;
+  /** Information events after the terminal one: no seal covers them. */
+  readonly unsealedEvents: number;
   readonly instance: string | undefined;
   readonly root: string | undefined;
 }
@@ -55,7 +57,7 @@ export function verifyBundle(file: string | Uint8Array, context: VerifyContext):
   verifyLinks(records, log, findings);
   verifyArtifacts(bundle.artifacts, records, trust, findings);
   verifySeal(bundle, records, log, findings);
-  return report(findings, trust, sizesOf(bundle));
+  return report(findings, trust, sizesOf(bundle, log));
 }
 
 /** Verifies one record with its path and batch (`GET /v1/records/{id}`); says nothing about the rest of its run. */
@@ -83,19 +85,20 @@ function establishTrust({ trustFile, pinnedRoot, nowMs }: VerifyContext, finding
   return verdict.trust;
 }
 
-function sizesOf({ records, batches, artifacts, events }: Bundle): Partial<VerifySummary> {
+function sizesOf({ records, batches, artifacts, events }: Bundle, { terminal }: LogView): Partial<VerifySummary> {
   return {
     records: records.length,
     batches: batches.length,
     seals: records.filter(({ kind }) => kind === "seal").length,
     artifacts: artifacts.length,
     events: events.length,
+    unsealedEvents: events.length - (terminal?.seq ?? 0),
   };
 }
 
 function report(findings: Findings, trust: Trust | undefined, sizes: Partial<VerifySummary>): VerifyReport {
   const checks = findings.checks();
-  const none = { records: 0, batches: 0, seals: 0, artifacts: 0, events: 0 };
+  const none = { records: 0, batches: 0, seals: 0, artifacts: 0, events: 0, unsealedEvents: 0 };
   const summary = { ...none, ...sizes, instance: trust?.instanceUid, root: trust?.rootKid };
   return { status: overall(checks), checks, summary };
 }

@@ -25,6 +25,7 @@ export function verifySeal(
     return;
   }
   findings.expect("seal", seals.length === 1, { seals: seals.length });
+  findings.expect("seal_run", seal.run.id === bundle.run.id, {});
   const isSameEnd = seal.status === bundle.run.status && terminal?.type === `run_${seal.status}`;
   findings.expect("seal_status", isSameEnd, { sealed: seal.status, run: bundle.run.status });
   verifyCounts(seal, records, findings);
