@@ -38,12 +38,15 @@ export async function findBinaries(place: Place, onCopy: () => void): Promise<Bi
   const inPlace = await tryPrograms(found.native, place);
   if (inPlace.ok) return inPlace.binaries;
   const copy = join(place.root, `programs-${found.version}`);
-  if ((await lstat(copy).catch(absent)) === undefined) {
+  const isNew = (await lstat(copy).catch(absent)) === undefined;
+  if (isNew) {
     onCopy();
     await copyPrograms(found.native, copy);
   }
   const copied = await tryPrograms(copy, place);
   if (copied.ok) return copied.binaries;
+  // a copy of a broken install must not outlive its repair; an older copy may be what a running server is made of
+  if (isNew) await rm(copy, { recursive: true, force: true });
   throw unsupported(copied.reason);
 }
 

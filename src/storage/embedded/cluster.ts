@@ -8,7 +8,7 @@ import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } 
 import { join } from "node:path";
 import { StepgateError } from "../../core/errors.ts";
 import type { Binaries } from "./binaries.ts";
-import type { Place } from "./place.ts";
+import { markerPath, type Place } from "./place.ts";
 import {
   absent,
   checkPrivateFolder,
@@ -36,7 +36,7 @@ export async function ensureCluster(input: {
   readonly onCreate: () => void;
 }): Promise<void> {
   const { place, binaries, signal, onCreate } = input;
-  const marker = join(place.folder, "initialised");
+  const marker = markerPath(place);
   if ((await lstat(place.dataDirectory).catch(absent)) === undefined) {
     if ((await readPrivateFile(marker)) !== undefined) throw failed("the data folder is gone", place.dataDirectory);
     onCreate();

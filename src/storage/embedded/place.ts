@@ -48,18 +48,16 @@ export async function openPlace(
   await checkPrivateFolder(home);
   const folder = join(await realpath(home), "pg");
   await ensurePrivateFolder(folder);
-  const password = await readOrWrite(join(folder, "password"), async () => randomBytes(32).toString("base64url"));
+  const password = await readOrWrite(join(folder, "password"), () => newPassword(folder));
   const chosen = await chooseServerUser();
-  if (chosen === undefined) {
-    const socketFolder = await ownSocketFolder(folder);
-    await ensurePrivateFolder(socketFolder);
-    return placeOf({ folder, root: folder, socketFolder, user: undefined, password });
-  }
-  const record = await readOrWrite(join(folder, ROOT_RECORD), () => newRootRecord(chosen, rootParents));
-  const { root, user } = parseRootRecord(record);
-  await ensureRoot(root, user);
-  await ensurePrivateFolder(join(root, "run"), user);
-  return placeOf({ folder, root, socketFolder: join(root, "run"), user, password });
+  const { root, user } =
+    chosen === undefined
+      ? { root: folder, user: undefined }
+      : parseRootRecord(await readOrWrite(join(folder, ROOT_RECORD), () => newRootRecord(chosen, rootParents)));
+  if (user) await ensureRoot(root, user);
+  const socketFolder = await chooseSocketFolder(folder, root, user);
+  await ensurePrivateFolder(socketFolder, user);
+  return placeOf({ folder, root, socketFolder, user, password });
 }
 
 /** Finds the place of a home folder and changes nothing; undefined before the first start. */
@@ -68,13 +66,15 @@ export async function findPlace(home: string): Promise<Place | undefined> {
   const password = folder && (await readPrivateFile(join(folder, "password")));
   if (folder === undefined || password === undefined) return undefined;
   const record = await readPrivateFile(join(folder, ROOT_RECORD));
-  if (record === undefined) {
-    const recorded = await readPrivateFile(join(folder, SOCKET_RECORD));
-    const socketFolder = recorded === undefined ? join(folder, "run") : parsePath(recorded, "socketFolder");
-    return placeOf({ folder, root: folder, socketFolder, user: undefined, password });
-  }
-  const { root, user } = parseRootRecord(record);
-  return placeOf({ folder, root, socketFolder: join(root, "run"), user, password });
+  const { root, user } = record === undefined ? { root: folder, user: undefined } : parseRootRecord(record);
+  const recorded = await readPrivateFile(join(folder, SOCKET_RECORD));
+  const socketFolder = isShortEnough(socketBeside(root)) ? socketBeside(root) : recorded && parsePath(recorded, "path");
+  return socketFolder === undefined ? undefined : placeOf({ folder, root, socketFolder, user, password });
+}
+
+/** Written when the cluster has been made: from then on neither data nor password may be missing. */
+export function markerPath(place: Pick<Place, "folder">): string {
+  return join(place.folder, "initialised");
 }
 
 const ROOT_RECORD = "place.json";
@@ -93,24 +93,49 @@ async function readOrWrite(path: string, make: () => Promise<string>): Promise<s
   return written;
 }
 
-/** The folder's own `run`, or, where that makes the socket's path too long, a private one with a recorded short name. */
-async function ownSocketFolder(folder: string): Promise<string> {
-  const beside = join(folder, "run");
-  if (Buffer.byteLength(join(beside, `.s.PGSQL.${SOCKET_PORT}`)) <= MAX_SOCKET_PATH_BYTES) return beside;
-  const record = await readOrWrite(join(folder, SOCKET_RECORD), async () =>
-    JSON.stringify({ version: 1, socketFolder: join(await realpath(tmpdir()), randomName()) }),
-  );
-  return parsePath(record, "socketFolder");
+async function newPassword(folder: string): Promise<string> {
+  if ((await readPrivateFile(markerPath({ folder }))) === undefined) return randomBytes(32).toString("base64url");
+  throw new StepgateError("EMBEDDED_FAILED", { reason: "the password file is gone", path: join(folder, "password") });
+}
+
+/** `run` beside the data, or, where that makes the socket's path too long, a private folder with a recorded short name. */
+async function chooseSocketFolder(folder: string, root: string, user: ServerUser | undefined): Promise<string> {
+  if (isShortEnough(socketBeside(root))) return socketBeside(root);
+  const record = await readOrWrite(join(folder, SOCKET_RECORD), async () => {
+    const parents = [tmpdir(), "/tmp"];
+    const path = await newFolderUnder(parents, user, isShortEnough);
+    return JSON.stringify({ version: 1, path });
+  });
+  return parsePath(record, "path");
+}
+
+function socketBeside(root: string): string {
+  return join(root, "run");
+}
+
+function isShortEnough(socketFolder: string): boolean {
+  return Buffer.byteLength(join(socketFolder, `.s.PGSQL.${SOCKET_PORT}`)) <= MAX_SOCKET_PATH_BYTES;
 }
 
 async function newRootRecord(user: ServerUser, parents: readonly string[]): Promise<string> {
+  const root = await newFolderUnder(parents, user, () => true);
+  return JSON.stringify({ version: 1, root, ...user });
+}
+
+/** A new random name in the first of these folders that exists, that the server's user can enter, and that suits. */
+async function newFolderUnder(
+  parents: readonly string[],
+  user: ServerUser | undefined,
+  suits: (path: string) => boolean,
+): Promise<string> {
   for (const parent of parents) {
     const real = await realpath(parent).catch(absent);
-    if (real === undefined || !(await canEnter(real, user))) continue;
-    return JSON.stringify({ version: 1, root: join(real, randomName()), ...user });
+    if (real === undefined) continue;
+    const path = join(real, `stepgate-${randomBytes(16).toString("hex")}`);
+    if (suits(path) && (user === undefined || (await canEnter(real, user)))) return path;
   }
   throw new StepgateError("EMBEDDED_UNSUPPORTED", {
-    reason: "as root the server runs as another user, which can enter none of these folders",
+    reason: "none of these folders can hold the server's files",
     folders: parents.join(", "),
     advice: "set STEPGATE_DATABASE_URL",
   });
@@ -153,19 +178,20 @@ function parsePath(text: string, field: string): string {
 }
 
 function parseRecord(text: string): JsonObject {
-  const record = parseJson(text);
-  if (!isJsonObject(record) || record["version"] !== 1) throw unreadable();
-  return record;
+  try {
+    const record = parseJson(text);
+    if (isJsonObject(record) && record["version"] === 1) return record;
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  throw unreadable();
 }
 
 function isUserId(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) > 0;
 }
 
-function unreadable(): StepgateError {
-  return new StepgateError("EMBEDDED_FAILED", { reason: "the record of the server's place is not one of ours" });
-}
-
-function randomName(): string {
-  return `stepgate-${randomBytes(16).toString("hex")}`;
+function unreadable(cause?: unknown): StepgateError {
+  const reason = "the record of the server's place is not one of ours";
+  return new StepgateError("EMBEDDED_FAILED", { reason }, { cause });
 }
