@@ -84,8 +84,9 @@ export function readStatement(statement: string | Uint8Array): Statement {
 
 /** The members that are there, as a JSON object. */
 export function members(all: Members): JsonObject {
-  // canonicalJson leaves undefined members out, so the type says what the text will hold
-  return all as JsonObject;
+  const there: Record<string, JsonValue> = {};
+  for (const [name, value] of Object.entries(all)) if (value !== undefined) there[name] = value;
+  return there;
 }
 
 /** Milliseconds since the Unix epoch as RFC 3339 text in UTC. */
