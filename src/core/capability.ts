@@ -30,7 +30,10 @@ export type Constraint =
   | { readonly constraint_type: "path_prefix"; readonly root: string }
   | { readonly constraint_type: "host_set"; readonly hosts: readonly string[] }
   | { readonly constraint_type: "subset"; readonly values: readonly JsonValue[] }
+  /** The value is a schema or a definition, and this is the SHA-256 of its canonical form. */
   | { readonly constraint_type: "schema_digest"; readonly sha256: string }
+  /** SHA-256(salt ‖ canonical value) under the salt of the request digest: binds a payload without showing it. */
+  | { readonly constraint_type: "commitment"; readonly sha256: string }
   | { readonly constraint_type: "all"; readonly constraints: readonly Constraint[] }
   | { readonly constraint_type: "any"; readonly constraints: readonly Constraint[] };
 
@@ -72,7 +75,7 @@ export interface TokenContext {
   readonly step: StepId;
   readonly attempt: number;
   readonly spec_digest: string;
-  /** SHA-256(salt ‖ canonical request); the salt goes to the executor only. */
+  /** SHA-256(32 bytes of salt ‖ canonical request); the salt goes to the executor only. */
   readonly request_digest: string;
   readonly pack: { readonly id: string; readonly version: string; readonly digest: string };
   readonly admission_uid: string;
@@ -105,6 +108,7 @@ export const TOKEN_REASONS = [
   "lifetime",
   "subject",
   "superseded",
+  "confirmation",
   "scope_malformed",
   "constraint_unknown",
   "action",
