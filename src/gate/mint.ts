@@ -14,7 +14,7 @@ import type { Signer } from "../core/keys.ts";
 import { executionJson, policyJson, type StepSpec } from "../core/step.ts";
 import { mintToken } from "../capability/mint-token.ts";
 import { narrowScope, scopeOf } from "../capability/narrow-scope.ts";
-import { requestDigest } from "../capability/request-digest.ts";
+import { requestDigest, SALT_BYTES } from "../capability/request-digest.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
 import { goOn, refuse, type RuntimeDecision, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -52,8 +52,9 @@ function mint(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter, { 
   const { step, authority } = context;
   const settings = authority.executorSettings[step.spec.type] ?? adapter.defaultSettings;
   const demand = withLimits(adapter.scope(specToRun(context), settings), context);
-  const scope: Scope = narrowScope(scopeOf(demand), [...context.obligations, ...egressNarrowing(step.spec.policy.guardrails)]);
-  const salt = deps.ids.random(32);
+  const salt = deps.ids.random(SALT_BYTES);
+  const obligations = [...context.obligations, ...egressNarrowing(step.spec.policy.guardrails)];
+  const scope: Scope = narrowScope(scopeOf(demand, salt), obligations, step.spec.policy.budget);
   const canonicalRequest = requestText(context);
   const admissionUid = deps.ids.uuid();
   const { token, claims } = mintToken({

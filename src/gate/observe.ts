@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { JsonObject } from "../core/json.ts";
-import { viewSlo } from "../runs/slo.ts";
+import { sloView } from "../runs/slo.ts";
 import { goOn, type Stage } from "./context.ts";
 
 export interface ObserveDeps {
@@ -17,7 +17,7 @@ export interface ObserveDeps {
 export function makeObserve({ databaseClock, onLag }: ObserveDeps): Stage {
   return async (context) => {
     const { step } = context;
-    const { tier, ...view } = viewSlo(step.spec.policy.slo, step.readyAtMs, databaseClock.nowMs());
+    const { tier, ...view } = sloView(step.spec.policy.slo, Math.max(0, databaseClock.nowMs() - step.readyAtMs));
     onLag({ type: step.spec.type, lagMs: view.observed_queue_ms, attempt: step.attempt });
     const slo: JsonObject = tier === undefined ? view : { ...view, tier };
     return goOn({ ...context, slo });

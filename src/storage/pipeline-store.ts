@@ -112,7 +112,8 @@ function addressItem({ tenantUid, runUid, stepId, leaseEpoch }: StepAddress): Js
   return { tenant_uid: tenantUid, run_uid: runUid, step_id: stepId, lease_epoch: leaseEpoch };
 }
 
-function batchItem(batch: Batch): JsonObject {
+/** A signed batch as `insert_batch` of migration 0005 reads it. */
+export function batchItem(batch: Batch): JsonObject {
   return {
     batch_id: batch.batchId,
     kid: batch.kid,

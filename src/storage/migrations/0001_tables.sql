@@ -535,13 +535,19 @@ create index approvals_step_idx on stepgate.approvals (tenant_uid, run_uid, step
 create index approvals_open_idx on stepgate.approvals (tenant_uid, created_at) where state = 'open';
 create index approvals_expiry_idx on stepgate.approvals (expires_at) where state = 'open';
 
--- Answers to writes that carried an Idempotency-Key, for routes whose object has no key of its own.
+-- Writes that carried an Idempotency-Key: claimed while they are answered, then with the sealed answer.
 create table stepgate.idempotency (
+  -- all zeros for requests to the instance
   tenant_uid uuid not null,
   idempotency_key text not null,
   request_digest text not null,
-  status smallint not null,
-  response text not null,
-  created_at timestamptz not null default now(),
-  constraint idempotency_pkey primary key (tenant_uid, idempotency_key)
+  claimed_at timestamptz not null default now(),
+  status smallint,
+  location text,
+  -- sealed: an answer may hold payload
+  key_id text,
+  wrapped_key bytea,
+  sealed bytea,
+  constraint idempotency_pkey primary key (tenant_uid, idempotency_key),
+  constraint idempotency_answer_check check ((status is null) = (sealed is null))
 );

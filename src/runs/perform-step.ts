@@ -1,0 +1,149 @@
+/**
+ * A single step, performed and waited for: a one-step run through the same queue and gate as every other (spec 10).
+ *
+ * In: the step and who sends it. Out: its result, its refusal, or where to look while it goes on. Not here: HTTP.
+ */
+import type { Clock } from "../core/clock.ts";
+import { dominantEffect, type Effect } from "../core/decision.ts";
+import { ERROR_KINDS, type ErrorKind } from "../core/error-kind.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import type { RunUid, TenantUid } from "../core/ids.ts";
+import { parseJson } from "../core/parse-json.ts";
+import { isStepEnded } from "../core/state.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { runOfStep } from "./normalize-submission.ts";
+import type { OpenBlobRow, RunStore, StepRow } from "./ports.ts";
+import type { StepRequest } from "./submission.ts";
+import type { SubmitInput, SubmitRun } from "./submit-run.ts";
+
+export interface PerformDeps {
+  readonly store: RunStore;
+  readonly submitRun: SubmitRun;
+  readonly feed: ChangeFeed;
+  readonly open: (blob: OpenBlobRow) => Promise<string>;
+  readonly clock: Clock;
+}
+
+export interface PerformInput extends Omit<SubmitInput, "submission"> {
+  readonly request: StepRequest;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Submits, then waits for the step's end, at most `waitMs` or until the caller leaves; the run goes on either way. */
+export function makePerformStep(deps: PerformDeps) {
+  return async ({ request, waitMs, signal, ...start }: PerformInput) => {
+    const { runUid } = await deps.submitRun({ ...start, submission: runOfStep(request) });
+    const step = await waitForEnd(deps, { tenantUid: start.tenantUid, runUid, waitMs, signal });
+    return outcomeOf(deps, start.tenantUid, runUid, step);
+  };
+}
+
+interface Waiting {
+  readonly tenantUid: TenantUid;
+  readonly runUid: RunUid;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function waitForEnd(deps: PerformDeps, { tenantUid, runUid, waitMs, signal }: Waiting): Promise<StepRow | undefined> {
+  const endMs = deps.clock.monotonicMs() + waitMs;
+  let wake = (): void => undefined;
+  let isChanged = false;
+  const stop = deps.feed.subscribe(runUid, () => {
+    isChanged = true;
+    wake();
+  });
+  try {
+    for (;;) {
+      isChanged = false;
+      const [step] = await deps.store.steps(tenantUid, runUid);
+      const restMs = endMs - deps.clock.monotonicMs();
+      if (step === undefined || isStepEnded(step.state) || step.state === "held" || restMs <= 0 || signal.aborted) return step;
+      if (isChanged) continue;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, restMs);
+        const end = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", end);
+          resolve();
+        };
+        wake = end;
+        signal.addEventListener("abort", end, { once: true });
+      });
+    }
+  } finally {
+    stop();
+  }
+}
+
+async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid, step: StepRow | undefined) {
+  const stepId = step?.stepId ?? "step";
+  const recordIds = step?.recordIds ?? [];
+  if (step === undefined || !isStepEnded(step.state)) {
+    const notBefore = step?.notBeforeMs === undefined || step.attemptsMade === 0 ? {} : { not_before: new Date(step.notBeforeMs).toISOString() };
+    return {
+      kind: "pending" as const,
+      pending: { run_uid: runUid, step_id: stepId, status: step?.state ?? ("queued" as const), reason: waitOf(step), record_ids: recordIds, ...notBefore },
+    };
+  }
+  const decision = summarise(await deps.store.evaluations(tenantUid, runUid, step.stepId));
+  if (step.state === "succeeded") {
+    return {
+      kind: "succeeded" as const,
+      result: {
+        run_uid: runUid,
+        step_id: stepId,
+        status: "succeeded" as const,
+        attempt: step.attemptsMade,
+        decision,
+        output: await outputOf(deps, tenantUid, step),
+        record_ids: recordIds,
+        cost: { tokens: step.tokens, usd_micros: step.usdMicros },
+      },
+    };
+  }
+  const errorKind: ErrorKind = step.errorKind ?? "cancelled";
+  const end = { runUid, stepId, errorKind, reasons: step.reasons, recordIds, decision };
+  const isDenied = ERROR_KINDS[errorKind].attempt === "no" || errorKind === "output_denied";
+  return isDenied ? { kind: "denied" as const, end } : { kind: "failed" as const, end };
+}
+
+function waitOf(step: StepRow | undefined): "hold" | "defer" | "retry" | "wait" | "running" {
+  switch (step?.state) {
+    case "held": return "hold";
+    case "waiting": return "wait";
+    case "queued": return step.attemptsMade > 0 ? "retry" : "defer";
+    default: return "running";
+  }
+}
+
+async function outputOf(deps: PerformDeps, tenantUid: TenantUid, step: StepRow): Promise<JsonValue> {
+  const blob = step.outputBlob === undefined ? undefined : await deps.store.readBlob(tenantUid, step.outputBlob);
+  if (blob === undefined) return null;
+  const sealed = parseJson(await deps.open(blob));
+  return isJsonObject(sealed) ? (sealed["value"] ?? null) : null;
+}
+
+/** What was decided, of evaluations as records write them. */
+export function summarise(evaluations: readonly JsonObject[]) {
+  const written = evaluations as readonly (JsonObject & WrittenEvaluation)[];
+  return {
+    effect: dominantEffect(written.map(({ effect }) => effect)),
+    reasons: [...new Set(written.flatMap(({ reasons }) => reasons))],
+    evaluations: written.map(({ stage, boundary, effect, reasons, patch_paths, pack, duration_us }) => ({
+      stage, boundary, effect, reasons, patch_paths, pack, duration_us,
+    })),
+  };
+}
+
+/** Written by evidence/statement.ts in exactly this form. */
+interface WrittenEvaluation {
+  readonly stage: "guardrails" | "decide" | "guard" | "admit" | "inspect";
+  readonly boundary: "ingress_prompt" | "ingress_tool" | "ingress_memory" | "scheduler" | "egress_prompt" | "egress_tool" | "egress_memory" | "artifact";
+  readonly effect: Effect;
+  readonly reasons: readonly string[];
+  readonly patch_paths: readonly string[];
+  readonly pack: { readonly id: string; readonly version: string; readonly digest: string };
+  readonly duration_us: number;
+}

@@ -1,0 +1,93 @@
+/**
+ * Sealing: once a run has ended, one signed record of what it consists of, so that nothing can be left out (spec 00, 04).
+ *
+ * In: jobs that ending transactions left. Out: seals. A process that dies over a job leaves it to the next one; there is
+ * one seal per run whatever happens. Not here: the record's form (evidence/seal.ts).
+ */
+import type { Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
+import type { RunEvent } from "../core/event.ts";
+import { isRunEnded } from "../core/state.ts";
+import { buildSeal, eventMembers, makeHeadDigest, SEALED_KINDS, type SealedKind } from "../evidence/seal.ts";
+import { failPoint, type FailPoints } from "../gate/fail-point.ts";
+import type { SignBatch } from "../gate/ports.ts";
+import type { EventRow, RunStore, SealStore } from "./ports.ts";
+
+export interface SealDeps {
+  readonly store: Pick<RunStore, "find" | "events">;
+  readonly seals: SealStore;
+  readonly signBatch: SignBatch;
+  readonly nowMs: () => number;
+  readonly failPoints: FailPoints;
+  readonly onSealed: (runUid: RunUid) => void;
+}
+
+const JOB_HOLD_MS = 60_000;
+const EVENTS_PER_READ = 1000;
+
+/** Seals every run that is due; returns how many. */
+export function makeSealRuns(deps: SealDeps): () => Promise<number> {
+  return async () => {
+    for (let sealed = 0; ; sealed += 1) {
+      const job = await deps.seals.takeJob(JOB_HOLD_MS);
+      if (job === undefined) return sealed;
+      await sealRun(deps, job.tenantUid, job.runUid);
+    }
+  };
+}
+
+async function sealRun(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): Promise<void> {
+  const run = await deps.store.find(tenantUid, { runUid });
+  if (run === undefined || !isRunEnded(run.status)) return;
+  const head = await digestLog(deps, tenantUid, runUid);
+  const counts = await deps.seals.recordCounts(tenantUid, runUid);
+  const record = buildSeal({
+    tenantUid,
+    runUid,
+    runId: run.runId,
+    status: run.status === "succeeded" ? "succeeded" : run.status === "cancelled" ? "cancelled" : "failed",
+    manifestId: run.manifestId,
+    counts: Object.fromEntries(SEALED_KINDS.map((kind) => [kind, counts[kind] ?? 0])) as Record<SealedKind, number>,
+    events: head.count,
+    headDigest: head.digest,
+    openEffects: head.openEffects,
+    finalSnapshotId: run.finalSnapshotId ?? ("0".repeat(64) as Digest),
+    billOfMaterials: undefined,
+    atMs: deps.nowMs(),
+  });
+  failPoint(deps.failPoints, "before_seal");
+  await deps.seals.writeSeal({ tenantUid, runUid, record, batch: deps.signBatch("decision", [record.id]) });
+  failPoint(deps.failPoints, "after_seal");
+  deps.onSealed(runUid);
+}
+
+interface LogHead {
+  readonly digest: Digest;
+  readonly count: number;
+  /** Admissions whose effect is unknown: the attempt was lost. */
+  readonly openEffects: readonly RecordId[];
+}
+
+async function digestLog(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): Promise<LogHead> {
+  const head = makeHeadDigest();
+  const openEffects: RecordId[] = [];
+  let count = 0;
+  for await (const event of readLog(deps.store, tenantUid, runUid)) {
+    head.add(eventMembers(event));
+    count = event.seq;
+    const { admission_record: admission, error_code: code } = event.data;
+    if ((event.type === "step_attempt_lost" || code === "abandoned") && typeof admission === "string") openEffects.push(admission as RecordId);
+  }
+  return { digest: head.finish(), count, openEffects };
+}
+
+/** All events of a run in order, a thousand at a time. */
+export async function* readLog(store: Pick<RunStore, "events">, tenantUid: TenantUid, runUid: RunUid): AsyncGenerator<RunEvent> {
+  let afterSeq = 0;
+  for (;;) {
+    const page: readonly EventRow[] = await store.events({ tenantUid, runUid, afterSeq, limit: EVENTS_PER_READ });
+    for (const event of page) yield { runUid, ...event };
+    const last = page.at(-1);
+    if (last === undefined || page.length < EVENTS_PER_READ) return;
+    afterSeq = last.seq;
+  }
+}

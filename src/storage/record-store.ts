@@ -1,0 +1,116 @@
+/**
+ * Signed records, batches, artifacts and seals as rows: only ever added.
+ */
+import type { BatchId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { Batch } from "../evidence/batch.ts";
+import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
+import type { ArtifactRow, RecordRow, RecordStore, SealStore } from "../runs/ports.ts";
+import { jsonObject, jsonText } from "./json-rows.ts";
+import { batchItem } from "./pipeline-store.ts";
+import type { Pool } from "./pool.ts";
+import * as sql from "./statements/runs.ts";
+
+export function makeRecordStore(pool: Pool): RecordStore & SealStore {
+  return {
+    runRecords: async (tenantUid, runUid) => (await pool.query<RecordColumns>(sql.READ_RUN_RECORDS, [tenantUid, runUid])).rows.map(recordRow),
+    runArtifacts: async (tenantUid, runUid) => (await pool.query<ArtifactColumns>(sql.READ_RUN_ARTIFACTS, [tenantUid, runUid])).rows.map(artifactRow),
+    batches: async (batchIds) => (await pool.query<BatchColumns>(sql.READ_BATCHES, [[...new Set(batchIds)]])).rows.map(batchRow),
+    record: async (tenantUid, recordId) => {
+      const { rows } = await pool.query<RecordColumns>(sql.READ_RECORD, [tenantUid, recordId]);
+      return rows[0] && recordRow(rows[0]);
+    },
+    artifact: async (tenantUid, artifactId) => {
+      const { rows } = await pool.query<ArtifactColumns>(sql.READ_ARTIFACT, [tenantUid, artifactId]);
+      return rows[0] && artifactRow(rows[0]);
+    },
+    insertDecision: async (tenantUid, record, batch) => {
+      await pool.query(sql.INSERT_DECISION, [tenantUid, jsonText(recordItem(record, batch)), jsonText(batchItem(batch))]);
+    },
+    takeJob: async (holdMs) => {
+      const { rows } = await pool.query<{ tenant_uid: TenantUid; run_uid: RunUid }>(sql.TAKE_SEAL_JOB, [holdMs]);
+      return rows[0] && { tenantUid: rows[0].tenant_uid, runUid: rows[0].run_uid };
+    },
+    recordCounts: async (tenantUid, runUid) => {
+      const { rows } = await pool.query<{ kind: string; count: number }>(sql.READ_RECORD_COUNTS, [tenantUid, runUid]);
+      return Object.fromEntries(rows.map(({ kind, count }) => [kind, count]));
+    },
+    writeSeal: async ({ tenantUid, runUid, record, batch }) => {
+      const { rows } = await pool.query<{ done: boolean }>(sql.WRITE_SEAL, [tenantUid, runUid, jsonText(recordItem(record, batch)), jsonText(batchItem(batch))]);
+      return rows[0]?.done === true;
+    },
+  };
+}
+
+/** A record alone in its batch. */
+function recordItem(record: EvidenceRecord, batch: Batch): object {
+  return { record_id: record.id, kind: record.kind, statement: record.statement, batch_id: batch.batchId, leaf_index: 0 };
+}
+
+interface RecordColumns {
+  readonly record_id: RecordId;
+  readonly kind: RecordKind;
+  readonly run_uid: RunUid | null;
+  readonly step_id: StepId | null;
+  readonly attempt: number | null;
+  readonly statement: string;
+  readonly batch_id: string;
+  readonly leaf_index: number;
+  readonly created_at_ms?: number;
+}
+
+function recordRow(row: RecordColumns): RecordRow {
+  return {
+    recordId: row.record_id,
+    kind: row.kind,
+    runUid: row.run_uid ?? undefined,
+    stepId: row.step_id ?? undefined,
+    attempt: row.attempt ?? undefined,
+    statement: row.statement,
+    batchId: row.batch_id,
+    leafIndex: row.leaf_index,
+    createdAtMs: row.created_at_ms ?? 0,
+  };
+}
+
+interface ArtifactColumns {
+  readonly artifact_id: string;
+  readonly kind: string;
+  readonly media_type: string;
+  readonly size_bytes: number;
+  readonly metadata: string;
+  readonly bytes: Uint8Array;
+  readonly run_uid: RunUid | null;
+  readonly step_id: StepId | null;
+  readonly batch_id: string | null;
+  readonly leaf_index: number | null;
+  readonly created_at_ms?: number;
+}
+
+function artifactRow(row: ArtifactColumns): ArtifactRow {
+  return {
+    artifactId: row.artifact_id,
+    kind: row.kind,
+    mediaType: row.media_type,
+    sizeBytes: row.size_bytes,
+    metadata: jsonObject(row.metadata),
+    bytes: row.bytes,
+    runUid: row.run_uid ?? undefined,
+    stepId: row.step_id ?? undefined,
+    batchId: row.batch_id ?? undefined,
+    leafIndex: row.leaf_index ?? undefined,
+    createdAtMs: row.created_at_ms ?? 0,
+  };
+}
+
+interface BatchColumns {
+  readonly batch_id: BatchId;
+  readonly kid: string;
+  readonly size: number;
+  readonly leaves: Uint8Array;
+  readonly statement: string;
+  readonly signature: Uint8Array;
+}
+
+function batchRow(row: BatchColumns): Batch {
+  return { batchId: row.batch_id, kid: row.kid, size: row.size, leaves: row.leaves, statement: row.statement, signature: row.signature };
+}

@@ -1,0 +1,250 @@
+/**
+ * Runs as rows: submitted whole, read by their own tenant only, moved by the functions of migration 0006.
+ */
+import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
+import type { ErrorKind } from "../core/error-kind.ts";
+import type { EventType } from "../core/event.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import type { RunState, StepState } from "../core/state.ts";
+import type { BreakpointRow, BudgetRow, NewRun, RunHeadRow, RunRow, RunStore, StepRow } from "../runs/ports.ts";
+import { blobItems, readBlobs } from "./blob-rows.ts";
+import { jsonObject, jsonText } from "./json-rows.ts";
+import type { Pool, SqlValue } from "./pool.ts";
+import * as sql from "./statements/runs.ts";
+
+export function makeRunStore(pool: Pool): RunStore {
+  const changed = async (text: string, values: readonly SqlValue[]): Promise<boolean> =>
+    (await pool.query<{ changed: boolean }>(text, values)).rows[0]?.changed === true;
+  return {
+    findSubmission: async ({ tenantUid, runId, idempotencyKey }) => {
+      if (runId === undefined && idempotencyKey === undefined) return undefined;
+      const { rows } = await pool.query<FoundRow>(sql.FIND_SUBMISSION, [tenantUid, runId ?? null, idempotencyKey ?? null]);
+      const [row] = rows;
+      return row && { runUid: row.run_uid, submissionDigest: row.submission_digest, isSameId: runId !== undefined && row.is_same_id };
+    },
+    submit: (run) => submit(pool, run),
+    readManifest: async (tenantUid, manifestId) => (await pool.query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
+    find: async (tenantUid, ref) => {
+      const { rows } = await pool.query<RunColumns>(sql.READ_RUN, [tenantUid, "runUid" in ref ? ref.runUid : null, "runId" in ref ? ref.runId : null]);
+      return rows[0] && runRow(rows[0]);
+    },
+    list: async ({ tenantUid, status, after, limit }) => {
+      const values = [tenantUid, status ?? null, after?.submittedAtMs ?? null, after?.runUid ?? null, limit];
+      return (await pool.query<HeadColumns>(sql.LIST_RUNS, values)).rows.map(headRow);
+    },
+    steps: async (tenantUid, runUid) => (await pool.query<StepColumns>(sql.READ_STEPS, [tenantUid, runUid])).rows.map(stepRow),
+    events: async ({ tenantUid, runUid, afterSeq, limit }) => {
+      const { rows } = await pool.query<EventColumns>(sql.READ_EVENTS, [tenantUid, runUid, afterSeq, limit]);
+      return rows.map((row) => ({ seq: row.seq, type: row.type, stepId: row.step_id ?? undefined, atMs: row.at_ms, data: jsonObject(row.data) }));
+    },
+    evaluations: async (tenantUid, runUid, stepId) => {
+      const { rows } = await pool.query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
+      return rows.flatMap(({ body }) => objectsIn(body));
+    },
+    readBlob: async (tenantUid, blobId) => (await readBlobs(pool, [{ tenantUid, blobId }])).get(blobId),
+    cancel: (tenantUid, runUid, actor) => changed(sql.CANCEL_RUN, [tenantUid, runUid, actor]),
+    pause: (tenantUid, runUid, actor) => changed(sql.PAUSE_RUN, [tenantUid, runUid, actor]),
+    resume: (tenantUid, runUid, actor) => changed(sql.RESUME_RUN, [tenantUid, runUid, actor]),
+    breakpoints: async (tenantUid, runUid) => (await pool.query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
+    changeBreakpoint: ({ tenantUid, runUid, breakpoint, isSet, actor }) =>
+      changed(sql.CHANGE_BREAKPOINT, [tenantUid, runUid, breakpoint.target, breakpoint.value, isSet, actor]),
+  };
+}
+
+async function submit(pool: Pool, run: NewRun): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
+  const values = [jsonText(runItem(run)), jsonText(stepItems(run)), jsonText(run.prepared.edges), jsonText(blobItems(run.blobs))];
+  try {
+    return await callSubmit(pool, values);
+  } catch (caught) {
+    // two at once with one id or key: the slower one finds the faster one's run
+    if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === "23505") return callSubmit(pool, values);
+    throw caught;
+  }
+}
+
+async function callSubmit(pool: Pool, values: readonly string[]): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
+  const { rows } = await pool.query<{ result: string }>(sql.SUBMIT_RUN, values);
+  const { outcome, run_uid: runUid } = jsonObject(rows[0]?.result ?? "");
+  if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
+    throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });
+  }
+  return { outcome, runUid: runUid as RunUid };
+}
+
+function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest }: NewRun): object {
+  const { manifest, start, trace } = prepared;
+  const { budget } = start;
+  return {
+    tenant_uid: tenantUid,
+    run_uid: prepared.runUid,
+    run_id: start.runId,
+    idempotency_key: idempotencyKey,
+    submission_digest: submissionDigest,
+    kind: prepared.kind,
+    op_id: manifest.manifest.op_id,
+    manifest_id: manifest.id,
+    manifest: manifest.text,
+    priority: start.priority,
+    seed: start.seed,
+    subject: start.subject,
+    labels_blob: prepared.labelsBlob,
+    caller_key_id: caller.keyId,
+    caller_owner: caller.owner,
+    caller_roles: caller.roles,
+    traceparent: trace.traceparent,
+    tracestate: trace.tracestate,
+    time_limit_ms: start.timeLimitMs,
+    max_parallel: manifest.manifest.run_config.execution_mode === "sequential" ? 1 : manifest.manifest.run_config.max_parallel,
+    fail_fast: manifest.manifest.run_config.fail_fast,
+    budget: budget === undefined ? null : { tokens: budget.tokens, usd_micros: budget.usd_micros },
+    breakpoints: start.breakpoints,
+    submitted: prepared.submitted,
+  };
+}
+
+function stepItems({ prepared }: NewRun): readonly object[] {
+  return prepared.steps.map((step) => ({
+    step_id: step.stepId,
+    idx: step.idx,
+    type: step.spec.type,
+    slug: step.spec.slug,
+    spec: step.spec,
+    input_blob: step.inputBlob,
+    refs: step.refs,
+    is_target: step.origin !== undefined,
+    origin_step: step.origin,
+    compensation_step: step.spec.execution.compensation?.step,
+    compensation_on: step.spec.execution.compensation?.on,
+    pending_dependencies: step.pendingDependencies,
+    priority: step.order.priority,
+    queue_target_ms: step.order.queueTargetMs,
+    deadline_ms: step.spec.execution.deadline_ms,
+  }));
+}
+
+function objectsIn(body: string): readonly JsonObject[] {
+  const value = parseJson(body);
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+interface FoundRow {
+  readonly run_uid: RunUid;
+  readonly submission_digest: Digest;
+  readonly is_same_id: boolean;
+}
+
+interface HeadColumns {
+  readonly run_uid: RunUid;
+  readonly run_id: string | null;
+  readonly kind: RunHeadRow["kind"];
+  readonly op_id: string;
+  readonly manifest_id: Digest;
+  readonly priority: number;
+  readonly labels_blob: BlobId | null;
+  readonly traceparent: string | null;
+  readonly final_snapshot_id: Digest | null;
+  readonly submitted_at_ms: number;
+  readonly started_at_ms: number | null;
+  readonly ended_at_ms: number | null;
+  readonly status: RunState;
+  readonly paused_step: StepId | null;
+  readonly paused_at_ms: number | null;
+  readonly head_seq: number;
+}
+
+interface RunColumns extends HeadColumns {
+  readonly is_tracked: boolean;
+  readonly tokens_limit: number | null;
+  readonly tokens_used: number;
+  readonly tokens_reserved: number;
+  readonly tokens_overrun: number;
+  readonly usd_micros_limit: number | null;
+  readonly usd_micros_used: number;
+  readonly usd_micros_reserved: number;
+  readonly usd_micros_overrun: number;
+  readonly seal_record: RecordId | null;
+}
+
+function headRow(row: HeadColumns): RunHeadRow {
+  return {
+    runUid: row.run_uid,
+    runId: row.run_id ?? undefined,
+    kind: row.kind,
+    opId: row.op_id,
+    manifestId: row.manifest_id,
+    priority: row.priority,
+    status: row.status,
+    headSeq: row.head_seq,
+    traceparent: row.traceparent ?? undefined,
+    labelsBlob: row.labels_blob ?? undefined,
+    submittedAtMs: row.submitted_at_ms,
+    startedAtMs: row.started_at_ms ?? undefined,
+    endedAtMs: row.ended_at_ms ?? undefined,
+    finalSnapshotId: row.final_snapshot_id ?? undefined,
+    pause: row.paused_at_ms === null ? undefined : { stepId: row.paused_step ?? undefined, atMs: row.paused_at_ms },
+  };
+}
+
+function runRow(row: RunColumns): RunRow {
+  const side = (limit: number | null, used: number, reserved: number, overrun: number): BudgetRow => ({ limit: limit ?? undefined, used, reserved, overrun });
+  return {
+    ...headRow(row),
+    budget: row.is_tracked
+      ? {
+          tokens: side(row.tokens_limit, row.tokens_used, row.tokens_reserved, row.tokens_overrun),
+          usdMicros: side(row.usd_micros_limit, row.usd_micros_used, row.usd_micros_reserved, row.usd_micros_overrun),
+        }
+      : undefined,
+    sealRecord: row.seal_record ?? undefined,
+  };
+}
+
+interface StepColumns {
+  readonly step_id: StepId;
+  readonly type: string;
+  readonly slug: string | null;
+  readonly state: StepState;
+  readonly attempts_made: number;
+  readonly not_before_ms: number | null;
+  readonly error_kind: ErrorKind | null;
+  readonly reasons: readonly string[];
+  readonly decision_artifact: string | null;
+  readonly provider: string | null;
+  readonly provider_version: string | null;
+  readonly actual_tokens: number;
+  readonly actual_usd_micros: number;
+  readonly output_blob: BlobId | null;
+  readonly depends_on: readonly StepId[];
+  readonly record_ids: readonly RecordId[];
+}
+
+function stepRow(row: StepColumns): StepRow {
+  return {
+    stepId: row.step_id,
+    type: row.type,
+    slug: row.slug ?? undefined,
+    state: row.state,
+    attemptsMade: row.attempts_made,
+    notBeforeMs: row.not_before_ms ?? undefined,
+    errorKind: row.error_kind ?? undefined,
+    reasons: row.reasons,
+    decisionArtifact: row.decision_artifact ?? undefined,
+    provider: row.provider ?? undefined,
+    providerVersion: row.provider_version ?? undefined,
+    tokens: row.actual_tokens,
+    usdMicros: row.actual_usd_micros,
+    outputBlob: row.output_blob ?? undefined,
+    dependsOn: row.depends_on,
+    recordIds: row.record_ids,
+  };
+}
+
+interface EventColumns {
+  readonly seq: number;
+  readonly type: EventType;
+  readonly step_id: StepId | null;
+  readonly at_ms: number;
+  readonly data: string;
+}

@@ -1,0 +1,180 @@
+/**
+ * Tenants, quotas, tools and settings as rows. Every change is audited and raises the authority version in its transaction.
+ */
+import type { Digest, TenantUid } from "../core/ids.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import type { BudgetSideRow, QuotaRow, TenantRow, TenantStore, ToolRow } from "../tenancy/ports.ts";
+import { jsonObject, jsonText } from "./json-rows.ts";
+import type { Connection, Pool } from "./pool.ts";
+import * as sql from "./statements/tenants.ts";
+
+export function makeTenantStore(pool: Pool): TenantStore {
+  return {
+    find: async (tenantId) => {
+      const { rows } = await pool.query<{ tenant_uid: TenantUid; tenant_id: string }>(sql.FIND_TENANT, [tenantId]);
+      return rows[0] && { tenantUid: rows[0].tenant_uid, tenantId: rows[0].tenant_id };
+    },
+    get: async (tenantId) => {
+      const { rows } = await pool.query<TenantColumns>(sql.READ_TENANT, [tenantId]);
+      return rows[0] && tenantRow(rows[0]);
+    },
+    list: async ({ tenantUid, after, limit }) =>
+      (await pool.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(tenantRow),
+    put: (tenant) => pool.transaction((connection) => putTenant(connection, tenant)),
+    ensure: ({ tenantUid, tenantId, settings }) =>
+      pool.transaction(async (connection) => {
+        const { rowCount } = await connection.query(sql.ENSURE_TENANT, [tenantUid, tenantId, jsonText(settings)]);
+        if (rowCount > 0) await connection.query(sql.ENSURE_SHARE, [tenantUid]);
+      }),
+    authority: async (tenantUid) => {
+      const { rows } = await pool.query<AuthorityColumns>(sql.READ_AUTHORITY, [tenantUid]);
+      const [row] = rows;
+      return row && {
+        tenantUid: row.tenant_uid, tenantId: row.tenant_id, version: row.authority_version,
+        settings: jsonObject(row.settings), executorSettings: jsonObject(row.executor_settings),
+      };
+    },
+    ceilings: async (tenantUid) => {
+      const { rows } = await pool.query<{ quota_id: string; unit: "tokens" | "usd_micros"; quota_limit: number }>(sql.READ_CEILINGS, [tenantUid]);
+      return rows.map((row) => ({ id: row.quota_id, unit: row.unit, limit: row.quota_limit }));
+    },
+    quotaUsage: async (tenantUid) => {
+      const { rows } = await pool.query<UsageColumns>(sql.READ_QUOTA_USAGE, [tenantUid]);
+      return rows.map((row) => ({
+        id: row.quota_id, unit: row.unit, window: row.quota_window, limit: row.quota_limit,
+        used: row.used, reserved: row.reserved, overrun: row.overrun, resetsAtMs: row.resets_at_ms ?? undefined,
+      }));
+    },
+    runBudgets: async (tenantUid, after, limit) => {
+      const { rows } = await pool.query<BudgetColumns>(sql.READ_RUN_BUDGETS, [tenantUid, after ?? null, limit]);
+      return rows.map((row) => ({
+        runUid: row.run_uid,
+        tokens: side(row.tokens_limit, row.tokens_used, row.tokens_reserved, row.tokens_overrun),
+        usdMicros: side(row.usd_micros_limit, row.usd_micros_used, row.usd_micros_reserved, row.usd_micros_overrun),
+      }));
+    },
+    executorSettings: async (tenantUid) => {
+      const { rows } = await pool.query<{ type: string; settings: string; version: number }>(sql.READ_EXECUTOR_SETTINGS, [tenantUid]);
+      return rows.map((row) => ({ type: row.type, settings: jsonObject(row.settings), version: row.version }));
+    },
+    putExecutorSettings: ({ tenantUid, type, settings, actor }) =>
+      change(pool, { tenantUid, actor, action: "executor.settings.update", resource: { type } }, async (connection) => {
+        await connection.query(sql.UPSERT_EXECUTOR_SETTINGS, [tenantUid, type, jsonText(settings)]);
+      }),
+    tools: async (tenantUid, after, limit) => (await pool.query<ToolColumns>(sql.LIST_TOOLS, [tenantUid, after ?? null, limit])).rows.map(toolRow),
+    tool: async (tenantUid, name, version) => {
+      const { rows } = await pool.query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
+      return rows[0] && toolRow(rows[0]);
+    },
+    insertTool: ({ tenantUid, tool, actor }) =>
+      change(pool, { tenantUid, actor, action: "tool.put", resource: { name: tool.name, version: tool.version, digest: tool.digest } }, async (connection) => {
+        await connection.query(sql.INSERT_TOOL, [tenantUid, tool.name, tool.version, tool.digest, jsonText(tool.definition)]);
+      }),
+  };
+}
+
+interface Change {
+  readonly tenantUid: TenantUid;
+  readonly actor: string;
+  readonly action: string;
+  readonly resource: JsonObject;
+}
+
+/** One audited change of what decisions rest on. */
+async function change(pool: Pool, { tenantUid, actor, action, resource }: Change, write: (connection: Connection) => Promise<void>): Promise<void> {
+  await pool.transaction(async (connection) => {
+    await write(connection);
+    await connection.query(sql.BUMP_AUTHORITY, [tenantUid]);
+    await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, action, jsonText(resource)]);
+  });
+}
+
+async function putTenant(connection: Connection, tenant: Parameters<TenantStore["put"]>[0]): Promise<{ readonly isNew: boolean }> {
+  const { rows } = await connection.query<{ tenant_uid: TenantUid; is_new: boolean }>(sql.UPSERT_TENANT, [
+    tenant.tenantUid, tenant.tenantId, tenant.weight, tenant.isPaused, jsonText(tenant.settings),
+  ]);
+  const { tenant_uid: tenantUid, is_new: isNew } = rows[0] ?? { tenant_uid: tenant.tenantUid, is_new: false };
+  await connection.query(sql.ENSURE_SHARE, [tenantUid]);
+  await connection.query(sql.DELETE_QUOTAS, [tenantUid, tenant.quotas.map((quota) => quota.id)]);
+  for (const quota of tenant.quotas) {
+    await connection.query(sql.UPSERT_QUOTA, [tenantUid, quota.id, quota.unit, quota.window, quota.limit]);
+    await connection.query(sql.ALIGN_QUOTA_USAGE, [tenantUid, quota.id, quota.limit]);
+  }
+  const action = isNew ? "tenant.create" : "tenant.update";
+  await connection.query(sql.APPEND_AUDIT, [tenantUid, tenant.actor, action, jsonText({ tenant_id: tenant.tenantId, quotas: tenant.quotas.length })]);
+  return { isNew };
+}
+
+interface TenantColumns {
+  readonly tenant_uid: TenantUid;
+  readonly tenant_id: string;
+  readonly authority_version: number;
+  readonly weight: number;
+  readonly is_paused: boolean;
+  readonly settings: string;
+  readonly quotas: string;
+  readonly created_at_ms: number;
+}
+
+function tenantRow(row: TenantColumns): TenantRow {
+  const quotas = parseJson(row.quotas);
+  return {
+    tenantUid: row.tenant_uid,
+    tenantId: row.tenant_id,
+    version: row.authority_version,
+    weight: row.weight,
+    isPaused: row.is_paused,
+    settings: jsonObject(row.settings),
+    // built by the statement itself in exactly this form
+    quotas: Array.isArray(quotas) ? (quotas.filter(isJsonObject) as unknown[] as QuotaRow[]) : [],
+    createdAtMs: row.created_at_ms,
+  };
+}
+
+interface AuthorityColumns {
+  readonly tenant_uid: TenantUid;
+  readonly tenant_id: string;
+  readonly authority_version: number;
+  readonly settings: string;
+  readonly executor_settings: string;
+}
+
+interface UsageColumns {
+  readonly quota_id: string;
+  readonly unit: QuotaRow["unit"];
+  readonly quota_window: QuotaRow["window"];
+  readonly quota_limit: number;
+  readonly used: number;
+  readonly reserved: number;
+  readonly overrun: number;
+  readonly resets_at_ms: number | null;
+}
+
+interface BudgetColumns {
+  readonly run_uid: string;
+  readonly tokens_limit: number | null;
+  readonly tokens_used: number;
+  readonly tokens_reserved: number;
+  readonly tokens_overrun: number;
+  readonly usd_micros_limit: number | null;
+  readonly usd_micros_used: number;
+  readonly usd_micros_reserved: number;
+  readonly usd_micros_overrun: number;
+}
+
+function side(limit: number | null, used: number, reserved: number, overrun: number): BudgetSideRow {
+  return { limit: limit ?? undefined, used, reserved, overrun };
+}
+
+interface ToolColumns {
+  readonly name: string;
+  readonly version: number;
+  readonly digest: Digest;
+  readonly definition: string;
+  readonly created_at_ms: number;
+}
+
+function toolRow(row: ToolColumns): ToolRow {
+  return { name: row.name, version: row.version, digest: row.digest, definition: jsonObject(row.definition), createdAtMs: row.created_at_ms };
+}

@@ -1,0 +1,115 @@
+/**
+ * What the tenancy room needs stored: tenants, quotas, keys, tools, settings, usage.
+ *
+ * Every change is audited in its own transaction and raises the tenant's authority version. Not here: SQL (storage/).
+ */
+import type { Digest, TenantUid } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+
+export interface QuotaRow {
+  readonly id: string;
+  readonly unit: "tokens" | "usd_micros" | "runs" | "concurrent_steps";
+  readonly window: "minute" | "day" | "month" | "lifetime";
+  readonly limit: number;
+}
+
+export interface TenantRow {
+  readonly tenantUid: TenantUid;
+  readonly tenantId: string;
+  readonly version: number;
+  readonly weight: number;
+  readonly isPaused: boolean;
+  readonly settings: JsonObject;
+  readonly quotas: readonly QuotaRow[];
+  readonly createdAtMs: number;
+}
+
+export interface QuotaUsageRow extends QuotaRow {
+  readonly used: number;
+  readonly reserved: number;
+  readonly overrun: number;
+  readonly resetsAtMs: number | undefined;
+}
+
+export interface RunBudgetRow {
+  readonly runUid: string;
+  readonly tokens: BudgetSideRow;
+  readonly usdMicros: BudgetSideRow;
+}
+
+export interface BudgetSideRow {
+  readonly limit: number | undefined;
+  readonly used: number;
+  readonly reserved: number;
+  readonly overrun: number;
+}
+
+export interface ApiKeyRow {
+  readonly keyId: string;
+  readonly tenantUid: TenantUid | undefined;
+  readonly tenantId: string | undefined;
+  readonly owner: string;
+  readonly roles: readonly string[];
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  readonly revokedAtMs: number | undefined;
+  readonly lastUsedAtMs: number | undefined;
+}
+
+export interface NewApiKey {
+  readonly keyId: string;
+  readonly secretHash: Uint8Array;
+  readonly tenantUid: TenantUid | undefined;
+  readonly owner: string;
+  readonly roles: readonly string[];
+  readonly expiresAtMs: number | undefined;
+}
+
+export interface ToolRow {
+  readonly name: string;
+  readonly version: number;
+  readonly digest: Digest;
+  readonly definition: JsonObject;
+  readonly createdAtMs: number;
+}
+
+/** Who acts, for the audit log. */
+export interface Actor {
+  readonly actor: string;
+}
+
+export interface AuthorityRow {
+  readonly tenantUid: TenantUid;
+  readonly tenantId: string;
+  readonly version: number;
+  readonly settings: JsonObject;
+  readonly executorSettings: JsonObject;
+}
+
+export interface TenantStore {
+  readonly find: (tenantId: string) => Promise<{ readonly tenantUid: TenantUid; readonly tenantId: string } | undefined>;
+  readonly get: (tenantId: string) => Promise<TenantRow | undefined>;
+  readonly list: (input: { readonly tenantUid: TenantUid | undefined; readonly after: string | undefined; readonly limit: number }) => Promise<readonly TenantRow[]>;
+  readonly put: (input: Actor & Omit<TenantRow, "version" | "createdAtMs">) => Promise<{ readonly isNew: boolean }>;
+  /** The tenant of a first start; one that is there stays as it is. */
+  readonly ensure: (tenant: { readonly tenantUid: TenantUid; readonly tenantId: string; readonly settings: JsonObject }) => Promise<void>;
+  readonly authority: (tenantUid: TenantUid) => Promise<AuthorityRow | undefined>;
+  readonly ceilings: (tenantUid: TenantUid) => Promise<readonly { readonly id: string; readonly unit: "tokens" | "usd_micros"; readonly limit: number }[]>;
+  readonly quotaUsage: (tenantUid: TenantUid) => Promise<readonly QuotaUsageRow[]>;
+  readonly runBudgets: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly RunBudgetRow[]>;
+  readonly executorSettings: (tenantUid: TenantUid) => Promise<readonly { readonly type: string; readonly settings: JsonObject; readonly version: number }[]>;
+  readonly putExecutorSettings: (input: Actor & { readonly tenantUid: TenantUid; readonly type: string; readonly settings: JsonObject }) => Promise<void>;
+  readonly tools: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly ToolRow[]>;
+  readonly tool: (tenantUid: TenantUid, name: string, version: number | undefined) => Promise<ToolRow | undefined>;
+  readonly insertTool: (input: Actor & { readonly tenantUid: TenantUid; readonly tool: Omit<ToolRow, "createdAtMs"> }) => Promise<void>;
+}
+
+export interface ApiKeyStore {
+  /** A key that counts now, with the hash of its secret. */
+  readonly findActive: (keyId: string) => Promise<(ApiKeyRow & { readonly secretHash: Uint8Array }) | undefined>;
+  readonly touch: (keyId: string) => Promise<void>;
+  readonly list: (input: { readonly tenantUid: TenantUid; readonly withInstance: boolean; readonly after: { readonly createdAtMs: number; readonly keyId: string } | undefined; readonly limit: number }) => Promise<readonly ApiKeyRow[]>;
+  readonly get: (input: { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean }) => Promise<ApiKeyRow | undefined>;
+  readonly insert: (input: Actor & { readonly key: NewApiKey; readonly auditTenant: TenantUid }) => Promise<void>;
+  readonly revoke: (input: Actor & { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean }) => Promise<boolean>;
+}
