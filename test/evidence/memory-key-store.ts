@@ -1,7 +1,9 @@
 /** A KeyStore in memory with the port's promises; `failAt` ends the process's work before the n-th call, like a kill. */
 import type { KeyRow, KeyStore, StoredTrustBundle } from "../../src/evidence/ports.ts";
 
-export class Killed extends Error {}
+export class Killed extends Error {
+  override readonly name = "Killed";
+}
 
 export interface MemoryKeyStore extends KeyStore {
   readonly rows: KeyRow[];

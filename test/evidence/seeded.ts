@@ -11,7 +11,10 @@ export function seededIds(seed: string): Ids {
   let draws = 0;
   let uuids = 0;
   return {
-    uuid: () => `01990000-0000-7000-8000-${String(++uuids).padStart(12, "0")}`,
+    uuid: () => {
+      const hex = createHash("sha256").update(`${seed}/uuid/${++uuids}`).digest("hex");
+      return `01990000-${hex.slice(0, 4)}-7${hex.slice(4, 7)}-8${hex.slice(7, 10)}-${hex.slice(10, 22)}`;
+    },
     random: (size) => {
       const parts: Buffer[] = [];
       for (let length = 0; length < size; length += 32) {
