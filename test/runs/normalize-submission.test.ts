@@ -66,7 +66,8 @@ t.test("the step's own execution wins over the run's retry policy, which wins ov
   const run_config = {
     retry_policy: { max_attempts: 4, backoff: { kind: "exponential", base_ms: 50, max_ms: 900 } },
   } as const;
-  const execution = (own: StepSubmission["execution"]) => normalStep({ execution: own }, { run_config })?.execution;
+  const execution = (own: NonNullable<StepSubmission["execution"]>) =>
+    normalStep({ execution: own }, { run_config })?.execution;
   t.match(execution({}), {
     max_attempts: 4,
     retry_backoff_ms: 50,
@@ -158,6 +159,11 @@ t.test("what cannot be read exactly is refused by its pointer", async (t) => {
       why: "a cost that is no amount",
       run: withStep({ inputs: { cost_estimate: null } }),
       field: "/steps/1/inputs/cost_estimate",
+    },
+    {
+      why: "a run id that reads like a uid",
+      run: { steps: [], id: "0199AAAA-0000-7000-8000-000000000001" },
+      field: "/id",
     },
     { why: "no plan and no manifest", run: {}, field: "/steps" },
     { why: "edges of no plan", run: { manifest_id: "0".repeat(64), edges: [] }, field: "/edges" },
