@@ -18,7 +18,7 @@ t.test("every code has a status of its class, a retry that fits it and one sente
 
 t.test("no two codes say the same sentence", async (t) => {
   const summaries = CODES.map((code) => ERROR_CODES[code].summary);
-  t.same([...new Set(summaries)].length, summaries.length);
+  t.strictSame([...new Set(summaries)].length, summaries.length);
 });
 
 t.test("an error carries code, status and detail, and keeps the cause for the log", async (t) => {

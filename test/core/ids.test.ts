@@ -22,7 +22,7 @@ t.test(
   async (t) => {
     const ids = idsAt(NOW_MS, ...Array.from({ length: 9000 }, (_, call) => NOW_MS - (call % 3)));
     const made = Array.from({ length: 10_000 }, () => ids.uuid());
-    t.same(made, [...made].sort(), "the order of making is the order of the text");
+    t.strictSame(made, [...made].sort(), "the order of making is the order of the text");
     t.equal(new Set(made).size, made.length, "none twice");
   },
 );

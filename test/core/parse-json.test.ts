@@ -22,7 +22,7 @@ t.test("reads what RFC 8259 calls JSON", async (t) => {
     ["1e2", 100],
     [Buffer.from('"é"'), "é"],
   ];
-  for (const [text, value] of accepted) t.same(parseJson(text), value, String(text));
+  for (const [text, value] of accepted) t.strictSame(parseJson(text), value, String(text));
   t.ok(Object.is(parseJson("-0"), 0), "negative zero is zero: its canonical form has no sign");
   t.notOk(Object.hasOwn(parseJson("{}") as object, "toString"), "members are own members only");
 });
@@ -82,7 +82,7 @@ t.test("refuses every text that two parsers could read differently", async (t) =
     const detail = offset === undefined ? { reason } : { reason, offset };
     t.throws(() => parseJson(text), { code: "JSON_INVALID", detail }, `${String(text).slice(0, 20)} → ${reason}`);
   }
-  t.same(parseJson(bytes(0x31)), 1, "a refused text leaves nothing behind in the decoder");
+  t.strictSame(parseJson(bytes(0x31)), 1, "a refused text leaves nothing behind in the decoder");
 });
 
 t.test("reads a number only if a double holds exactly the number that was written", async (t) => {

@@ -56,8 +56,8 @@ t.test("every open state can reach an end, and every state can be reached from t
     for (const state of seen) for (const next of table[state]) seen.add(next);
     return seen;
   };
-  t.same([...reach(STEP_TRANSITIONS, "queued", "blocked")].sort(), [...STEP_STATES].sort());
-  t.same([...reach(RUN_TRANSITIONS, "pending")].sort(), [...RUN_STATES].sort());
+  t.strictSame([...reach(STEP_TRANSITIONS, "queued", "blocked")].sort(), [...STEP_STATES].sort());
+  t.strictSame([...reach(RUN_TRANSITIONS, "pending")].sort(), [...RUN_STATES].sort());
   for (const state of STEP_STATES) t.ok([...reach(STEP_TRANSITIONS, state)].some(isStepEnded), state);
   for (const state of RUN_STATES) t.ok([...reach(RUN_TRANSITIONS, state)].some(isRunEnded), state);
 });

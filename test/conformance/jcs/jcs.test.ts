@@ -38,5 +38,5 @@ t.test("writes ten thousand doubles as ECMAScript does, and reads them back as t
       const written = canonicalJson(double);
       return written !== expected || parseJson(written) !== double;
     });
-  t.same(wrong, []);
+  t.strictSame(wrong, []);
 });
