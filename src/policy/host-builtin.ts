@@ -4,7 +4,7 @@
  * In: a builtin's name. Out: a function from value literals to a value literal, or undefined where OPA is undefined.
  * Not here: the builtins themselves (builtins/), OPA's own code for the rest (toolchain.ts).
  */
-import { TYPESCRIPT_BUILTINS } from "./builtins/index.ts";
+import { makeOwnBuiltins } from "./builtins/index.ts";
 import type { LazyToolchain, Toolchain } from "./toolchain.ts";
 import { readOfferedBuiltins } from "./toolchain-module.ts";
 
@@ -29,10 +29,11 @@ export async function resolveBuiltins(
   toolchain: LazyToolchain,
 ): Promise<(name: string) => TextBuiltin | undefined> {
   const found = new Map<string, TextBuiltin>();
-  const others = names.filter((name) => !TYPESCRIPT_BUILTINS.has(name));
+  const ours = makeOwnBuiltins();
+  const others = names.filter((name) => !ours.has(name));
   const offered = others.length > 0 ? await readOfferedBuiltins(toolchain.place) : new Set();
   for (const name of names) {
-    const own = TYPESCRIPT_BUILTINS.get(name);
+    const own = ours.get(name);
     if (own !== undefined) found.set(name, own);
     else if (offered.has(name)) found.set(name, toolchainBuiltin(await toolchain.open(), name));
   }
