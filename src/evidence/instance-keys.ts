@@ -68,7 +68,6 @@ export async function loadInstanceKeys({ store, wrapping, purposes }: InstanceKe
       continue;
     }
     const key = signingKeyOf(unwrapKey(wrapping, { tenantUid: undefined, purpose, keyId: kid }, row.wrapped));
-    if (key.publicJwk.kid !== kid) throw new StepgateError("KEY_ROW_INVALID", { keyId: kid, purpose });
     published.push({ ...key.publicJwk, purpose, state });
     trusted.set(kid, { kid, publicKey: key.publicKey, purpose, state });
     if (state === "active" && purposes.includes(purpose)) signers.set(purpose, makeSigner(purpose, key));

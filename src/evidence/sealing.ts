@@ -52,7 +52,7 @@ export function sealBlob(dataKey: DataKey, place: BlobPlace, plaintext: Uint8Arr
  */
 export function openBlob(dataKey: DataKey, place: BlobPlace, blob: SealedBlob): Uint8Array {
   const aad = aadOf(place, blob.keyId);
-  const blobKey = dataKey.keyId === blob.keyId ? unseal(dataKey.key, aad, blob.wrappedKey) : undefined;
+  const blobKey = unseal(dataKey.key, aad, blob.wrappedKey);
   const plaintext = blobKey?.length === 32 ? unseal(createSecretKey(blobKey), aad, blob.sealed) : undefined;
   if (plaintext === undefined) {
     throw new StepgateError("BLOB_UNREADABLE", { runUid: place.runUid, stepId: place.stepId, field: place.field });

@@ -38,6 +38,13 @@ t.test("a batch statement names its root, size, instance and time", async (t) =>
   t.equal(predicateType, "https://stepgate.dev/batch/v1");
   t.match(predicate, { batch: context.batchId, instance: INSTANCE, size: 3, time: "2026-11-21T12:00:00.000Z" });
   t.equal(subject[0]?.digest.sha256, predicate["root"]);
+  t.ok(readBatch(statement), "the control");
+  t.equal(
+    readBatch(statement.replace(/"sha256":"[^"]+"/, `"sha256":"${digest("other")}"`)),
+    undefined,
+    "another subject",
+  );
+  t.equal(readBatch(statement.replace("batch/v1", "seal/v1")), undefined, "another type");
 });
 
 t.test("refuses to sign nothing, or what is not a SHA-256", async (t) => {

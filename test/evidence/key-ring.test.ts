@@ -165,6 +165,7 @@ t.test("a key row that was not written with this instance key is never trusted",
       if (row) store.rows.push({ ...row, purpose: "token", state: "verify_only" });
     },
     (store) => planted && store.rows.push({ ...planted, purpose: "unknown" }),
+    (store) => planted && store.rows.push({ ...planted, keyId: "another", state: "removed" }),
     (store) =>
       planted && store.rows.push({ ...planted, state: "removed", publicJwk: { ...planted.publicJwk, kid: "x" } }),
   ];
@@ -195,6 +196,7 @@ t.test("the trust bundle is renewed when half its life is over or the keys chang
   rmSync(join(home, "keys/root.key"));
   const offline = await openAt(home, store, { clock: fixedClock(NOW_MS + 9 * HOUR_MS) });
   t.equal(store.bundles.length, 3, "a root that was moved offline is not made anew");
+  t.equal(await (await filesIn(home)).read("root.key"), undefined);
   t.equal(offline.trustFile(), ring.trustFile());
   store.bundles.length = 0;
   t.equal(

@@ -34,6 +34,13 @@ t.test("the root of every size up to 130 is the recursive one of RFC 6962", asyn
   }
 });
 
+t.test("a path longer than its tree is refused, although its hashes lead to the root", async (t) => {
+  const [left = new Uint8Array(), right = new Uint8Array()] = leavesOf(2);
+  const proof = { index: 0, size: 1, leafHash: right, path: [left], root: nodeHash(left, right) };
+  t.equal(verifyInclusion(proof), false);
+  t.equal(verifyInclusion({ ...proof, index: 1, size: 2 }), true, "the control");
+});
+
 t.test("every leaf's path verifies, and no path verifies for another place, leaf, size or root", async (t) => {
   const place = fc
     .integer({ min: 1, max: 300 })

@@ -107,6 +107,10 @@ export function sampleTrust(
 export interface Bends {
   readonly outcomeJti?: string;
   readonly outcomeOf?: "another step" | "nothing";
+  readonly approvalOfOtherStep?: boolean;
+  readonly strangeAttestation?: boolean;
+  readonly strayEffect?: boolean;
+  readonly sealTwice?: boolean;
   readonly outcomeBeforeAdmission?: boolean;
   readonly admitTwice?: boolean;
   readonly noOutcome?: boolean;
@@ -133,7 +137,7 @@ export function sampleRun(bends: Bends = {}, keys = sampleKeys("instance")): Sam
   fetchStep(log, bends);
   replyStep(log, bends);
   refundStep(log, bends);
-  syncStep(log);
+  syncStep(log, bends);
   log.event("run_failed", undefined, {});
   log.seal(bends);
   log.event("budget_warning", undefined, {});
@@ -147,11 +151,12 @@ function fetchStep(log: RunLog, bends: Bends): void {
     1,
     bends.otherRun ? { step: { ...step("fetch"), runUid: TENANT as string as RunUid } } : {},
   );
-  const artifact = artifactOf("fetch", [admission.id]);
+  const attested = bends.strangeAttestation ? (digest("stranger") as string as RecordId) : admission.id;
+  const artifact = artifactOf("fetch", [attested]);
   const outcome = outcomeOf(
     "fetch",
     1,
-    bends.outcomeOf === undefined ? admission.id : (digest("nothing") as string as RecordId),
+    bends.outcomeOf !== "nothing" ? admission.id : (digest("nothing") as string as RecordId),
     "succeeded",
     {
       jti: bends.outcomeJti ?? "jti-fetch-1",
@@ -200,7 +205,7 @@ function refundStep(log: RunLog, bends: Bends): void {
     expiresAtMs: NOW_MS + 1000,
   });
   const approval = buildApproval({
-    step: step("refund"),
+    step: step(bends.approvalOfOtherStep ? "fetch" : "refund"),
     holdRecord: hold.id,
     shownCommitment: digest(bends.approvedOther ? "something else" : "shown"),
     verdict: bends.rejectedButUsed ? "rejected" : "approved",
@@ -211,7 +216,7 @@ function refundStep(log: RunLog, bends: Bends): void {
   const admission = admissionOf("refund", 1, { prev: hold.id }, approval.id);
   const outcome = outcomeOf("refund", 1, admission.id, "failed");
   log.event("step_held", "refund", { hold_record: hold.id });
-  log.event("approval_granted", "refund", { approval_record: approval.id });
+  log.event("approval_granted", bends.approvalOfOtherStep ? "fetch" : "refund", { approval_record: approval.id });
   log.event("step_started", "refund", { attempt: 1, admission_record: admission.id });
   log.event("step_failed", "refund", { attempt: 1, outcome_record: outcome.id });
   log.sign([hold]);
@@ -220,9 +225,10 @@ function refundStep(log: RunLog, bends: Bends): void {
   log.sign([outcome]);
 }
 
-function syncStep(log: RunLog): void {
+function syncStep(log: RunLog, bends: Bends): void {
   const first = admissionOf("sync", 1);
-  const lost = outcomeOf("sync", 1, first.id, "lost");
+  const admitted = bends.outcomeOf === "another step" ? admissionOf("fetch", 1).id : first.id;
+  const lost = outcomeOf("sync", 1, admitted, "lost");
   const second = admissionOf("sync", 2, { prev: lost.id });
   const retried = outcomeOf("sync", 2, second.id, "retry_scheduled");
   const refusal = buildRefusal({
@@ -334,7 +340,7 @@ class RunLog {
     }
   }
 
-  seal({ seal, noSeal }: Bends): void {
+  seal({ seal, noSeal, strayEffect, sealTwice }: Bends): void {
     if (noSeal) return;
     const head = makeHeadDigest();
     for (const event of this.events) head.add(eventMembers(event));
@@ -355,13 +361,17 @@ class RunLog {
       },
       events: this.events.length,
       headDigest: head.finish(),
-      openEffects: [lost?.data["admission_record"] as RecordId],
+      openEffects: [
+        lost?.data["admission_record"] as RecordId,
+        ...(strayEffect ? [digest("stray") as string as RecordId] : []),
+      ],
       finalSnapshotId: digest("snapshot"),
       billOfMaterials: undefined as ArtifactId | undefined,
       atMs: NOW_MS,
       ...seal,
     });
     this.sign([record]);
+    if (sealTwice) this.seal({ seal: { ...seal, atMs: NOW_MS + 1 } });
   }
 
   evidence(): RunEvidence {

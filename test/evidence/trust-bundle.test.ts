@@ -1,7 +1,8 @@
 import t from "tap";
 import { canonicalJson } from "../../src/core/canonical-json.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { tokenKeysOf, verifyTrustFile } from "../../src/evidence/trust-bundle.ts";
+import { signEnvelope } from "../../src/evidence/dsse.ts";
+import { TRUST_PAYLOAD_TYPE, tokenKeysOf, verifyTrustFile } from "../../src/evidence/trust-bundle.ts";
 import { INSTANCE, sampleKeys, sampleTrust } from "./sample-run.ts";
 import { NOW_MS } from "./seeded.ts";
 
@@ -71,6 +72,16 @@ t.test("T7 a trust file that the pinned root did not sign, or that is out of tim
     { why: "no JSON", verdict: verify("trust me"), reason: "malformed" },
   ];
   for (const { why, verdict, reason } of refusals) t.same(verdict, { ok: false, reason }, why);
+  const { root: _, ...payload } = JSON.parse(
+    Buffer.from((JSON.parse(file) as { envelope: { payload: string } }).envelope.payload, "base64").toString(),
+  ) as JsonObject;
+  const lie = Buffer.from(canonicalJson({ ...payload, root: { ...stranger.root.publicJwk } }));
+  const envelope = signEnvelope(TRUST_PAYLOAD_TYPE, lie, { kid: root, sign: KEYS.root.sign });
+  t.same(
+    verify(edit((e) => Object.assign(e, { envelope }))),
+    { ok: false, reason: "malformed" },
+    "another root inside",
+  );
   t.equal(verify(file).ok, true, "the control");
   t.equal(verify(file, root, NOW_MS + 999).ok, true, "the last millisecond");
 });

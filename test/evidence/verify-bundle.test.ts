@@ -1,5 +1,5 @@
 import t from "tap";
-import { canonicalJson } from "../../src/core/canonical-json.ts";
+import { canonicalJson, sha256Hex } from "../../src/core/canonical-json.ts";
 import type { BatchId } from "../../src/core/ids.ts";
 import type { JsonValue } from "../../src/core/json.ts";
 import { batchEnvelope, signBatch } from "../../src/evidence/batch.ts";
@@ -84,6 +84,15 @@ t.test("T2 a tampered payload, manifest, signature or key id fails with its exac
       edit: (bundle) => {
         const artifact = first(bundle.artifacts);
         artifact.payload = artifact.payload.replace("allow", "deny");
+      },
+    },
+    {
+      why: "payload and id of a decision artifact",
+      code: "artifact_metadata",
+      edit: (bundle) => {
+        const artifact = first(bundle.artifacts);
+        artifact.payload = artifact.payload.replace("allow", "deny");
+        artifact.id = sha256Hex(artifact.payload);
       },
     },
     {
@@ -199,6 +208,44 @@ t.test("T7 whoever has the bundle but not the keys cannot change what it says", 
       codes: ["event_order"],
       edit: (bundle) => {
         first(bundle.events).run_uid = TENANT;
+      },
+    },
+    {
+      why: "a second beginning",
+      codes: ["event_order"],
+      edit: (bundle) => {
+        event(bundle, "run_started").type = "run_submitted";
+      },
+    },
+    {
+      why: "a step that goes on after the end",
+      codes: ["event_order"],
+      edit: (bundle) => {
+        event(bundle, "budget_warning").type = "step_skipped";
+      },
+    },
+    {
+      why: "two batches under each other's id",
+      codes: ["batch_statement"],
+      edit: (bundle) => {
+        const [one, two] = [first(bundle.batches), first(bundle.batches.slice(1))];
+        [one.batch, two.batch] = [two.batch, one.batch];
+      },
+    },
+    {
+      why: "an event that shows a refusal as a hold",
+      codes: ["event_record"],
+      edit: (bundle) => {
+        const { data } = event(bundle, "step_refused");
+        Object.assign(data, { hold_record: data["refusal_record"] });
+      },
+    },
+    {
+      why: "a start that does not say which attempt",
+      codes: ["event_record"],
+      edit: (bundle) => {
+        const { data } = event(bundle, "step_started");
+        event(bundle, "step_started").data = { admission_record: data["admission_record"] ?? "" };
       },
     },
     {
@@ -395,6 +442,15 @@ t.test("records that our own keys signed must still fit each other", async (t) =
     { why: "a rejected approval that was used", bends: { rejectedButUsed: true }, code: "approval_hold" },
     { why: "a record of another run", bends: { otherRun: true }, code: "record_run" },
     { why: "a lost effect that the seal hides", bends: { seal: { openEffects: [] } }, code: "seal_effects" },
+    {
+      why: "an outcome that names another step's admission",
+      bends: { outcomeOf: "another step" },
+      code: "outcome_admission",
+    },
+    { why: "an approval of another step", bends: { approvalOfOtherStep: true }, code: "approval_hold" },
+    { why: "an artifact that attests a strange record", bends: { strangeAttestation: true }, code: "artifact_record" },
+    { why: "an open effect that nobody admitted", bends: { strayEffect: true }, code: "seal_effects" },
+    { why: "two seals", bends: { sealTwice: true }, code: "seal" },
     { why: "a seal of fewer events", bends: { seal: { events: 3 } }, code: "seal_events" },
     { why: "a seal of another log", bends: { seal: { headDigest: digest("other") } }, code: "seal_head" },
     {
