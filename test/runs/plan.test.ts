@@ -263,6 +263,11 @@ function renamed(one: StepSubmission, rename: (id: string) => string): StepSubmi
   return JSON.parse(text);
 }
 
+t.test("a step may ask for the whole of a limit", async (t) => {
+  const whole = step("a", { execution: { cost_hint: { tokens: 10, usd_micros: 10 } } });
+  t.doesNotThrow(() => validPlan([whole], [], smallBudget));
+});
+
 t.test("a compensation may ask for more than its run's budget", async (t) => {
   const steps = [undoing("a", "u"), step("u", { execution: { cost_hint: { tokens: 11 } } })];
   t.doesNotThrow(() => validPlan(steps, [], smallBudget));

@@ -180,6 +180,17 @@ t.test("M1 nothing is sealed before every check has passed", async (t) => {
   }
 });
 
+t.test("a compensation may be above the run's budget, but not above a tenant's quota", async (t) => {
+  const dear = { execution: { cost_hint: { tokens: 101 } } };
+  const steps = (submission.steps ?? []).map((one) => (one.id === "refund" ? { ...one, ...dear } : one));
+  t.equal(refusalOf(prepare({ ...submission, steps }).prepared), undefined);
+  const quotas = [{ name: "day", bindsCompensations: true, tokens: 100 }];
+  t.match(refusalOf(prepare({ ...submission, steps }, { quotas }).prepared), {
+    code: "PLAN_NEVER_ADMISSIBLE",
+    detail: { step: "refund", ceiling: "day" },
+  });
+});
+
 t.test("a plan is registered after the same checks", async (t) => {
   const prepareManifest = makePrepareManifest(installation);
   const tenant = { defaultRequest: new Map(), quotas: [] };
