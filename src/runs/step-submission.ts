@@ -6,10 +6,12 @@
  */
 import Type, { type Static } from "typebox";
 import { NAME_PATTERN } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 
-/** A submitted value as the code holds it: nothing in it changes. */
-export type Submitted<T> = T extends string | number | boolean | null | undefined
+/** A submitted value as the code holds it: nothing in it changes. Any JSON is immutable already. */
+export type Submitted<T> = [JsonValue] extends [T] ? T : SubmittedMember<T>;
+
+type SubmittedMember<T> = T extends string | number | boolean | null | undefined
   ? T
   : string extends keyof T
     ? T
