@@ -32,11 +32,6 @@ const FOLDER = fileURLToPath(new URL("./migrations/", import.meta.url));
 /** "SG" and 1: an advisory lock of this database, held until the transaction ends. */
 const LOCK_MIGRATIONS = "select pg_advisory_xact_lock(21319, 1)";
 
-/** Migrations may take long, and wait for each other; they see the schema they create, like any other statement. */
-const LIFT_LIMITS = `
-  select set_config(name, '0', true)
-    from unnest(array['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) as setting (name)`;
-
 const CREATE_RECORD = `
   create schema if not exists stepgate;
   create table if not exists stepgate.migrations (
@@ -74,24 +69,29 @@ export async function migrate(input: {
   readonly onProgress?: (progress: MigrationProgress) => void;
 }): Promise<number> {
   const { pool, migrations, onProgress = () => undefined } = input;
-  let applied = 0;
   // the common start: everything is applied, nothing is locked
   if ((await readApplied(pool, migrations)) === migrations.length) return 0;
-  for (;;) {
-    const migration = await pool.transaction(async (connection) => {
-      await connection.query(LIFT_LIMITS);
-      await connection.query(LOCK_MIGRATIONS);
-      await connection.query(CREATE_RECORD);
-      const next = migrations[await readApplied(connection, migrations)];
-      if (next === undefined) return undefined;
-      onProgress({ number: next.number, name: next.name, total: migrations.length });
-      await connection.query(next.sql);
-      await connection.query(WRITE_RECORD, [next.number, next.name, next.digest]);
-      return next;
-    });
-    if (migration === undefined) return applied;
-    applied += 1;
-  }
+  let applied = 0;
+  // a migration takes as long as it takes, and so does waiting for another process's
+  const options = { isUnbounded: true };
+  while (await pool.transaction((connection) => applyNext(connection, migrations, onProgress), options)) applied += 1;
+  return applied;
+}
+
+/** Applies the first missing one; false when another process, or the last round, has applied them all. */
+async function applyNext(
+  connection: Connection,
+  migrations: readonly Migration[],
+  onProgress: (progress: MigrationProgress) => void,
+): Promise<boolean> {
+  await connection.query(LOCK_MIGRATIONS);
+  await connection.query(CREATE_RECORD);
+  const next = migrations[await readApplied(connection, migrations)];
+  if (next === undefined) return false;
+  onProgress({ number: next.number, name: next.name, total: migrations.length });
+  await connection.query(next.sql);
+  await connection.query(WRITE_RECORD, [next.number, next.name, next.digest]);
+  return true;
 }
 
 /** How many of ours the database has, after checking that they are ours. */

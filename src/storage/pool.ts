@@ -2,14 +2,15 @@
  * The pool: every statement of the product goes through one of these.
  *
  * It survives the server's death (error listeners on the pool and on each client), bounds every wait, and throws only our
- * own errors. Sessions are set up by SQL, since a URL's parameters would win over the driver's. Not here: statements.
+ * own errors. Not here: statements, what a session is set to (session.ts), what an error means (errors.ts).
  */
-import { createHash } from "node:crypto";
 import pg from "pg";
 import { StepgateError } from "../core/errors.ts";
 import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
 import type { StoreLog } from "./log.ts";
+import { makePreparer, type Prepare, type Query, unprepared } from "./prepare.ts";
 import { ROW_TYPES } from "./row-types.ts";
+import { DEFAULT_LIMITS, LIFT_LIMITS, type SessionLimits, setUpSession } from "./session.ts";
 
 export interface DatabaseConnection {
   /** A host name, or the folder of a Unix socket. */
@@ -21,14 +22,6 @@ export interface DatabaseConnection {
 }
 
 export type DatabaseTarget = { readonly connection: DatabaseConnection } | { readonly url: string };
-
-export interface SessionLimits {
-  readonly statementMs: number;
-  readonly lockMs: number;
-  readonly idleInTransactionMs: number;
-  /** For a free connection, a new one included. */
-  readonly connectMs: number;
-}
 
 export type PoolOptions = DatabaseTarget & {
   readonly maxConnections: number;
@@ -59,6 +52,11 @@ export interface Connection {
   readonly query: <Row extends object>(text: string, values?: readonly SqlValue[]) => Promise<Rows<Row>>;
 }
 
+export interface TransactionOptions {
+  /** No limit on statements, locks and pauses: for migrations, whose length nobody knows. */
+  readonly isUnbounded?: boolean;
+}
+
 export interface Pool extends Connection {
   /**
    * Runs `work` in one transaction and commits; whatever `work` throws rolls back and passes unchanged.
@@ -66,22 +64,20 @@ export interface Pool extends Connection {
    *
    * @throws {StepgateError} as `query`; `isInDoubt` tells a commit that may have been made.
    */
-  readonly transaction: <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
+  readonly transaction: <Result>(
+    work: (connection: Connection) => Promise<Result>,
+    options?: TransactionOptions,
+  ) => Promise<Result>;
   /** Waits for running work, then closes every connection. */
   readonly close: () => Promise<void>;
 }
 
-const DEFAULT_LIMITS: SessionLimits = {
-  statementMs: 30_000,
-  lockMs: 5000,
-  idleInTransactionMs: 15_000,
-  connectMs: 10_000,
-};
 /** The server ends a slow statement first; this is for a server that no longer answers at all. */
 const SILENCE_MARGIN_MS = 5000;
 
-const SET_UP_SESSION = `
-  select set_config(name, value, false) from unnest($1::text[], $2::text[]) as setting (name, value)`;
+/** The driver's timer knows no "never". */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const KEEP_IDLE_MS = 300_000;
 
 /**
  * Makes a pool; nothing connects before the first statement.
@@ -94,21 +90,19 @@ export function makePool(options: PoolOptions): Pool {
     throw new StepgateError("CONFIG_INVALID", { reason: "behind a pooler each role needs a database URL of its own" });
   }
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const settings = sessionSettings(options, limits);
   const pool = new pg.Pool({
     ...clientConfig(options, limits),
     max: options.maxConnections,
+    idleTimeoutMillis: KEEP_IDLE_MS,
     onConnect: async (client) => {
       // a client in use that loses its server emits this; without a listener the process would end
       client.on("error", (error) => log.warn({ err: error }, "a database connection broke"));
-      if (!isBehindPooler) await client.query(SET_UP_SESSION, [Object.keys(settings), Object.values(settings)]);
+      if (!isBehindPooler) await setUpSession(client, { ...options, limits });
     },
   });
   pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
   return poolOf(pool, isBehindPooler ? unprepared : makePreparer());
 }
-
-type Prepare = (text: string, values: readonly SqlValue[] | undefined) => pg.QueryConfig<unknown[]>;
 
 function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
   const acquire = async (): Promise<pg.PoolClient> => {
@@ -130,7 +124,15 @@ function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
         throw convertStoreError(caught, "autocommit");
       }
     },
-    transaction: async (work) => await runTransaction(await acquire(), prepare, work),
+    transaction: async (work, { isUnbounded = false } = {}) => {
+      const unbounded: Prepare = (text, values) => ({ ...prepare(text, values), query_timeout: LONGEST_TIMER_MS });
+      const client = await acquire();
+      if (!isUnbounded) return await runTransaction(client, prepare, work);
+      return await runTransaction(client, unbounded, async (connection) => {
+        await connection.query(LIFT_LIMITS);
+        return await work(connection);
+      });
+    },
     close: async () => {
       if (!pool.ending) await pool.end();
     },
@@ -144,10 +146,7 @@ async function runTransaction<Result>(
 ): Promise<Result> {
   let isOpen = true;
   let isUsable = true;
-  const run = async (
-    query: pg.QueryConfig<unknown[]>,
-    moment: "in_transaction" | "commit",
-  ): Promise<pg.QueryResult> => {
+  const run = async (query: Query, moment: "in_transaction" | "commit"): Promise<pg.QueryResult> => {
     try {
       return await client.query(query);
     } catch (caught) {
@@ -179,8 +178,10 @@ async function runTransaction<Result>(
   }
 }
 
-function rowsOf<Row>(result: pg.QueryResult): Rows<Row> {
-  return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+/** Of several statements in one text, which the driver answers with a list, the last one's. */
+function rowsOf<Row>(results: pg.QueryResult | readonly pg.QueryResult[]): Rows<Row> {
+  const result = "rows" in results ? results : results.at(-1);
+  return { rows: (result?.rows ?? []) as Row[], rowCount: result?.rowCount ?? 0 };
 }
 
 function clientConfig(options: PoolOptions, limits: SessionLimits): pg.PoolConfig {
@@ -199,35 +200,4 @@ function clientConfig(options: PoolOptions, limits: SessionLimits): pg.PoolConfi
     throw new StepgateError("CONFIG_INVALID", { reason: "the database URL cannot be read" });
   }
   return config;
-}
-
-function sessionSettings(options: PoolOptions, limits: SessionLimits): Readonly<Record<string, string>> {
-  return {
-    application_name: options.applicationName,
-    statement_timeout: String(limits.statementMs),
-    lock_timeout: String(limits.lockMs),
-    idle_in_transaction_session_timeout: String(limits.idleInTransactionMs),
-    // whatever a role's or database's own settings say: names mean ours, values read the same everywhere
-    search_path: "pg_catalog, stepgate, pg_temp",
-    default_transaction_isolation: "read committed",
-    TimeZone: "UTC",
-    DateStyle: "ISO, YMD",
-    ...(options.role === undefined ? {} : { role: options.role }),
-  };
-}
-
-const unprepared: Prepare = (text, values) => (values === undefined ? { text } : { text, values: [...values] });
-
-/** Names a statement by its text, so that equal constants share one plan per session. */
-function makePreparer(): Prepare {
-  const names = new Map<string, string>();
-  return (text, values) => {
-    if (values === undefined) return { text };
-    let name = names.get(text);
-    if (name === undefined) {
-      name = createHash("sha256").update(text).digest("base64url").slice(0, 22);
-      names.set(text, name);
-    }
-    return { name, text, values: [...values] };
-  };
 }

@@ -13,7 +13,7 @@ t.test("values go in and come out as the product means them", async (t) => {
       const bytes = Buffer.from([0, 1, 255]);
       const { rows } = await pool.query(
         `select $1::int8 as big, $2::int8[] as bigs, $3::jsonb as value, array[$8::json] as "values", $4::bytea as bytes,
-                $5::text as missing, $6::text[] as texts, $7::timestamptz as time, count(*) as count`,
+                $5::text as missing, $6::text[] as texts, $7::timestamptz as time, $9::bytea[] as chunks, count(*) as count`,
         [
           "9007199254740991",
           [1, -2, null],
@@ -23,6 +23,7 @@ t.test("values go in and come out as the product means them", async (t) => {
           ['a"b', "c,d"],
           "2026-01-02T03:04:05Z",
           '{"b":1,"a":2.50}',
+          [bytes, Buffer.alloc(0)],
         ],
       );
       t.same(rows, [
@@ -35,9 +36,11 @@ t.test("values go in and come out as the product means them", async (t) => {
           missing: null,
           texts: ['a"b', "c,d"],
           time: new Date("2026-01-02T03:04:05Z"),
+          chunks: [bytes, Buffer.alloc(0)],
           count: 1,
         },
       ]);
+      t.same((await pool.query("select 1 as n; select 2 as n")).rows, [{ n: 2 }], "of several statements, the last");
       for (const query of ["select 9007199254740992::int8 as n", "select array[-9007199254740992::int8] as n"]) {
         await t.rejects(pool.query(query), { code: "STORE_REFUSED" }, query);
       }

@@ -147,14 +147,19 @@ function outsideUrl(): string | undefined {
   return process.env["STEPGATE_TEST_DATABASE_URL"] || undefined;
 }
 
-/** A database with exactly these migrations; made under another name first, since a killed test may stop half-way. */
+/**
+ * A database with exactly these migrations, in place of those of other ones; made under another name first, since a
+ * killed test may stop half-way.
+ */
 async function ensureTemplate(admin: Admin, lock: Connection): Promise<string> {
   migrations ??= readMigrations();
   const known = await migrations;
   const template = `template_${sha256Hex(known.map(({ digest }) => digest).join()).slice(0, 16)}`;
-  const { rowCount } = await lock.query("select 1 from pg_database where datname = $1", [template]);
-  if (rowCount > 0) return template;
-  await admin.pool.query("drop database if exists half_made with (force)");
+  const { rows } = await lock.query<{ datname: string }>(
+    "select datname from pg_database where datname like 'template\\_%' or datname = 'half_made'",
+  );
+  if (rows.some(({ datname }) => datname === template)) return template;
+  for (const { datname } of rows) await admin.pool.query(`drop database ${datname} with (force)`);
   await admin.pool.query("create database half_made");
   const target = admin.targetOf("half_made");
   const pool = makePool({
@@ -173,7 +178,7 @@ async function ensureTemplate(admin: Admin, lock: Connection): Promise<string> {
   return template;
 }
 
-/** What killed test runs left behind: databases by their age, templates of other migrations when a new one is due. */
+/** What killed test runs left behind. */
 async function dropOldDatabases(pool: Pool, lock: Connection): Promise<void> {
   const { rows } = await lock.query<{ datname: string }>(
     `select datname from pg_database

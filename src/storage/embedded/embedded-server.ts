@@ -40,6 +40,8 @@ export interface EmbeddedOptions {
 const POLL_MS = 20;
 /** Without any sign of life; a server that recovers says so, and is waited for. */
 const SILENCE_LIMIT_MS = 60_000;
+/** An ordinary start takes a fraction of this. */
+const LONG_START_MS = 1000;
 /** A server that ends at once five times will not start the sixth time. */
 const MAX_FAILED_STARTS = 5;
 const FIRST_BACKOFF_MS = 100;
@@ -108,6 +110,7 @@ export class EmbeddedServer {
       this.enter(await this.join(onProgress, signal));
     } catch (caught) {
       await this.stopOwnChild();
+      signal?.throwIfAborted();
       throw caught;
     }
     onProgress("ready");
@@ -199,15 +202,17 @@ export class EmbeddedServer {
   }
 
   private async join(onProgress: (progress: EmbeddedProgress) => void, signal?: AbortSignal): Promise<Presence> {
+    const startedMs = systemClock.monotonicMs();
+    let lastSignMs = startedMs;
     let failedStarts = 0;
-    let lastSignMs = systemClock.monotonicMs();
     for (;;) {
       signal?.throwIfAborted();
       const attempt = await tryJoin(this.place);
       if (attempt.kind === "joined") return attempt.presence;
+      const nowMs = systemClock.monotonicMs();
       if (attempt.kind === "busy") {
-        onProgress("recovering");
-        lastSignMs = systemClock.monotonicMs();
+        if (nowMs - startedMs > LONG_START_MS) onProgress("recovering");
+        lastSignMs = nowMs;
       }
       if (attempt.kind === "absent" && !(await this.isStarting())) {
         if (failedStarts === MAX_FAILED_STARTS) throw this.notStarting("it ends at once");
@@ -216,7 +221,7 @@ export class EmbeddedServer {
         onProgress("starting");
         await this.spawn();
       }
-      if (systemClock.monotonicMs() - lastSignMs > SILENCE_LIMIT_MS) throw this.notStarting("it does not answer");
+      if (nowMs - lastSignMs > SILENCE_LIMIT_MS) throw this.notStarting("it does not answer");
       await delay(POLL_MS, undefined, { signal });
     }
   }

@@ -26,8 +26,12 @@ export type JoinAttempt =
   | { readonly kind: "joined"; readonly presence: Presence }
   /** Nobody listens. */
   | { readonly kind: "absent" }
-  /** It starts, recovers or stops; `leaving`: its last user is about to stop it. */
-  | { readonly kind: "busy" | "leaving" };
+  /** It says that it starts, recovers or stops. */
+  | { readonly kind: "busy" }
+  /** Its last user is about to stop it. */
+  | { readonly kind: "leaving" }
+  /** It is there and does not serve us: a connection that breaks, too many connections. */
+  | { readonly kind: "silent" };
 
 export interface Presence {
   /** The owner is the one that found no other process here, whether it started the server or adopted an orphan. */
@@ -155,7 +159,8 @@ async function ensureDatabase(client: pg.Client): Promise<void> {
 function judgeFailure(caught: unknown): JoinAttempt {
   if (caught instanceof StepgateError) throw caught;
   if (isSystemError(caught, "ENOENT", "ECONNREFUSED")) return { kind: "absent" };
-  // 28: a password or role that is refused; everything else passes while a server starts, stops or is crowded
+  if (isSystemError(caught, "57P03")) return { kind: "busy" };
+  // 28: a password or role that is refused; everything else may pass while a server starts, stops or is crowded
   if (isSystemError(caught, "28P01", "28000", "EACCES", "EPERM")) {
     throw new StepgateError(
       "EMBEDDED_FAILED",
@@ -163,5 +168,5 @@ function judgeFailure(caught: unknown): JoinAttempt {
       { cause: caught },
     );
   }
-  return { kind: "busy" };
+  return { kind: "silent" };
 }
