@@ -1,0 +1,60 @@
+/**
+ * The first thing every adapter does: verify its token, for itself, before it touches anything (design §5).
+ *
+ * In: the call and the demand that the adapter worked out itself. Out: go on, or a finished refusal with all reasons.
+ * Not here: verification (handed in with the call), counting (handed in as a port).
+ */
+import type { ScopeDemand, StepSubject, TokenReason } from "../core/capability.ts";
+import type { ExecutionContext, ExecutorResult } from "./contract.ts";
+import { NO_COST } from "./failure.ts";
+import type { AdapterDeps } from "./ports.ts";
+
+export type TokenGuardVerdict = { readonly ok: true } | { readonly ok: false; readonly result: ExecutorResult };
+
+export type TokenGuard = (context: ExecutionContext, demand: ScopeDemand) => TokenGuardVerdict;
+
+/**
+ * Makes the guard of one adapter: a token for any other audience, attempt, request or scope is refused, and so is the
+ * call after the last that it allows. The demand's limits are those of the call, never wider than the token's.
+ *
+ * What `verifyToken` throws (KEYS_UNAVAILABLE) is passed on: then nothing can be proved and nothing is done.
+ */
+export function makeTokenGuard({
+  calls,
+  clockSkewSec,
+  audience,
+}: AdapterDeps & { readonly audience: string }): TokenGuard {
+  return (context, demand) => {
+    const { tenantUid, runUid, stepId, attempt } = context;
+    const subject: StepSubject = { tenantUid, runUid, stepId, attempt };
+    const verdict = context.verifyToken(context.token, {
+      issuer: context.issuer,
+      audience,
+      subject,
+      highestAttemptSeen: calls.highestAttempt(subject),
+      request: context.request,
+      demand: { ...demand, limits: context.limits },
+      clockSkewSec,
+    });
+    if (!verdict.ok) return refused(verdict.reasons);
+    // the gate proves no possession of `cnf`, so each token is good for one call (spec 10, tokens)
+    const counted = calls.count(verdict.claims, { hasProof: false });
+    return counted.ok ? { ok: true } : refused(counted.reasons);
+  };
+}
+
+/** The reasons are the code: stable words, joined by commas. */
+function refused(reasons: readonly TokenReason[]): TokenGuardVerdict {
+  return {
+    ok: false,
+    result: {
+      ok: false,
+      kind: "capability_denied",
+      retryable: false,
+      code: reasons.join(","),
+      message: "the capability token does not allow this call",
+      usage: NO_COST,
+      toolEvents: [],
+    },
+  };
+}
