@@ -30,7 +30,7 @@ export function makeVerifier({ keys, clock, memoSize }: VerifierDeps): VerifyTok
 }
 
 /** Remembers up to `size` good answers, the oldest goes first; a bad one is worked out again each time. */
-function rememberGood(check: CheckSignature, size: number): CheckSignature {
+export function rememberGood(check: CheckSignature, size: number): CheckSignature {
   const good = new Map<string, KeyObject>();
   return (token, parsed, key) => {
     // a digest, since a memory of tokens themselves would be a store of credentials

@@ -1,0 +1,88 @@
+import t from "tap";
+import { makeVerifier, rememberGood } from "../../src/capability/make-verifier.ts";
+import { mintToken } from "../../src/capability/mint-token.ts";
+import { parseToken } from "../../src/capability/parse-token.ts";
+import { checkSignature } from "../../src/capability/verify-token.ts";
+import type { TokenKey, TokenKeys } from "../../src/core/capability.ts";
+import { expected, keys, keysOf, mintInput, NOW_SEC, signer, signerFromSeed, token } from "./issuer.ts";
+
+const clock = { nowMs: () => NOW_SEC * 1000 + 999 };
+const tokens = Array.from({ length: 4 }, (_, index) => mintToken({ ...mintInput, jti: `jti-${index}` }).token);
+
+/** A memory of `size` with a count of the checks that were really made. */
+function countedMemory(size: number) {
+  let checks = 0;
+  const memory = rememberGood((...input) => {
+    checks += 1;
+    return checkSignature(...input);
+  }, size);
+  const isGood = (given: string, key: TokenKey | undefined = keys.get(signer.kid)) => {
+    const verdict = parseToken(given);
+    if (!verdict.ok || key === undefined) throw new Error("the test's token does not parse");
+    return memory(given, verdict.parsed, key);
+  };
+  return { isGood, checks: () => checks };
+}
+
+t.test("a verifier verifies with the keys and the time of each call", async (t) => {
+  for (const memoSize of [0, 2]) {
+    let current: TokenKeys = keys;
+    let nowMs = NOW_SEC * 1000;
+    const verify = makeVerifier({ keys: () => current, clock: { nowMs: () => nowMs }, memoSize });
+    t.ok(verify(token, expected).ok);
+    t.ok(verify(token, expected).ok, "again");
+    t.match(
+      verify(token, { ...expected, audience: "x" }),
+      { reasons: ["audience"] },
+      "what is expected is checked each time",
+    );
+    nowMs += 300_000;
+    t.match(verify(token, expected), { reasons: ["expired"] }, "and so is the time");
+    nowMs = NOW_SEC * 1000;
+    current = keysOf(signerFromSeed(2));
+    t.match(verify(token, expected), { reasons: ["unknown_key"] }, "a key that was removed is gone at once");
+    current = new Map();
+    t.throws(() => verify(token, expected), { code: "KEYS_UNAVAILABLE" });
+  }
+});
+
+t.test("seconds are whole and never run ahead", async (t) => {
+  const verify = makeVerifier({ keys: () => keys, clock, memoSize: 0 });
+  const lastSecond = mintToken({ ...mintInput, ttlSec: 1 }).token;
+  t.ok(verify(lastSecond, expected).ok);
+});
+
+t.test("a good signature is checked once", async (t) => {
+  const memory = countedMemory(8);
+  for (const _ of [1, 2, 3]) for (const given of tokens) t.ok(memory.isGood(given));
+  t.equal(memory.checks(), tokens.length);
+});
+
+t.test("a bad signature is checked every time and never remembered", async (t) => {
+  const memory = countedMemory(8);
+  const [head, body] = token.split(".");
+  const forged = `${head}.${body}.${(tokens[1] ?? "").split(".")[2]}`;
+  for (const _ of [1, 2]) t.notOk(memory.isGood(forged));
+  t.equal(memory.checks(), 2);
+  t.ok(memory.isGood(token));
+  t.notOk(memory.isGood(forged));
+});
+
+t.test("another key under the same kid is not believed for what the first one signed", async (t) => {
+  const memory = countedMemory(8);
+  const [other] = [...keysOf(signerFromSeed(2)).values()];
+  t.ok(memory.isGood(token));
+  t.notOk(memory.isGood(token, other && { ...other, kid: signer.kid }));
+});
+
+t.test("the memory keeps its size, and the oldest goes first", async (t) => {
+  const memory = countedMemory(2);
+  const [a = "", b = "", c = ""] = tokens;
+  for (const given of [a, b, c]) memory.isGood(given);
+  t.equal(memory.checks(), 3);
+  memory.isGood(c);
+  memory.isGood(b);
+  t.equal(memory.checks(), 3, "the two newest are there");
+  memory.isGood(a);
+  t.equal(memory.checks(), 4, "the oldest is not");
+});
