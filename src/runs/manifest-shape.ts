@@ -11,13 +11,12 @@ import { type Digest, NAME_PATTERN } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { Manifest } from "./manifest.ts";
 import { readExecutionMode, readRunKind } from "./run-config.ts";
-import { closed, STEP_TYPE_PATTERN } from "./step-submission.ts";
+import { closed, oneOf, STEP_TYPE_PATTERN } from "./step-submission.ts";
 
 const text = Type.String({ maxLength: 1_024 });
 const stepId = Type.String({ pattern: NAME_PATTERN });
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const amount = Type.Object({ tokens: Type.Optional(count), usd_micros: Type.Optional(count) }, closed);
-const oneOf = (words: readonly string[]) => Type.Union(words.map((word) => Type.Literal(word)));
 const anyObject = Type.Unsafe({ type: "object" });
 
 const policy = Type.Object(

@@ -36,6 +36,10 @@ export const name = (description: string) => Type.String({ pattern: NAME_PATTERN
 export const integer = (minimum: number, description: string, maximum: number = Number.MAX_SAFE_INTEGER) =>
   Type.Integer({ minimum, maximum, description });
 
+/** One of a few words. */
+export const oneOf = <const Words extends readonly string[]>(words: Words, description?: string) =>
+  Type.Unsafe<Words[number]>({ type: "string", enum: [...words], ...(description !== undefined && { description }) });
+
 /** Tokens and money; money either as integer micro-USD or as decimal USD, never both. */
 export const AmountSubmission = Type.Object(
   {
@@ -55,7 +59,7 @@ const StepPackSubmission = Type.Object(
   {
     name: name("Id of a policy pack."),
     hooks: Type.Optional(
-      Type.Array(Type.Union([Type.Literal("pre"), Type.Literal("post")]), {
+      Type.Array(oneOf(["pre", "post"]), {
         minItems: 1,
         uniqueItems: true,
         description: "Where the pack decides: before the effect, after it. Default: both.",
@@ -106,11 +110,7 @@ const StepPolicySubmission = Type.Object(
 const CompensationSubmission = Type.Object(
   {
     step: name("The step that undoes this one: no edges, no other origin, no compensation of its own."),
-    on: Type.Optional(
-      Type.Union([Type.Literal("failure_of_step"), Type.Literal("failure_of_run")], {
-        description: "When it runs. Default `failure_of_step`.",
-      }),
-    ),
+    on: Type.Optional(oneOf(["failure_of_step", "failure_of_run"], "When it runs. Default `failure_of_step`.")),
   },
   closed,
 );

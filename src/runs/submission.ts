@@ -14,6 +14,7 @@ import {
   integer,
   MAX_DURATION_MS,
   name,
+  oneOf,
   PlannedStepSubmission,
   SingleStepSubmission,
   StepSubmission,
@@ -99,9 +100,7 @@ const trace = Type.Optional(
 /** Where to pause: also the body that sets or removes one on a live run. */
 export const BreakpointSubmission = Type.Object(
   {
-    target: Type.Union([Type.Literal("step"), Type.Literal("slug"), Type.Literal("type")], {
-      description: "What `value` names.",
-    }),
+    target: oneOf(["step", "slug", "type"], "What `value` names."),
     value: name("A step id, a slug or a step type."),
   },
   closed,
@@ -183,10 +182,7 @@ export type StepRequest = Submitted<Static<typeof StepRequest>>;
 /** Body of `POST /v1/decisions`: what would be decided; nothing is performed. */
 export const DecisionRequest = Type.Object(
   {
-    boundary: Type.Union(
-      BOUNDARIES.map((boundary) => Type.Literal(boundary)),
-      { description: "The point where data crosses trust." },
-    ),
+    boundary: oneOf(BOUNDARIES, "The point where data crosses trust."),
     step: SingleStepSubmission,
     labels,
     output: Type.Optional(Type.Unsafe<JsonValue>({ description: "What came out; at the egress boundaries only." })),

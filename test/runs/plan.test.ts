@@ -1,6 +1,7 @@
 import t from "tap";
 import { type PlanRules, validatePlan } from "../../src/runs/plan.ts";
 import type { StepSubmission } from "../../src/runs/step-submission.ts";
+import { leastCpuMs } from "./cpu-time.ts";
 import { openRules, planOf, step, stepTaking, validPlan } from "./plan-fixture.ts";
 import { refusalOf } from "./refusal.ts";
 
@@ -281,10 +282,10 @@ t.test("10 000 steps with 50 000 edges are validated within 300 ms", async (t) =
     for (let back = 1; back <= 5 && back <= index; back += 1) edges.push([`s${index - back}`, `s${index}`]);
   }
   const plan = planOf(steps, [...edges, ["s0", "s9999"]]);
-  validatePlan(plan, openRules);
-  const startMs = performance.now();
-  const valid = validatePlan(plan, openRules);
-  const tookMs = performance.now() - startMs;
-  t.equal(valid.steps.length, 10_000);
-  t.ok(tookMs < 300, `took ${Math.round(tookMs)} ms`);
+  let count = 0;
+  const tookMs = leastCpuMs(3, () => {
+    count = validatePlan(plan, openRules).steps.length;
+  });
+  t.equal(count, 10_000);
+  t.ok(tookMs < 300, `took ${Math.round(tookMs)} ms of processor time`);
 });

@@ -1,5 +1,5 @@
 import t from "tap";
-import type { BlobId, Digest, RunUid, StepId } from "../../src/core/ids.ts";
+import type { BlobId, Digest, RunUid } from "../../src/core/ids.ts";
 import { makeReadManifest } from "../../src/runs/manifest.ts";
 import { DEFAULT_PLAN_LIMITS } from "../../src/runs/plan.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type SubmissionContext,
 } from "../../src/runs/prepare-submission.ts";
 import type { RunSubmission } from "../../src/runs/submission.ts";
+import { leastCpuMs } from "./cpu-time.ts";
 import { build, executors, manifestOf } from "./manifest-fixture.ts";
 import { step, stepTaking } from "./plan-fixture.ts";
 import { refusalOf } from "./refusal.ts";
@@ -210,10 +211,10 @@ t.test("10 000 steps with 50 000 edges are prepared within a second", async (t) 
   for (let index = 5; index < 10_000; index += 1) {
     for (let back = 1; back <= 5; back += 1) edges.push([`s${index - back}`, `s${index}`]);
   }
-  prepare({ steps, edges }).prepared();
-  const startMs = performance.now();
-  const run = prepare({ steps, edges }).prepared();
-  const tookMs = performance.now() - startMs;
-  t.equal(run.steps.at(-1)?.stepId, "s9999" as StepId);
-  t.ok(tookMs < 1_000, `took ${Math.round(tookMs)} ms`);
+  let last: string | undefined;
+  const tookMs = leastCpuMs(3, () => {
+    last = prepare({ steps, edges }).prepared().steps.at(-1)?.stepId;
+  });
+  t.equal(last, "s9999");
+  t.ok(tookMs < 1_000, `took ${Math.round(tookMs)} ms of processor time`);
 });

@@ -1,5 +1,6 @@
 import t from "tap";
 import { findSecret } from "../../src/runs/secrets.ts";
+import { leastCpuMs } from "./cpu-time.ts";
 
 /** Put together here so that no scanner of this repository takes a sample for a leak. */
 const sample = (...parts: readonly string[]) => parts.join("");
@@ -62,8 +63,8 @@ t.test("a text made to be slow is walked once", async (t) => {
     "sk-proj-".repeat(30_000),
     "sg_aaaa".repeat(30_000),
   ];
-  const startMs = performance.now();
-  for (const text of slow) findSecret(text);
-  const tookMs = performance.now() - startMs;
-  t.ok(tookMs < 2_000, `took ${Math.round(tookMs)} ms`);
+  const tookMs = leastCpuMs(2, () => {
+    for (const text of slow) findSecret(text);
+  });
+  t.ok(tookMs < 1_000, `took ${Math.round(tookMs)} ms of processor time`);
 });
