@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import t, { type Test } from "tap";
 import { startEmbedded } from "../../../src/storage/embedded/embedded-server.ts";
@@ -11,10 +11,10 @@ const LONG = "a-folder-with-a-long-name-".repeat(5);
 
 t.test("K1 a home whose path is too long for a socket gets a private folder with a recorded short name", async (t) => {
   const long = await makeTestHome(t, LONG);
-  // root's server does not live in the home: its own parent is the long one
-  const parent = join(dirname(long.home), `${LONG}parent`);
-  await mkdir(parent, { mode: 0o755 });
-  await chmod(dirname(long.home), 0o755);
+  // root's server does not live in the home: its own parent is the long one, where its user can enter in any case
+  const parent = await mkdtemp(join("/var/tmp", LONG));
+  t.teardown(() => rm(parent, { recursive: true }));
+  await chmod(parent, 0o755);
   const start = () => startEmbedded({ home: long.home, log: silentLog, rootParents: [parent] });
   const first = await start();
   t.teardown(() => first.stop());
