@@ -9,7 +9,7 @@ import { type Boundary, dominantEffect, type Effect, type Evaluation, type Reaso
 import type { ArtifactId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { buildManifest, type CapabilityEvidence, type ManifestProfile } from "./manifest.ts";
-import { evaluationMembers, originMembers } from "./statement.ts";
+import { evaluationMembers, members, originMembers } from "./statement.ts";
 
 export const DECISION_ARTIFACT_KIND = "policy_decisions";
 export const DECISION_ARTIFACT_MEDIA_TYPE = "application/vnd.stepgate.policy-decisions+json";
@@ -74,13 +74,13 @@ export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): Decis
     policy: { effect: dominantEffect(summary.effects), boundaries: summary.boundaries, reasons: summary.reasons },
     capability: evidence.capability,
   });
-  const metadata = {
+  const metadata = members({
     ...summary,
     attestation_ids: evidence.attestationIds,
     c2pa_manifest: manifest,
     kind: DECISION_ARTIFACT_KIND,
     trust_origin: { artifact: id, run: evidence.runUid, step: evidence.stepId, system: evidence.instanceUid },
-  };
+  });
   return { id, payload, mediaType: DECISION_ARTIFACT_MEDIA_TYPE, metadata, metadataDigest: canonicalDigest(metadata) };
 }
 

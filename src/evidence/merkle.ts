@@ -10,17 +10,17 @@ const HASH_BYTES = 32;
 
 /** SHA-256(0x00 ‖ data). */
 export function leafHash(data: Uint8Array): Uint8Array {
-  return hash("sha256", Buffer.concat([LEAF_PREFIX, data]), "buffer");
+  return sha256(Buffer.concat([LEAF_PREFIX, data]));
 }
 
 /** SHA-256(0x01 ‖ left ‖ right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return hash("sha256", Buffer.concat([NODE_PREFIX, left, right]), "buffer");
+  return sha256(Buffer.concat([NODE_PREFIX, left, right]));
 }
 
 /** The tree's root; SHA-256 of nothing for no leaves. */
 export function merkleRoot(leafHashes: readonly Uint8Array[]): Uint8Array {
-  return merkleLevels(leafHashes).at(-1)?.[0] ?? hash("sha256", "", "buffer");
+  return merkleLevels(leafHashes).at(-1)?.[0] ?? sha256(new Uint8Array());
 }
 
 /** All levels of the tree, leaves first, root last. */
@@ -114,6 +114,11 @@ export function verifyConsistency({ size1, size2, root1, root2, path }: Consiste
 
 const LEAF_PREFIX = Uint8Array.of(0);
 const NODE_PREFIX = Uint8Array.of(1);
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  // by way of a text: 0.5 µs, where asking for a buffer takes 1.0 (Node 24); a batch of 64 hashes 127 times
+  return Buffer.from(hash("sha256", bytes, "binary"), "latin1");
+}
 
 function parents(level: readonly Uint8Array[]): readonly Uint8Array[] {
   const above: Uint8Array[] = [];

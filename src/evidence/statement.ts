@@ -82,10 +82,13 @@ export function readStatement(statement: string | Uint8Array): Statement {
   return statementShape(parseJson(statement), "");
 }
 
-/** The members that are there, as a JSON object. */
+/** The members that are there, in canonical order, so that canonicalJson writes them without sorting again. */
 export function members(all: Members): JsonObject {
   const there: Record<string, JsonValue> = {};
-  for (const [name, value] of Object.entries(all)) if (value !== undefined) there[name] = value;
+  for (const name of Object.keys(all).sort()) {
+    const value = all[name];
+    if (value !== undefined) there[name] = value;
+  }
   return there;
 }
 
