@@ -79,7 +79,7 @@ export function checkSignature(
   { publicKey }: TokenKey,
 ): boolean {
   requireEd25519(publicKey);
-  return verifyEd25519(null, Buffer.from(signingInput), publicKey, signature);
+  return verifyEd25519(null, Buffer.from(signingInput, "latin1"), publicKey, signature);
 }
 
 /** The key that the header names, and every reason against the header. The algorithm is the key's, never the token's. */
