@@ -76,7 +76,10 @@ export type IdempotencyClaim =
   | { readonly kind: "busy" };
 
 export interface IdempotencyStore {
-  /** Claims the key for this request in one statement: of several at once one gets `new`. */
+  /**
+   * Claims the key for this request in one statement: of several at once one gets `new`.
+   * The digest is of payload, so the row keeps a keyed digest of it (spec 00, payloads at rest).
+   */
   readonly claim: (input: IdempotencyScope & { readonly requestDigest: Digest }) => Promise<IdempotencyClaim>;
   /** Keeps the answer of a claimed key for at least 24 hours. */
   readonly finish: (input: IdempotencyScope & { readonly answer: StoredAnswer }) => Promise<void>;

@@ -6,7 +6,7 @@
 import Type from "typebox";
 import { type EventType, INFORMATION_EVENTS, KERNEL_EVENTS } from "../../core/event.ts";
 import { RUN_STATES } from "../../core/state.ts";
-import { anyObject, closedObject, count, digest, named, oneOf, text, time, uuid, type View } from "./schema.ts";
+import { anyObject, closedObject, count, digest, named, oneOf, ref, text, time, uuid, type View } from "./schema.ts";
 
 export const EventView = named(
   "EventView",
@@ -40,7 +40,7 @@ export type EventEndView = View<typeof EventEndView>;
 export const EventPage = named(
   "EventPage",
   {
-    items: Type.Array(EventView),
+    items: Type.Array(ref(EventView)),
     next_after: count("What the next request gives as `after`: the last seq of this page."),
     end: Type.Optional(EventEndView),
   },

@@ -5,7 +5,7 @@
  */
 import Type from "typebox";
 import { ROLES } from "../roles.ts";
-import { name, named, oneOf, page, text, time, type View } from "./schema.ts";
+import { name, named, oneOf, page, ref, text, time, type View } from "./schema.ts";
 
 const KEY_SCOPES = ["tenant", "instance"] as const;
 
@@ -56,5 +56,5 @@ export const NewKeyView = named(
 );
 export type NewKeyView = View<typeof NewKeyView>;
 
-export const KeyPage = page("KeyPage", KeyView, "Keys, newest first.");
+export const KeyPage = page("KeyPage", ref(KeyView), "Keys, newest first.");
 export type KeyPage = View<typeof KeyPage>;

@@ -19,6 +19,7 @@ import {
   named,
   oneOf,
   page,
+  ref,
   text,
   time,
   uuid,
@@ -82,7 +83,7 @@ export const RunView = named(
   {
     ...runHead,
     labels: Type.Optional(mapOf(Type.String(), "Labels as submitted.")),
-    steps: Type.Array(StepView, { description: "In topological order." }),
+    steps: Type.Array(ref(StepView), { description: "In topological order." }),
     budget: RunBudgetView,
     active_pause: Type.Optional(
       closedObject(

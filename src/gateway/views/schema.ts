@@ -23,7 +23,11 @@ export const closedObject = <P extends TProperties>(properties: P, description: 
 
 /** A schema that stands under its own name in the OpenAPI document. */
 export const named = <P extends TProperties>(name: string, properties: P, description: string) =>
-  Type.Object(properties, { $id: name, additionalProperties: false, description });
+  Object.assign(Type.Object(properties, { additionalProperties: false, description }), { $id: name });
+
+/** A reference to a named schema, typed as the schema itself. */
+export const ref = <S extends TSchema & { readonly $id: string }>(schema: S) =>
+  Type.Unsafe<View<S>>({ $ref: `${schema.$id}#` });
 
 /** RFC 3339 in UTC with milliseconds. */
 export const time = (description: string) => Type.String({ format: "date-time", description });
@@ -62,7 +66,8 @@ export const allowance = (description: string) =>
 
 /** One page of a list; `next` is what the next request gives as `after`. */
 export const page = <S extends TSchema>(name: string, items: S, description: string) =>
-  Type.Object(
+  named(
+    name,
     { items: Type.Array(items), next: Type.Optional(text("Cursor of the next page; absent on the last one.")) },
-    { $id: name, additionalProperties: false, description },
+    description,
   );

@@ -16,6 +16,7 @@ import {
   named,
   oneOf,
   page,
+  ref,
   time,
   uuid,
   type View,
@@ -66,7 +67,7 @@ export const TenantView = named(
 );
 export type TenantView = View<typeof TenantView>;
 
-export const TenantPage = page("TenantPage", TenantView, "Tenants by name.");
+export const TenantPage = page("TenantPage", ref(TenantView), "Tenants by name.");
 export type TenantPage = View<typeof TenantPage>;
 
 export const QuotaUsageView = closedObject(

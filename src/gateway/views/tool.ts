@@ -5,7 +5,20 @@
  */
 import Type from "typebox";
 import { ISOLATION_LEVELS } from "../../core/isolation.ts";
-import { anyObject, closedObject, count, digest, name, named, oneOf, page, text, time, type View } from "./schema.ts";
+import {
+  anyObject,
+  closedObject,
+  count,
+  digest,
+  name,
+  named,
+  oneOf,
+  page,
+  ref,
+  text,
+  time,
+  type View,
+} from "./schema.ts";
 
 const EFFECT_CLASSES = ["none", "read", "write"] as const;
 
@@ -73,16 +86,14 @@ export const ToolView = named(
 );
 export type ToolView = View<typeof ToolView>;
 
-export const ToolPage = page("ToolPage", ToolView, "The newest version of each tool, by name.");
+export const ToolPage = page("ToolPage", ref(ToolView), "The newest version of each tool, by name.");
 export type ToolPage = View<typeof ToolPage>;
 
 /** Checked by the adapter's own schema, which `ExecutorView.settings_schema` shows. */
-export const ExecutorSettings = Type.Unsafe<View<ReturnType<typeof anyObject>>>({
-  $id: "ExecutorSettings",
-  type: "object",
-  additionalProperties: true,
-  description: "A tenant's settings of one step type; their schema is the adapter's.",
-});
+export const ExecutorSettings = Object.assign(
+  anyObject("A tenant's settings of one step type; their schema is the adapter's."),
+  { $id: "ExecutorSettings" },
+);
 
 export const ExecutorView = named(
   "ExecutorView",
@@ -101,5 +112,5 @@ export const ExecutorView = named(
 );
 export type ExecutorView = View<typeof ExecutorView>;
 
-export const ExecutorPage = page("ExecutorPage", ExecutorView, "Executors by type.");
+export const ExecutorPage = page("ExecutorPage", ref(ExecutorView), "Executors by type.");
 export type ExecutorPage = View<typeof ExecutorPage>;

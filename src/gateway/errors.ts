@@ -1,0 +1,77 @@
+/**
+ * Errors on their way out: whatever was thrown becomes one problem (RFC 9457) with one of our codes.
+ *
+ * The caller gets code, summary and detail; the cause stays in the log. Not here: the codes (core/errors.ts), the shape
+ * of a problem (views/problem.ts), refusals below HTTP (client-error.ts).
+ */
+import type { FastifyReply } from "fastify";
+import { ERROR_CODES, type ErrorCode, isStepgateError, StepgateError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+/** RFC 6750 §3: which credential is wanted. */
+const CHALLENGE = 'Bearer realm="stepgate"';
+
+/** Fastify's own refusals that a caller can cause; every other one is a fault of ours. */
+const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "MEDIA_TYPE_UNSUPPORTED",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "REQUEST_MALFORMED",
+  FST_ERR_BAD_URL: "NOT_FOUND",
+  FST_ERR_MAX_PARAM_LENGTH: "NOT_FOUND",
+  ECONNRESET: "REQUEST_MALFORMED",
+};
+
+/** The error as one of ours; what is not known is INTERNAL, with the cause for the log. */
+export function convertError(caught: unknown): StepgateError {
+  if (isStepgateError(caught)) return caught;
+  const code = caught instanceof Error && "code" in caught ? String(caught.code) : "";
+  const known = Object.hasOwn(FRAMEWORK_CODES, code) ? FRAMEWORK_CODES[code] : undefined;
+  return new StepgateError(known ?? "INTERNAL", {}, { cause: caught });
+}
+
+/** The body of a problem; `members` are shown to the caller and never shadow the standard ones. */
+export function problemBody(code: ErrorCode, requestId: string, members: JsonObject): JsonObject {
+  const { status, summary, retry } = ERROR_CODES[code];
+  const standard = {
+    type: `urn:stepgate:error:${code.toLowerCase()}`,
+    title: summary,
+    status,
+    code,
+    instance: `urn:uuid:${requestId}`,
+    retry,
+  };
+  return { ...standard, ...members, ...standard };
+}
+
+/** Sends a problem with what its code asks of the headers: challenge on 401, wait on a known reset. */
+export function sendProblem(reply: FastifyReply, code: ErrorCode, members: JsonObject): FastifyReply {
+  const { status } = ERROR_CODES[code];
+  if (status === 401) reply.header("www-authenticate", CHALLENGE);
+  const retryAfterMs = members["retry_after_ms"];
+  if (typeof retryAfterMs === "number") reply.header("retry-after", Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  return reply
+    .code(status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problemBody(code, reply.request.id, members));
+}
+
+/** Sends an error as its problem. */
+export function sendError(reply: FastifyReply, error: StepgateError): FastifyReply {
+  const members = error instanceof FieldErrors ? { ...error.detail, errors: [...error.fields] } : error.detail;
+  return sendProblem(reply, error.code, members);
+}
+
+/** A wrong field: where it is, and what is wrong with it; never its value. */
+export type FieldError = { readonly field: string; readonly reason: string };
+
+/** FIELD_INVALID with every wrong field that was found, the first one in the detail. */
+export class FieldErrors extends StepgateError {
+  readonly fields: readonly FieldError[];
+
+  constructor(fields: readonly [FieldError, ...FieldError[]]) {
+    super("FIELD_INVALID", fields[0]);
+    this.fields = fields;
+  }
+}

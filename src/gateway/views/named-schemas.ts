@@ -1,0 +1,49 @@
+/**
+ * Every schema that has a name of its own: routes refer to them, the OpenAPI document lists them.
+ *
+ * A name that is missing here does not resolve, and the server does not start. Not here: the schemas.
+ */
+import { EventPage, EventView } from "./event.ts";
+import { HealthView, JwksView, ReadyView } from "./health.ts";
+import { KeyPage, KeySubmission, KeyView, NewKeyView } from "./key.ts";
+import { ProblemView } from "./problem.ts";
+import { ArtifactView, RecordView } from "./record.ts";
+import { BreakpointList, CancelView, RunPage, RunView, StepView } from "./run.ts";
+import { DecisionView, StepPendingView, StepResultView } from "./step.ts";
+import { START_SCHEMAS } from "./submissions.ts";
+import { BudgetsView, TenantPage, TenantSubmission, TenantView } from "./tenant.ts";
+import { ExecutorPage, ExecutorSettings, ExecutorView, ToolPage, ToolSubmission, ToolView } from "./tool.ts";
+
+export const NAMED_SCHEMAS = [
+  ...START_SCHEMAS,
+  ArtifactView,
+  BreakpointList,
+  BudgetsView,
+  CancelView,
+  DecisionView,
+  EventPage,
+  EventView,
+  ExecutorPage,
+  ExecutorSettings,
+  ExecutorView,
+  HealthView,
+  JwksView,
+  KeyPage,
+  KeySubmission,
+  KeyView,
+  NewKeyView,
+  ProblemView,
+  ReadyView,
+  RecordView,
+  RunPage,
+  RunView,
+  StepPendingView,
+  StepResultView,
+  StepView,
+  TenantPage,
+  TenantSubmission,
+  TenantView,
+  ToolPage,
+  ToolSubmission,
+  ToolView,
+] as const;

@@ -1,0 +1,416 @@
+/**
+ * In-memory use cases for the gateway's tests: two tenants, a key for every role, every call written down.
+ *
+ * Lookups answer by tenant, as the ports demand. Not here: rules of the use cases, which have tests of their own.
+ */
+import { StepgateError } from "../../src/core/errors.ts";
+import type { ArtifactId, RecordId, RunUid, TenantUid } from "../../src/core/ids.ts";
+import type {
+  ByteContent,
+  Caller,
+  GatewayPorts,
+  IdempotencyClaim,
+  IdempotencyScope,
+  KeyHolder,
+  RunInput,
+  StepOutcome,
+  StoredAnswer,
+  TenantRef,
+} from "../../src/gateway/ports.ts";
+import { ROLES } from "../../src/gateway/roles.ts";
+import type { EventPage, EventView } from "../../src/gateway/views/event.ts";
+import type { NewKeyView } from "../../src/gateway/views/key.ts";
+import type { ArtifactView, RecordView } from "../../src/gateway/views/record.ts";
+import type { BreakpointView, RunView } from "../../src/gateway/views/run.ts";
+import type { TenantView } from "../../src/gateway/views/tenant.ts";
+import type { ExecutorView, ToolView } from "../../src/gateway/views/tool.ts";
+
+export const NOW = "2026-01-02T03:04:05.678Z";
+export const DIGEST = "ab".repeat(32);
+export const ACME: TenantRef = { tenantUid: uuid(1) as TenantUid, tenantId: "acme" };
+export const GLOBEX: TenantRef = { tenantUid: uuid(2) as TenantUid, tenantId: "globex" };
+export const HOME: TenantRef = { tenantUid: uuid(3) as TenantUid, tenantId: "default" };
+const TENANTS = [ACME, GLOBEX, HOME];
+
+/** The only run, record, artifact, tool and key there is; they belong to acme. */
+export const RUN_UID = uuid(100) as RunUid;
+export const RUN_ID = "support-1";
+export const KEY_ID = "00000000000000aa";
+
+export function uuid(number: number): string {
+  return `01900000-0000-7000-8000-${number.toString(16).padStart(12, "0")}`;
+}
+
+const nothing = { limit: 100, used: 10, reserved: 5, remaining: 85, overrun: 0 };
+export const RUN: RunView = {
+  run_uid: RUN_UID,
+  id: RUN_ID,
+  kind: "dag",
+  status: "running",
+  op_id: DIGEST,
+  manifest_id: DIGEST,
+  priority: 0,
+  submitted_at: NOW,
+  started_at: NOW,
+  labels: { ticket: "4711" },
+  steps: [
+    {
+      id: "a",
+      type: "noop",
+      status: "queued",
+      attempt: 1,
+      depends_on: [],
+      not_before: NOW,
+      error_kind: "execution_error",
+      reasons: ["execution.exit_code"],
+      record_ids: [DIGEST],
+      cost: { tokens: 10, usd_micros: 1_500_000 },
+    },
+  ],
+  budget: { tracked: true, tokens: nothing, usd_micros: nothing },
+};
+const RECORD: RecordView = {
+  record_id: DIGEST,
+  kind: "refusal",
+  run_uid: RUN_UID,
+  step_id: "a",
+  attempt: 1,
+  created_at: NOW,
+  record: { _type: "https://in-toto.io/Statement/v1" },
+  inclusion: {
+    batch_id: uuid(7),
+    statement: {
+      payload: "e30=",
+      payloadType: "application/vnd.in-toto+json",
+      signatures: [{ keyid: "k", sig: "c2ln" }],
+    },
+    leaf_index: 0,
+    tree_size: 2,
+    path: [DIGEST],
+  },
+};
+const ARTIFACT: ArtifactView = {
+  artifact_id: DIGEST,
+  kind: "policy_decisions",
+  media_type: "application/json",
+  size_bytes: 2,
+  created_at: NOW,
+  metadata: {},
+};
+const TOOL: ToolView = {
+  name: "tickets",
+  digest: DIGEST,
+  created_at: NOW,
+  version: 1,
+  executor: "http",
+  config: {},
+  input_schema: { type: "object" },
+};
+const EXECUTOR: ExecutorView = {
+  type: "noop",
+  version: "1",
+  summary: "Does nothing.",
+  effects: "none",
+  isolation: "none",
+  settings: {},
+  settings_version: 0,
+  settings_schema: {},
+  inputs_schema: {},
+};
+const KEY: NewKeyView = {
+  key_id: KEY_ID,
+  owner: "agent",
+  roles: ["submitter"],
+  scope: "tenant",
+  tenant_id: "acme",
+  created_at: NOW,
+};
+export const SECRET = "sg_00000000000000aa_shown-once";
+
+function tenantView({ tenantUid, tenantId }: TenantRef): TenantView {
+  return {
+    id: tenantId,
+    tenant_uid: tenantUid,
+    version: 1,
+    created_at: NOW,
+    weight: 1,
+    is_paused: false,
+    runtime_pack: "baseline",
+    required_guardrails: [],
+    min_isolation: {},
+    weaker_isolation_allowed: [],
+    default_requests: {},
+    retention_days: 30,
+    transparency_scope: "gates",
+    labels: {},
+    quotas: [],
+  };
+}
+
+/** `sg_<tenant>_<role>` for one role in one tenant, `sg_all_<role>` and `sg_all_root` for the instance. */
+function holders(): Map<string, KeyHolder> {
+  const found = new Map<string, KeyHolder>();
+  for (const role of ROLES) {
+    for (const tenant of TENANTS) {
+      found.set(`sg_${tenant.tenantId}_${role}`, {
+        keyId: `${tenant.tenantId}-${role}`,
+        owner: role,
+        roles: [role],
+        tenant,
+      });
+    }
+    found.set(`sg_all_${role}`, { keyId: `all-${role}`, owner: role, roles: [role], tenant: "all" });
+  }
+  found.set("sg_all_root", { keyId: "root", owner: "root", roles: [...ROLES], tenant: "all" });
+  return found;
+}
+
+export interface Fakes {
+  readonly ports: GatewayPorts;
+  /** Names of the use cases that were called, with their input. */
+  readonly calls: { readonly name: string; readonly input: unknown }[];
+  readonly keys: Map<string, KeyHolder>;
+  /** The run's log; `append` tells the subscribers. */
+  readonly log: EventView[];
+  readonly append: (count: number) => void;
+  readonly seal: () => void;
+  readonly subscribers: Set<() => void>;
+  /** What the next calls answer; tests change them. */
+  readonly answers: {
+    isNew: boolean;
+    isCancelled: boolean;
+    isReady: boolean;
+    outcome: StepOutcome;
+    failure: unknown;
+  };
+  readonly stored: Map<string, { digest: string; answer: StoredAnswer | undefined }>;
+}
+
+export function makeFakes(): Fakes {
+  const calls: Fakes["calls"] = [];
+  const log: EventView[] = [];
+  const subscribers = new Set<() => void>();
+  const keys = holders();
+  const stored: Fakes["stored"] = new Map();
+  const state = { isSealed: false };
+  const answers: Fakes["answers"] = {
+    isNew: true,
+    isCancelled: true,
+    isReady: true,
+    outcome: succeeded(),
+    failure: undefined,
+  };
+  const append = (count: number) => {
+    for (let added = 0; added < count; added += 1) {
+      const seq = log.length + 1;
+      log.push({ seq, type: seq === 1 ? "run_submitted" : "step_queued", step_id: "a", at: NOW, data: { n: seq } });
+    }
+    for (const wake of subscribers) wake();
+  };
+  const seal = () => {
+    log.push({ seq: log.length + 1, type: "run_succeeded", at: NOW, data: {} });
+    state.isSealed = true;
+    for (const wake of subscribers) wake();
+  };
+  const page = ({ afterSeq, limit }: { afterSeq: number; limit: number }): EventPage => {
+    const items = log.slice(afterSeq, afterSeq + limit);
+    const nextAfter = items.at(-1)?.seq ?? afterSeq;
+    const isLast = state.isSealed && nextAfter >= log.length;
+    return {
+      items,
+      next_after: nextAfter,
+      ...(isLast && { end: { run_uid: RUN_UID, status: "succeeded", seal_record_id: DIGEST } }),
+    };
+  };
+
+  /** Writes a use case's call down, fails it on demand. */
+  const use = <Input, Output>(name: string, answer: (input: Input) => Output) => {
+    return async (input: Input): Promise<Output> => {
+      calls.push({ name, input });
+      if (answers.failure !== undefined) throw answers.failure;
+      return answer(input);
+    };
+  };
+  const isOurs = (caller: Caller) => caller.tenantUid === ACME.tenantUid;
+  const isRun = ({ caller, run }: RunInput) =>
+    isOurs(caller) && ("runUid" in run ? run.runUid === RUN_UID : run.runId === RUN_ID);
+  const ofRun =
+    <Value>(value: () => Value) =>
+    (input: RunInput) =>
+      isRun(input) ? value() : undefined;
+
+  const ports: GatewayPorts = {
+    authenticator: {
+      authenticate: async (bearer) => keys.get(bearer),
+      findTenant: async (tenantId) => TENANTS.find((tenant) => tenant.tenantId === tenantId),
+    },
+    idempotency: makeIdempotency(stored),
+    runs: {
+      submit: use("runs.submit", () => ({ run: RUN, isNew: answers.isNew })),
+      get: use(
+        "runs.get",
+        ofRun(() => RUN),
+      ),
+      list: use("runs.list", () => ({ items: [], next: "cursor-2" })),
+      events: async (input) => (isRun(input) ? page(input) : undefined),
+      subscribe: async (input) => {
+        if (!isRun(input)) return undefined;
+        subscribers.add(input.onChange);
+        return () => void subscribers.delete(input.onChange);
+      },
+      evidence: use(
+        "runs.evidence",
+        ofRun(() => bytes("application/json", ["{", "}"])),
+      ),
+      cancel: use(
+        "runs.cancel",
+        ofRun(() => ({ run_uid: RUN_UID, cancelled: answers.isCancelled, status: "cancelling" as const })),
+      ),
+      resume: use(
+        "runs.resume",
+        ofRun(() => RUN),
+      ),
+      breakpoints: use(
+        "runs.breakpoints",
+        ofRun((): readonly BreakpointView[] => []),
+      ),
+      setBreakpoint: use("runs.setBreakpoint", (input: RunInput & { readonly breakpoint: BreakpointView }) =>
+        isRun(input) ? [input.breakpoint] : undefined,
+      ),
+      removeBreakpoint: use(
+        "runs.removeBreakpoint",
+        ofRun((): readonly BreakpointView[] => []),
+      ),
+    },
+    steps: { perform: use("steps.perform", () => answers.outcome) },
+    decisions: {
+      decide: use("decisions.decide", () => ({
+        record_id: DIGEST,
+        decision: { effect: "deny" as const, reasons: ["x.y"], evaluations: [] },
+        obligations: [],
+      })),
+    },
+    records: {
+      get: use("records.get", (input: { readonly caller: Caller; readonly recordId: RecordId }) =>
+        isOurs(input.caller) && input.recordId === DIGEST ? RECORD : undefined,
+      ),
+    },
+    artifacts: {
+      get: use("artifacts.get", (input: { readonly caller: Caller; readonly artifactId: ArtifactId }) =>
+        isOurs(input.caller) && input.artifactId === DIGEST ? ARTIFACT : undefined,
+      ),
+      content: use("artifacts.content", (input: { readonly caller: Caller; readonly artifactId: ArtifactId }) =>
+        isOurs(input.caller) && input.artifactId === DIGEST ? bytes("text/html", ["<b>", "</b>"], 7) : undefined,
+      ),
+    },
+    tenants: {
+      list: use("tenants.list", () => ({ items: TENANTS.map(tenantView) })),
+      get: use("tenants.get", ({ holder, tenantId }: { readonly holder: KeyHolder; readonly tenantId: string }) => {
+        const tenant = TENANTS.find((one) => one.tenantId === tenantId);
+        const isVisible =
+          holder.tenant === "all" ? holder.roles.includes("platform") : holder.tenant.tenantId === tenantId;
+        return tenant !== undefined && isVisible ? tenantView(tenant) : undefined;
+      }),
+      put: use("tenants.put", ({ tenantId }: { readonly tenantId: string }) => ({
+        tenant: { ...tenantView(ACME), id: tenantId },
+        isNew: answers.isNew,
+      })),
+    },
+    tools: {
+      list: use("tools.list", () => ({ items: [TOOL] })),
+      get: use("tools.get", ({ caller, name }: { readonly caller: Caller; readonly name: string }) =>
+        isOurs(caller) && name === TOOL.name ? TOOL : undefined,
+      ),
+      put: use("tools.put", ({ name }: { readonly name: string }) => ({
+        tool: { ...TOOL, name },
+        isNew: answers.isNew,
+      })),
+    },
+    executors: {
+      list: use("executors.list", () => ({ items: [EXECUTOR] })),
+      get: use("executors.get", ({ type }: { readonly type: string }) => (type === "noop" ? EXECUTOR : undefined)),
+      put: use("executors.put", ({ type }: { readonly type: string }) => (type === "noop" ? EXECUTOR : undefined)),
+    },
+    budgets: {
+      get: use("budgets.get", () => ({
+        quotas: [
+          {
+            id: "daily",
+            unit: "tokens" as const,
+            window: "day" as const,
+            limit: 100,
+            used: 1,
+            reserved: 2,
+            remaining: 97,
+            overrun: 0,
+            resets_at: NOW,
+          },
+        ],
+        runs: [{ run_uid: RUN_UID, budget: RUN.budget }],
+      })),
+    },
+    keys: {
+      list: use("keys.list", () => ({ items: [KEY] })),
+      get: use("keys.get", ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }) =>
+        isOurs(caller) && keyId === KEY_ID ? KEY : undefined,
+      ),
+      create: use("keys.create", () => ({ ...KEY, secret: SECRET })),
+      revoke: use("keys.revoke", ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }) =>
+        isOurs(caller) && keyId === KEY_ID ? (true as const) : undefined,
+      ),
+    },
+    health: {
+      ready: async () => ({ ready: answers.isReady, checks: [{ name: "database", ok: answers.isReady }] }),
+      jwks: () => ({ keys: [{ kty: "OKP", crv: "Ed25519", x: "x", kid: "k", alg: "Ed25519", use: "sig" }] }),
+      metricsText: async () => "# no metrics\n",
+    },
+  };
+  return { ports, calls, keys, log, append, seal, subscribers, answers, stored };
+}
+
+export function succeeded(): StepOutcome {
+  return {
+    kind: "succeeded",
+    result: {
+      run_uid: RUN_UID,
+      step_id: "step",
+      status: "succeeded",
+      attempt: 1,
+      decision: { effect: "allow", reasons: [], evaluations: [] },
+      output: { stdout: "hello" },
+      record_ids: [DIGEST],
+      cost: { tokens: 0, usd_micros: 0 },
+    },
+  };
+}
+
+export function failure(): StepgateError {
+  return new StepgateError("STORE_UNAVAILABLE", {}, { cause: new Error("connect to db.internal failed") });
+}
+
+function bytes(mediaType: string, parts: readonly string[], sizeBytes?: number): ByteContent {
+  async function* chunks() {
+    for (const part of parts) yield Buffer.from(part);
+  }
+  return { mediaType, sizeBytes, chunks: chunks() };
+}
+
+function makeIdempotency(stored: Fakes["stored"]): GatewayPorts["idempotency"] {
+  const nameOf = ({ tenantUid, idempotencyKey }: IdempotencyScope) => `${tenantUid ?? "instance"}/${idempotencyKey}`;
+  return {
+    claim: async (input): Promise<IdempotencyClaim> => {
+      const row = stored.get(nameOf(input));
+      if (row === undefined) {
+        stored.set(nameOf(input), { digest: input.requestDigest, answer: undefined });
+        return { kind: "new" };
+      }
+      if (row.digest !== input.requestDigest) return { kind: "mismatch" };
+      return row.answer === undefined ? { kind: "busy" } : { kind: "stored", answer: row.answer };
+    },
+    finish: async ({ answer, ...scope }) => {
+      const row = stored.get(nameOf(scope));
+      if (row !== undefined) row.answer = answer;
+    },
+    release: async (scope) => void stored.delete(nameOf(scope)),
+  };
+}
