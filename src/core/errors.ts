@@ -29,12 +29,15 @@ export const ERROR_CODES = {
     summary: "the Host or Origin of the request is not on the allow list",
   },
   IDEMPOTENCY_MISMATCH: { status: 409, retry: "never", summary: "the idempotency key was used with another request" },
+  IDEMPOTENCY_IN_PROGRESS: { status: 409, retry: "later", summary: "the first request with this key is still running" },
   INPUT_MISMATCH: { status: 409, retry: "never", summary: "the run id exists with another input" },
   STATE_CONFLICT: { status: 409, retry: "never", summary: "the thing is in a state that does not allow this" },
   RATE_LIMITED: { status: 429, retry: "later", summary: "a quota is used up until its reset" },
   STEP_DENIED: { status: 403, retry: "never", summary: "the gate refused the step" },
   STEP_FAILED: { status: 422, retry: "never", summary: "the step was performed and failed" },
   INTERNAL: { status: 500, retry: "later", summary: "something failed on our side; the log has the cause" },
+  REQUEST_TIMEOUT: { status: 408, retry: "later", summary: "the request was not sent in time" },
+  TOO_MANY_STREAMS: { status: 503, retry: "later", summary: "this process serves as many event streams as it may" },
   SHUTTING_DOWN: { status: 503, retry: "later", summary: "the process is draining before it stops" },
 
   // plans and manifests (spec 02, 08)
@@ -94,6 +97,7 @@ export const ERROR_CODES = {
   // keys, tokens, evidence
   KEYS_UNAVAILABLE: { status: 503, retry: "later", summary: "no verification keys are loaded" },
   KEY_FILE_UNSAFE: { status: 500, retry: "never", summary: "a key file has the wrong owner, mode or is a link" },
+  KEY_FILE_UNAVAILABLE: { status: 503, retry: "later", summary: "a key file or its folder cannot be read or written" },
   KEY_FILE_INVALID: { status: 500, retry: "never", summary: "a key file does not hold a key of its kind" },
   KEY_ROW_INVALID: { status: 500, retry: "never", summary: "a stored key was not written with this instance key" },
   INSTANCE_KEY_MISSING: {
