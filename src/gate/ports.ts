@@ -7,6 +7,7 @@ import type { Amount } from "../core/amount.ts";
 import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Batch } from "../evidence/batch.ts";
+import type { RunState } from "../core/state.ts";
 import type { LoadedPack } from "../policy/pack.ts";
 import type { Breakpoint } from "./context.ts";
 import type { LeasedStep } from "./leased-step.ts";
@@ -64,7 +65,7 @@ export type AdmitOutcome =
 
 export interface SettleOutcome {
   readonly isSettled: boolean;
-  readonly runStatus: string | undefined;
+  readonly runStatus: RunState | undefined;
 }
 
 export interface PipelineStore {

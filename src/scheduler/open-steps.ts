@@ -9,15 +9,16 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { LeasedStep } from "../gate/leased-step.ts";
-import type { ClaimedStep, OpenableBlob, OpeningVault, Queue, ReferredStep, Vaults } from "./ports.ts";
+import type { OpenableVault, TenantVaults } from "../gate/tenant-vault.ts";
+import type { ClaimedStep, OpenableBlob, Queue, ReferredStep } from "./ports.ts";
 
 export type OpenedStep =
-  | { readonly ok: true; readonly step: LeasedStep; readonly vault: OpeningVault }
-  | { readonly ok: false; readonly step: LeasedStep; readonly vault: OpeningVault; readonly error: StepgateError };
+  | { readonly ok: true; readonly step: LeasedStep; readonly vault: OpenableVault }
+  | { readonly ok: false; readonly step: LeasedStep; readonly vault: OpenableVault; readonly error: StepgateError };
 
 export interface OpenDeps {
   readonly queue: Pick<Queue, "readBlobs" | "readReferred">;
-  readonly vaults: Vaults;
+  readonly vaults: TenantVaults;
 }
 
 /** Opens a batch. A payload that does not open refuses its own step only (spec 10, K4). */
@@ -38,7 +39,7 @@ export function makeOpenSteps({ queue, vaults }: OpenDeps): (claimed: readonly C
 interface Opening {
   readonly blobs: ReadonlyMap<BlobId, OpenableBlob>;
   readonly referred: readonly ReferredStep[];
-  readonly vault: OpeningVault;
+  readonly vault: OpenableVault;
 }
 
 function openStep(claimed: ClaimedStep, opening: Opening): OpenedStep {

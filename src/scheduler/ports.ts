@@ -8,7 +8,6 @@ import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts
 import type { JsonObject } from "../core/json.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
-import type { TenantVault } from "../gate/ports.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 
 /** A claimed step with its payloads still sealed. */
@@ -78,21 +77,11 @@ export interface Queue {
   readonly findCancelled: (runs: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid }[]) => Promise<readonly RunUid[]>;
   readonly releaseLapsed: (limit: number) => Promise<number>;
   readonly findLost: (limit: number) => Promise<readonly LostAttempt[]>;
-  readonly wakeOthers: () => Promise<void>;
 }
 
 export interface Authorities {
   /** The tenant's authority at exactly this version, or a newer one. @throws {StepgateError} STORE_UNAVAILABLE. */
   readonly at: (tenantUid: TenantUid, version: number) => Promise<TenantAuthority>;
-}
-
-export interface OpeningVault extends TenantVault {
-  /** Opens a blob at its place. @throws {StepgateError} BLOB_ERASED when there is none, BLOB_UNREADABLE. */
-  readonly open: (blob: OpenableBlob | undefined, place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string }) => string;
-}
-
-export interface Vaults {
-  readonly of: (tenantUid: TenantUid) => Promise<OpeningVault>;
 }
 
 /** Wakes the claim loop when steps may have become ready; a missed call costs the idle backoff. */

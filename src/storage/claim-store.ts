@@ -80,9 +80,6 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       const { rows } = await pool.query<LostRow>(sql.FIND_LOST, [limit]);
       return rows.map(lostAttempt);
     },
-    wakeOthers: async () => {
-      await pool.query(sql.NOTIFY_READY);
-    },
   };
 }
 

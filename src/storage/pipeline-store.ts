@@ -7,6 +7,7 @@
 
 import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord } from "../evidence/statement.ts";
 import type { AdmitOutcome, PipelineStore, SettleOutcome } from "../gate/ports.ts";
@@ -76,7 +77,7 @@ interface AdmitRow {
 interface SettleRow {
   readonly ordinal: number;
   readonly outcome: string;
-  readonly run_status: string | null;
+  readonly run_status: RunState | null;
 }
 
 function admitOutcome({ outcome, detail }: AdmitRow): AdmitOutcome {

@@ -48,6 +48,8 @@ export interface Presence {
 const PRESENCE_LOCK = 0x5347_0001;
 const OWNER_LOCK = 0x5347_0002;
 const CONNECT_TIMEOUT_MS = 5000;
+/** For a server that stands still: a start, a stop or a status must not stand still with it. */
+const QUERY_TIMEOUT_MS = 30_000;
 
 /** How to reach the product's database in this place. */
 export function connectionOf(place: Place, database: string = SUPERUSER): EmbeddedConnection {
@@ -64,6 +66,7 @@ export async function tryJoin(place: Place): Promise<JoinAttempt> {
     ...connectionOf(place, "postgres"),
     application_name: `stepgate presence ${process.pid}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
   });
   // without a listener, the server's death would be ours
   const lost = new Promise<void>((resolve) => client.once("error", () => resolve()).once("end", resolve));
@@ -90,6 +93,7 @@ export async function countUsers(place: Place): Promise<{ users: number; version
     ...connectionOf(place, "postgres"),
     application_name: "stepgate doctor",
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
   });
   client.on("error", () => undefined);
   try {

@@ -62,6 +62,3 @@ export const FIND_LOST = `
    where r.state = 'running'
      and not exists (select 1 from stepgate.workers w where w.worker_id = r.lease_owner and w.lease_until > clock_timestamp())
    order by r.lease_owner, r.tenant_uid, r.run_uid, r.step_id limit $1`;
-
-/** Wakes waiting workers; sent outside the transactions that queue steps, since NOTIFY serialises commits. */
-export const NOTIFY_READY = `select pg_notify('stepgate_ready', '')`;

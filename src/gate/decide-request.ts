@@ -1,0 +1,143 @@
+/**
+ * A decision without an effect (`POST /v1/decisions`): the same packs, the same rules, nothing performed (spec 10, roles).
+ *
+ * In: what would be done and who asks. Out: the decision with its obligations and patched form, after its record is durable.
+ * What the host fills (time, tenant, caller, origins, approvals, budget) is never taken from the request.
+ */
+import { canonicalJson } from "../core/canonical-json.ts";
+import { dominantEffect, type Boundary, type Effect, type Evaluation, type Obligation } from "../core/decision.ts";
+import type { Ids, LeaseEpoch, BlobId, RunUid, TenantUid } from "../core/ids.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { StepSpec } from "../core/step.ts";
+import type { Principal, TenantAuthority } from "../core/tenant.ts";
+import type { Batch } from "../evidence/batch.ts";
+import { buildDecision } from "../evidence/decision-record.ts";
+import type { EvidenceRecord } from "../evidence/statement.ts";
+import type { StepContext } from "./context.ts";
+import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
+import { guardrailPacks } from "./guardrail-packs.ts";
+import { inputPayload, outputPayload, type Payload } from "./payload.ts";
+import type { SignBatch, TenantVault } from "./ports.ts";
+
+export interface DecideRequestDeps extends DecideDeps {
+  readonly ids: Ids;
+  readonly signBatch: SignBatch;
+  readonly insertDecision: (tenantUid: TenantUid, record: EvidenceRecord, batch: Batch) => Promise<void>;
+}
+
+export interface DecisionQuestion {
+  readonly tenantUid: TenantUid;
+  readonly authority: TenantAuthority;
+  readonly vault: TenantVault;
+  readonly caller: Principal;
+  readonly spec: StepSpec;
+  readonly boundary: Boundary;
+  /** Asked at the egress boundaries. */
+  readonly output: JsonValue | undefined;
+  readonly labels: JsonObject;
+}
+
+export interface DecisionAnswer {
+  readonly recordId: string;
+  readonly effect: Effect;
+  readonly reasons: readonly string[];
+  readonly evaluations: readonly Evaluation[];
+  readonly obligations: readonly Obligation[];
+  /** Present when something was patched. */
+  readonly inputs: JsonObject | undefined;
+  readonly output: JsonValue | undefined;
+}
+
+/** Decides, records, answers: in this order. */
+export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQuestion) => Promise<DecisionAnswer> {
+  return async (question) => {
+    const context = contextOf(question);
+    const start: Payload = question.output === undefined ? inputPayload(context.inputs, context.inputsText, context.execution) : outputPayload(question.output);
+    const evaluations: Evaluation[] = [];
+    const obligations: Obligation[] = [];
+    const refused: string[] = [];
+    let payload = start;
+    let packInput = "";
+    for (const packName of packNames(question)) {
+      const verdict = decideWithPack(deps, context, { packName, stage: "decide", boundary: question.boundary, payload, approvals: [] });
+      evaluations.push(...verdict.evaluations);
+      obligations.push(...(verdict.decided?.decision.obligations ?? []));
+      packInput = verdict.packInput;
+      payload = verdict.payload;
+      if (verdict.refusal !== undefined) {
+        refused.push(...verdict.refusal.reasons);
+        break;
+      }
+    }
+    if (evaluations.length === 0) refused.push("no_pack");
+    const effect = refused.length > 0 ? "deny" : dominantEffect(evaluations.map((evaluation) => evaluation.effect));
+    const record = buildDecision({
+      tenantUid: question.tenantUid,
+      decisionUid: deps.ids.uuid(),
+      inputCommitment: question.vault.commit(packInput).commitment,
+      effect,
+      evaluations,
+      atMs: deps.databaseClock.nowMs(),
+    });
+    await deps.insertDecision(question.tenantUid, record, deps.signBatch("decision", [record.id]));
+    const isPatched = effect !== "deny" && payload.text !== start.text;
+    return {
+      recordId: record.id,
+      effect,
+      reasons: [...new Set([...evaluations.flatMap((evaluation) => evaluation.reasons), ...refused])],
+      evaluations,
+      obligations,
+      inputs: isPatched && payload.place === "inputs" ? payload.inputs : undefined,
+      output: isPatched && payload.place === "output" ? payload.output : undefined,
+    };
+  };
+}
+
+/** The floor, the step's own packs, the runtime pack; a flag that nothing enforces leaves no pack, which denies. */
+function packNames({ authority, spec, output }: DecisionQuestion): readonly string[] {
+  const packs = guardrailPacks(authority, spec, output === undefined ? "pre" : "post");
+  if (!packs.ok || authority.runtimePack === undefined) return [];
+  return [...new Set([...packs.names, authority.runtimePack])];
+}
+
+function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels }: DecisionQuestion): StepContext {
+  return {
+    step: {
+      tenantUid,
+      tenantId: authority.tenantId,
+      runUid: "" as RunUid,
+      stepId: spec.id,
+      leaseEpoch: 0 as LeaseEpoch,
+      attempt: 1,
+      errorAttempts: 0,
+      lostAttempts: 0,
+      isTarget: false,
+      spec,
+      inputBlob: "" as BlobId,
+      checkpoint: undefined,
+      referenced: new Map(),
+      readyAtMs: 0,
+      deadlineAtMs: undefined,
+      lastRecord: undefined,
+      authorityVersion: authority.version,
+      run: { id: undefined, kind: "dag", opId: "", labels, status: "pending", caller, trace: undefined, timeLimitAtMs: undefined, hasBreakpoints: false },
+      budget: undefined,
+    },
+    authority,
+    vault,
+    slo: {},
+    inputs: spec.inputs,
+    inputsText: canonicalJson(spec.inputs),
+    execution: spec.execution,
+    origins: [{ boundary, source: "user" }],
+    evaluations: [],
+    details: [],
+    patchPaths: [],
+    obligations: [],
+    holds: [],
+    request: { tokens: 0, usdMicros: 0 },
+    runtimeDecision: undefined,
+    capability: undefined,
+    releaseInFlight: () => undefined,
+  };
+}

@@ -1,0 +1,392 @@
+/**
+ * The composition root: config → stores → rooms → server and scheduler; the only file that knows everything.
+ *
+ * In: settings, a log. Out: a running Stepgate that can be stopped. Every call can be followed from here by
+ * go-to-definition. Not here: what any of them does; the ports of the API (main-gateway.ts).
+ */
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { makeCallCounter } from "./capability/call-counter.ts";
+import { makeVerifier } from "./capability/make-verifier.ts";
+import type { Config } from "./config/config.ts";
+import { systemClock } from "./core/clock.ts";
+import { dominantEffect } from "./core/decision.ts";
+import { isStepgateError } from "./core/errors.ts";
+import { type BatchId, makeIds, type TenantUid, type WorkerId } from "./core/ids.ts";
+import { isRunEnded } from "./core/state.ts";
+import { signBatch } from "./evidence/batch.ts";
+import { openKeyFiles } from "./evidence/key-files.ts";
+import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
+import type { ExecutorAdapter } from "./executors/contract.ts";
+import { makeAdapters } from "./executors/adapters.ts";
+import { makeValidateInputs } from "./executors/validate-inputs.ts";
+import { makeRegistry } from "./executors/registry.ts";
+import { killAt, noFailPoints } from "./gate/fail-point.ts";
+import { makeGate } from "./gate/gate.ts";
+import type { SignBatch } from "./gate/ports.ts";
+import { makeInFlight } from "./gate/pressure.ts";
+import { makeTenantVaults } from "./gate/tenant-vault.ts";
+import { type GatewayServer, startGateway } from "./main-gateway.ts";
+import { loadPack } from "./policy/load-pack.ts";
+import type { LoadedPack } from "./policy/pack.ts";
+import { lazyToolchain } from "./policy/toolchain.ts";
+import { makeChangeFeed } from "./runs/change-feed.ts";
+import { makeReadManifest } from "./runs/manifest.ts";
+import { makePrepareSubmission } from "./runs/prepare-submission.ts";
+import { makeReadSubmission } from "./runs/read-submission.ts";
+import { RunSubmission } from "./runs/submission.ts";
+import { makeSubmitRun } from "./runs/submit-run.ts";
+import { makeSealRuns } from "./runs/seal-runs.ts";
+import { makeBatcher } from "./scheduler/batcher.ts";
+import { makeDatabaseClock } from "./scheduler/database-clock.ts";
+import { makeLeases } from "./scheduler/leases.ts";
+import { makeOpenSteps } from "./scheduler/open-steps.ts";
+import { makeReap } from "./scheduler/reaper.ts";
+import { makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
+import { Worker } from "./scheduler/worker.ts";
+import { makeClaimStore } from "./storage/claim-store.ts";
+import { checkDatabase } from "./storage/check-database.ts";
+import { type EmbeddedProgress, type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
+import { makeKeyStore } from "./storage/key-store.ts";
+import { migrate, readMigrations } from "./storage/migrate.ts";
+import { makePipelineStore } from "./storage/pipeline-store.ts";
+import { type DatabaseTarget, makePool, type Pool } from "./storage/pool.ts";
+import { makeRecordStore } from "./storage/record-store.ts";
+import { makeRunStore } from "./storage/run-store.ts";
+import { makeTenantStore } from "./storage/tenant-store.ts";
+import type { Log } from "./telemetry/logger.ts";
+import { makeMetrics } from "./telemetry/metrics.ts";
+import { makeTracing } from "./telemetry/tracing.ts";
+import { makeAuthorities } from "./tenancy/authorities.ts";
+import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
+
+export type StartProgress = EmbeddedProgress | "checking_database" | "migrating" | "opening_keys" | "loading_packs" | "testing_isolation" | "listening";
+
+export interface StartInput {
+  readonly config: Config;
+  readonly log: Log;
+  /** What a person waits for. */
+  readonly onProgress: (progress: StartProgress) => void;
+  /** Beside those of the product: adapters and packs of whoever embeds it, and a database that is open already. */
+  readonly parts?: {
+    readonly adapters?: readonly ExecutorAdapter[];
+    readonly packs?: ReadonlyMap<string, LoadedPack>;
+    readonly database?: DatabaseTarget;
+  };
+}
+
+/** Packs that come with the product, built. */
+const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
+const ISSUER = "urn:stepgate";
+const CLOCK_SKEW_SEC = 30;
+const TRUST_LIFETIME_MS = 365 * 86_400_000;
+const SEAL_POLL_MS = 1000;
+const FEED_POLL_MS = 250;
+const SIGNATURE_MEMO_SIZE = 4096;
+/** 15 minutes of tokens at 1 000 steps a second. */
+const MAX_COUNTED_TOKENS = 1_000_000;
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+export class Stepgate {
+  readonly rooms: Rooms;
+  readonly gateway: GatewayServer | undefined;
+  private readonly stops: readonly (() => Promise<unknown>)[];
+
+  constructor(rooms: Rooms, gateway: GatewayServer | undefined, stops: readonly (() => Promise<unknown>)[]) {
+    this.rooms = rooms;
+    this.gateway = gateway;
+    this.stops = stops;
+  }
+
+  /** Stops taking work, lets what runs end, closes everything; every part is stopped even if another fails to. */
+  async stop(): Promise<void> {
+    for (const stop of this.stops) {
+      await stop().catch((caught: unknown) => this.rooms.log.warn({ err: caught }, "a part did not stop cleanly"));
+    }
+  }
+}
+
+/**
+ * Starts what the role asks for, or nothing: whatever was opened is closed again when a later part fails.
+ *
+ * @throws {StepgateError} with the code of what is wrong: CONFIG_INVALID, EMBEDDED_FAILED, STORE_UNAVAILABLE, SCHEMA_NEWER,
+ *   INSTANCE_KEY_MISSING, KEY_FILE_UNSAFE, PACK_DIGEST_MISMATCH, PORT_TAKEN …
+ */
+export async function startStepgate(input: StartInput): Promise<Stepgate> {
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const rooms = await openRooms(input, stops);
+    const { role } = input.config.instance;
+    const worker = role === "gateway" ? undefined : makeWorker(rooms, stops);
+    await worker?.start();
+    if (worker !== undefined) stops.unshift(() => worker.stop());
+    input.onProgress("listening");
+    const gateway = role === "worker" ? undefined : await startGateway(rooms, () => worker?.isReady() ?? true);
+    if (gateway !== undefined) stops.unshift(() => gateway.stop());
+    return new Stepgate(rooms, gateway, stops);
+  } catch (caught) {
+    for (const stop of stops) await stop().catch((again: unknown) => input.log.warn({ err: again }, "a part did not stop cleanly"));
+    throw caught;
+  }
+}
+
+/** Opens stores, keys, packs and executors; everything that worker and gateway share. */
+async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
+  const { config, log, onProgress, parts = {} } = input;
+  const clock = systemClock;
+  const ids = makeIds(clock);
+  const { pool, database, embedded } = await openDatabase(input, stops);
+  onProgress("opening_keys");
+  const keyRing = await openKeys(config, pool);
+  const tenants = makeTenantStore(pool);
+  await tenants.ensure({ tenantUid: ids.uuid() as TenantUid, tenantId: DEFAULT_TENANT_ID, settings: DEFAULT_TENANT_SETTINGS });
+  onProgress("loading_packs");
+  const packs = new Map([...(await loadPacks()), ...(parts.packs ?? [])]);
+  stops.unshift(async () => packs.forEach((pack) => pack.close()));
+  onProgress("testing_isolation");
+  const registry = makeRegistry([...makeAdapters({ calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }), clockSkewSec: CLOCK_SKEW_SEC }), ...(parts.adapters ?? [])]);
+  await registry.selfTestAll();
+  const metrics = makeMetrics();
+  const tracing = makeTracing(config.telemetry.otlpEndpoint, { random: ids.random, version: await readVersion() });
+  stops.unshift(() => tracing.stop(), () => metrics.stop());
+  const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
+  stops.unshift(async () => feed.stop());
+  const databaseClock = makeDatabaseClock(clock);
+  const store = makeRunStore(pool);
+  const records = makeRecordStore(pool);
+  const sign: SignBatch = (purpose, batchIds) =>
+    signBatch(batchIds, keyRing.signer(purpose), { batchId: ids.uuid() as BatchId, instanceUid: keyRing.instanceUid, nowMs: clock.nowMs() });
+  const failPoints = config.gate.failPoint === undefined ? noFailPoints : killAt(config.gate.failPoint);
+  const ready = makeWakeSignal();
+  const sealRuns = makeSealRuns({ store, seals: records, signBatch: sign, nowMs: () => databaseClock.nowMs(), failPoints, onSealed: feed.changed });
+  const authorities = makeAuthorities(tenants);
+  const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
+  const version = await readVersion();
+  const submitRun = makeSubmitRun({
+    store,
+    prepare: makePrepareSubmission({
+      executors: new Map(registry.list().map(({ type, version: executorVersion }) => [type, executorVersion])),
+      build: { version, commit: "unknown" },
+      limits: config.runs,
+      sloTiers: config.scheduler.sloTiers,
+      readManifest: makeReadManifest(),
+    }),
+    authority: authorities.now,
+    vault: vaults.of,
+    ceilings: async (tenantUid) => (await tenants.ceilings(tenantUid)).map(({ id, unit, limit }) => ({ name: id, bindsCompensations: true, [unit]: limit })),
+    packRef: (name) => packs.get(name)?.ref,
+    ids,
+    onSubmitted: (_tenantUid, runUid) => {
+      ready.ready();
+      feed.changed(runUid);
+    },
+    onTraceReplaced: (runUid) => log.warn({ run: runUid }, "the submitted trace context was not valid and was replaced"),
+  });
+  return {
+    config, log, clock, ids, pool, database, embedded, keyRing, tenants, packs, registry, metrics, tracing, feed, databaseClock,
+    store, records, sign, failPoints, ready, sealRuns,
+    version, authorities, vaults, submitRun,
+    readRunSubmission: makeReadSubmission(RunSubmission),
+    verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: SIGNATURE_MEMO_SIZE }),
+    validateInputs: makeValidateInputs(registry.list()),
+  };
+}
+
+interface Database {
+  readonly pool: Pool;
+  /** "18.4". */
+  readonly database: string;
+  readonly embedded: EmbeddedServer | undefined;
+}
+
+async function openDatabase({ config, log, onProgress, parts }: StartInput, stops: (() => Promise<unknown>)[]): Promise<Database> {
+  const { databaseUrl, maxConnections, statementTimeoutMs, lockTimeoutMs } = config.storage;
+  const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
+  const embedded = given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
+  if (embedded !== undefined) stops.unshift(() => embedded.stop());
+  const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
+  const pool = makePool({ ...target, maxConnections, applicationName: "stepgate", log, limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs } });
+  stops.unshift(() => pool.close());
+  onProgress("checking_database");
+  const database = await checkDatabase(pool);
+  await migrate({ pool, migrations: await readMigrations(), onProgress: () => onProgress("migrating") });
+  return { pool, database, embedded };
+}
+
+async function openKeys(config: Config, pool: Pool): Promise<KeyRing> {
+  const ids = makeIds(systemClock);
+  const { instanceKeyFile, adminKey } = config.keys;
+  return openKeyRing({
+    files: await openKeyFiles({ home: config.instance.home, uid: userInfo().uid, uuid: ids.uuid }),
+    store: makeKeyStore(pool),
+    ids,
+    clock: systemClock,
+    givenInstanceKey: instanceKeyFile === undefined ? undefined : await readFile(instanceKeyFile),
+    givenAdminKey: adminKey,
+    purposes: config.instance.role === "gateway" ? ["decision"] : ["token", "decision", "artifact"],
+    trustLifetimeMs: TRUST_LIFETIME_MS,
+  });
+}
+
+/** Every built pack of the product, by name. */
+async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
+  const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
+  const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
+  const folders = (await readdir(PACK_FOLDER, { withFileTypes: true })).filter((entry) => entry.isDirectory() && entry.name !== "toolchain");
+  const packs = await Promise.all(folders.map(({ name }) =>
+    loadPack({ directory: join(PACK_FOLDER, name), expectedDigest: undefined, placement: "caller", clock: systemClock, toolchain })));
+  return new Map(packs.map((pack) => [pack.ref.id, pack]));
+}
+
+function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
+  const { config, log, clock, ids, pool, registry, metrics, databaseClock, failPoints, feed, vaults } = rooms;
+  const { scheduler, gate: gateSettings } = config;
+  const workerId = `worker-${ids.uuid()}` as WorkerId;
+  const queue = makeClaimStore({ pool, workerId });
+  const leases = makeLeases();
+  const gate = makeGate({
+    packs: rooms.packs,
+    databaseClock,
+    clock,
+    ids,
+    breakpoints: queue,
+    inFlight: makeInFlight({ maxTokens: gateSettings.maxInFlightTokens, maxUsdMicros: gateSettings.maxInFlightUsdMicros }),
+    backpressureDelayMs: gateSettings.backpressureDelayMs,
+    validateInputs: rooms.validateInputs,
+    issuer: ISSUER,
+    signer: () => rooms.keyRing.signer("token"),
+    adapters: (type) => registry.get(type),
+    writeTokenLifetimeSec: Math.ceil(scheduler.leaseMs / 1000) + 30,
+    verifyToken: rooms.verifyToken,
+    clockSkewSec: CLOCK_SKEW_SEC,
+    abortGraceMs: scheduler.abortGraceMs,
+    instanceUid: rooms.keyRing.instanceUid,
+    workerName: workerId,
+    jitter: () => 0.5 + (Math.random() - 0.5) * (scheduler.retryJitterPpm / 200_000),
+    activeBackoffMs: scheduler.activeBackoffMs,
+    maxBackoffMs: scheduler.retryBackoffMaxMs,
+    store: makePipelineStore({ pool, workerId }),
+    signBatch: rooms.sign,
+    failPoints,
+    onStage: (stage, durationMs) => metrics.observe("stage.latency_seconds", durationMs / 1000, { stage }),
+    onLag: ({ type, lagMs }) => metrics.observe("queue.lag_seconds", lagMs / 1000, { type }),
+  });
+  const canSplit = (caught: unknown): boolean => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL");
+  const batch = { maxItems: scheduler.batchSize, maxInFlight: 2, canSplit };
+  const sealSoon = makeSealLoop(rooms);
+  stops.unshift(sealSoon.stop);
+  const settle = makeBatcher({ ...batch, commit: gate.settle });
+  return new Worker({
+    queue,
+    types: registry.list().map(({ type }) => type),
+    open: makeOpenSteps({ queue, vaults }),
+    leases,
+    clock,
+    databaseClock,
+    wakeSignal: rooms.ready,
+    failPoints,
+    log,
+    settings: { ...scheduler, claimBatchSize: scheduler.batchSize },
+    onClaim: (count) => metrics.observe("queue.depth", count, {}),
+    reap: makeReap({ queue, settle: gate.settle, batchSize: scheduler.requeueBatchSize, maxLostAttempts: scheduler.maxLostAttempts }),
+    runStep: makeRunStep({
+      gate,
+      admit: makeBatcher({ ...batch, commit: gate.admit }),
+      settle: async (settlement) => {
+        const outcome = await settle(settlement);
+        const { runUid } = settlement.address;
+        feed.changed(runUid);
+        if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) sealSoon.wake();
+        return outcome;
+      },
+      authorities: rooms.authorities,
+      leases,
+      clock,
+      databaseClock,
+      failPoints,
+      retryDeferMs: gateSettings.backpressureDelayMs,
+      onOutcome: makeObserveOutcome(rooms),
+    }),
+  });
+}
+
+/** Metrics and the log line of every settled step; no payload, no tenant in a label. */
+function makeObserveOutcome({ metrics, log }: Pick<Rooms, "metrics" | "log">): RunStepDeps["onOutcome"] {
+  return (context, kind, settlement) => {
+    const { step } = context;
+    const { type } = step.spec;
+    for (const { boundary, effect } of context.evaluations) metrics.count("decisions", 1, { boundary, effect });
+    if (context.capability !== undefined) metrics.count("tokens.minted", 1, {});
+    if (kind === "retry") metrics.count("step.retries", 1, { type });
+    const end = settlement !== undefined && "end" in settlement ? settlement.end : undefined;
+    if (end !== undefined) {
+      metrics.count("budget.tokens", end.actual.tokens, { type });
+      metrics.count("budget.cost", end.actual.usdMicros / 1_000_000, { type });
+    }
+    log.debug(
+      {
+        run: step.runUid, step: step.stepId, attempt: step.attempt, outcome: kind, pack: context.runtimeDecision?.pack.id,
+        effect: dominantEffect(context.evaluations.map((evaluation) => evaluation.effect)),
+        reasons: [...new Set(context.evaluations.flatMap((evaluation) => evaluation.reasons))].slice(0, 3),
+        artifact: settlement?.artifact?.id,
+      },
+      "step settled",
+    );
+  };
+}
+
+interface SealLoop {
+  readonly wake: () => void;
+  readonly stop: () => Promise<void>;
+}
+
+/** Seals ended runs: at once after an end in this process, by polling for those of a process that died. */
+function makeSealLoop({ sealRuns, log }: Pick<Rooms, "sealRuns" | "log">): SealLoop {
+  let running = Promise.resolve();
+  let isWanted = false;
+  const run = async (): Promise<void> => {
+    while (isWanted) {
+      isWanted = false;
+      await sealRuns().catch((caught: unknown) => log.warn({ err: caught }, "sealing failed; it is tried again"));
+    }
+  };
+  const wake = (): void => {
+    isWanted = true;
+    running = running.then(run);
+  };
+  const timer = setInterval(wake, SEAL_POLL_MS);
+  return {
+    wake,
+    stop: async () => {
+      clearInterval(timer);
+      wake();
+      await running;
+    },
+  };
+}
+
+/** Tells the claim loop of this process that steps may be ready. */
+function makeWakeSignal() {
+  const wakes = new Set<() => void>();
+  return {
+    onReady: (wake: () => void) => {
+      wakes.add(wake);
+      return () => {
+        wakes.delete(wake);
+      };
+    },
+    ready: () => {
+      for (const wake of wakes) wake();
+    },
+  };
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  const found: unknown = JSON.parse(text);
+  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string" ? found.version : "0.0.0";
+}

@@ -1,0 +1,117 @@
+/**
+ * API keys: whose key it is, and making, listing and revoking them (spec 09, tenants and principals).
+ *
+ * In: a bearer text or a caller. Out: the holder, or views without secrets; a secret leaves once. Not here: HTTP, rows.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { StepgateError } from "../core/errors.ts";
+import type { TenantUid } from "../core/ids.ts";
+import type { ApiKeyRow, ApiKeyStore, TenantStore } from "./ports.ts";
+
+export interface ApiKeyDeps {
+  readonly store: ApiKeyStore;
+  readonly tenants: Pick<TenantStore, "find">;
+  /** A new key text, and the id and hash of one (evidence/api-key.ts). */
+  readonly makeKey: () => string;
+  readonly hashKey: (key: string) => { readonly keyId: string; readonly secretHash: Uint8Array };
+  readonly onTouchFailed: (caught: unknown) => void;
+}
+
+interface Caller {
+  readonly keyId: string;
+  readonly roles: readonly string[];
+  readonly tenantUid: TenantUid;
+  readonly tenantId: string;
+  readonly isInstanceWide: boolean;
+}
+
+export interface KeySubmission {
+  readonly owner: string;
+  readonly roles: readonly string[];
+  readonly scope?: "tenant" | "instance";
+  readonly expires_at?: string;
+}
+
+const MAX_KEY_LENGTH = 512;
+/** Compared with when no key is found, so that an unknown id takes as long as a wrong secret. */
+const NO_HASH = new Uint8Array(32);
+
+export function makeApiKeys(deps: ApiKeyDeps) {
+  const { store } = deps;
+  return {
+    authenticate: async (bearer: string) => {
+      if (bearer.length > MAX_KEY_LENGTH) return undefined;
+      const { keyId, secretHash } = deps.hashKey(bearer);
+      const row = await store.findActive(keyId);
+      const isRight = timingSafeEqual(row?.secretHash ?? NO_HASH, secretHash);
+      if (row === undefined || !isRight) return undefined;
+      // a key that cannot be marked as used is still a valid key: the mark is for people
+      store.touch(keyId).catch(deps.onTouchFailed);
+      const tenant = row.tenantUid === undefined || row.tenantId === undefined ? ("all" as const) : { tenantUid: row.tenantUid, tenantId: row.tenantId };
+      return { keyId, owner: row.owner, roles: row.roles, tenant };
+    },
+    findTenant: (tenantId: string) => deps.tenants.find(tenantId),
+    list: async ({ caller, after, limit }: { readonly caller: Caller; readonly after: string | undefined; readonly limit: number }) => {
+      const rows = await store.list({ ...reach(caller), after: after === undefined ? undefined : readCursor(after), limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return { items: page.map(viewKey), ...(rows.length > limit && last !== undefined ? { next: `${last.createdAtMs}.${last.keyId}` } : {}) };
+    },
+    get: async ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }) => {
+      const row = await store.get({ keyId, ...reach(caller) });
+      return row && viewKey(row);
+    },
+    create: async ({ caller, submission }: { readonly caller: Caller; readonly submission: KeySubmission }) => {
+      const isInstance = submission.scope === "instance";
+      const isPlatform = caller.isInstanceWide && caller.roles.includes("platform");
+      if ((isInstance || submission.roles.includes("platform")) && !isPlatform) throw new StepgateError("FORBIDDEN", { need: "platform" });
+      if (submission.roles.includes("platform") && !isInstance) throw new StepgateError("FIELD_INVALID", { field: "/roles", reason: "platform needs scope instance" });
+      const secret = deps.makeKey();
+      const { keyId, secretHash } = deps.hashKey(secret);
+      const tenantUid = isInstance ? undefined : caller.tenantUid;
+      await store.insert({
+        actor: `key:${caller.keyId}`,
+        auditTenant: caller.tenantUid,
+        key: { keyId, secretHash, tenantUid, owner: submission.owner, roles: submission.roles, expiresAtMs: readTime(submission.expires_at) },
+      });
+      const row = await store.get({ keyId, tenantUid: caller.tenantUid, withInstance: isInstance });
+      if (row === undefined) throw new StepgateError("INTERNAL", { reason: "a key that was just written is not there" });
+      return { ...viewKey(row), secret };
+    },
+    revoke: async ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }): Promise<true | undefined> =>
+      (await store.revoke({ actor: `key:${caller.keyId}`, keyId, ...reach(caller) })) ? true : undefined,
+  };
+}
+
+/** A caller reaches its own tenant's keys; the instance's only with `platform`. */
+function reach({ tenantUid, isInstanceWide, roles }: Caller): { readonly tenantUid: TenantUid; readonly withInstance: boolean } {
+  return { tenantUid, withInstance: isInstanceWide && roles.includes("platform") };
+}
+
+function viewKey(row: ApiKeyRow) {
+  const time = (atMs: number): string => new Date(atMs).toISOString();
+  return {
+    key_id: row.keyId,
+    owner: row.owner,
+    roles: row.roles,
+    scope: row.tenantUid === undefined ? ("instance" as const) : ("tenant" as const),
+    ...(row.tenantId === undefined ? {} : { tenant_id: row.tenantId }),
+    created_at: time(row.createdAtMs),
+    ...(row.expiresAtMs === undefined ? {} : { expires_at: time(row.expiresAtMs) }),
+    ...(row.revokedAtMs === undefined ? {} : { revoked_at: time(row.revokedAtMs) }),
+    ...(row.lastUsedAtMs === undefined ? {} : { last_used_at: time(row.lastUsedAtMs) }),
+  };
+}
+
+function readTime(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const atMs = Date.parse(text);
+  if (!Number.isFinite(atMs)) throw new StepgateError("FIELD_INVALID", { field: "/expires_at" });
+  return atMs;
+}
+
+function readCursor(cursor: string): { readonly createdAtMs: number; readonly keyId: string } {
+  const [time = "", keyId = ""] = cursor.split(".");
+  if (!/^[0-9]{1,15}$/.test(time) || keyId === "") throw new StepgateError("FIELD_INVALID", { field: "after" });
+  return { createdAtMs: Number(time), keyId };
+}

@@ -1,0 +1,121 @@
+/**
+ * Tenants and what is used of their quotas, as platform teams set and see them (spec 09).
+ *
+ * In: whose key it is. Out: views. A tenant's key sees its own tenant; only a platform key of the instance makes or changes
+ * one. Not here: HTTP, rows.
+ */
+import { StepgateError } from "../core/errors.ts";
+import type { Ids, TenantUid } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { QuotaRow, TenantRow, TenantStore } from "./ports.ts";
+
+/** What a first start gives the tenant `default`: the baseline pack decides and is the floor. */
+export const DEFAULT_TENANT_ID = "default";
+export const DEFAULT_TENANT_SETTINGS: JsonObject = {
+  runtime_pack: "baseline",
+  required_guardrails: ["baseline"],
+  min_isolation: {},
+  weaker_isolation_allowed: [],
+  default_requests: {},
+  retention_days: 365,
+  transparency_scope: "gates",
+  labels: {},
+};
+
+/** Everything of a tenant that people set. */
+export interface TenantSubmission {
+  readonly weight: number;
+  readonly is_paused: boolean;
+  readonly quotas: readonly QuotaRow[];
+  readonly [setting: string]: unknown;
+}
+
+interface Holder {
+  readonly keyId: string;
+  readonly roles: readonly string[];
+  readonly tenant: { readonly tenantUid: TenantUid; readonly tenantId: string } | "all";
+}
+
+export interface TenantDeps {
+  readonly store: TenantStore;
+  readonly ids: Ids;
+  /** Packs that can be assigned. */
+  readonly isPack: (name: string) => boolean;
+}
+
+export function makeTenants({ store, ids, isPack }: TenantDeps) {
+  const view = async (tenantId: string) => {
+    const row = await store.get(tenantId);
+    return row && viewTenant(row);
+  };
+  return {
+    list: async ({ holder, after, limit }: { readonly holder: Holder; readonly after: string | undefined; readonly limit: number }) => {
+      const tenantUid = holder.tenant === "all" ? undefined : holder.tenant.tenantUid;
+      const rows = await store.list({ tenantUid, after, limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      return { items: page.map(viewTenant), ...(rows.length > limit ? { next: page.at(-1)?.tenantId ?? "" } : {}) };
+    },
+    get: async ({ holder, tenantId }: { readonly holder: Holder; readonly tenantId: string }) =>
+      holder.tenant === "all" || holder.tenant.tenantId === tenantId ? view(tenantId) : undefined,
+    put: async ({ holder, tenantId, submission }: { readonly holder: Holder; readonly tenantId: string; readonly submission: TenantSubmission }) => {
+      if (holder.tenant !== "all" || !holder.roles.includes("platform")) throw new StepgateError("FORBIDDEN", { need: "platform" });
+      const { weight, is_paused: isPaused, quotas, ...settings } = submission;
+      refuseUnknownPacks(settings, isPack);
+      const { isNew } = await store.put({
+        tenantUid: ids.uuid() as TenantUid, tenantId, weight, isPaused, quotas, settings: settings as JsonObject, actor: `key:${holder.keyId}`,
+      });
+      const tenant = await view(tenantId);
+      if (tenant === undefined) throw new StepgateError("INTERNAL", { reason: "a tenant that was just written is not there" });
+      return { tenant, isNew };
+    },
+  };
+}
+
+/** A pack that does not exist would refuse every step later; it is refused where it is set. */
+function refuseUnknownPacks(settings: Readonly<Record<string, unknown>>, isPack: (name: string) => boolean): void {
+  const { runtime_pack: runtimePack, required_guardrails: guardrails } = settings;
+  const names = [...(typeof runtimePack === "string" ? [runtimePack] : []), ...(Array.isArray(guardrails) ? guardrails : [])];
+  for (const name of names) {
+    if (typeof name !== "string" || !isPack(name)) throw new StepgateError("PACK_NOT_FOUND", { pack: String(name) });
+  }
+}
+
+export function viewTenant(row: TenantRow) {
+  // a tenant without a runtime pack must not look as if it had the default one
+  const { runtime_pack: _default, ...defaults } = DEFAULT_TENANT_SETTINGS;
+  return {
+    id: row.tenantId,
+    tenant_uid: row.tenantUid,
+    version: row.version,
+    created_at: new Date(row.createdAtMs).toISOString(),
+    ...defaults,
+    ...row.settings,
+    weight: row.weight,
+    is_paused: row.isPaused,
+    quotas: row.quotas,
+  };
+}
+
+/** Quotas in their present windows and the budgets of open runs. */
+export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets">) {
+  return async ({ tenantUid, after, limit }: { readonly tenantUid: TenantUid; readonly after: string | undefined; readonly limit: number }) => {
+    const [quotas, budgets] = await Promise.all([store.quotaUsage(tenantUid), store.runBudgets(tenantUid, after, limit + 1)]);
+    const page = budgets.slice(0, limit);
+    return {
+      quotas: quotas.map(({ resetsAtMs, ...quota }) => ({
+        ...quota,
+        remaining: Math.max(0, quota.limit - quota.used - quota.reserved),
+        ...(resetsAtMs === undefined ? {} : { resets_at: new Date(resetsAtMs).toISOString() }),
+      })),
+      runs: page.map(({ runUid, tokens, usdMicros }) => ({
+        run_uid: runUid,
+        budget: { tracked: true, tokens: allowance(tokens), usd_micros: allowance(usdMicros) },
+      })),
+      ...(budgets.length > limit ? { next: page.at(-1)?.runUid ?? "" } : {}),
+    };
+  };
+}
+
+function allowance({ limit, used, reserved, overrun }: { readonly limit: number | undefined; readonly used: number; readonly reserved: number; readonly overrun: number }) {
+  return { ...(limit === undefined ? {} : { limit, remaining: Math.max(0, limit - used - reserved) }), used, reserved, overrun };
+}
