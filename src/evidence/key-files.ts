@@ -5,9 +5,9 @@
  * Not here: what the bytes are (instance-key.ts, signing-key.ts), the lock around a first start (key-ring.ts).
  */
 import { constants } from "node:fs";
-import { link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
-import { join } from "node:path";
-import { StepgateError } from "../core/errors.ts";
+import { type FileHandle, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 
 const MAX_KEY_FILE_BYTES = 1_048_576;
 
@@ -33,68 +33,64 @@ export interface KeyFilesDeps {
 /**
  * Opens the home's key folder, making both 0700 where they do not exist.
  *
- * @throws {StepgateError} KEY_FILE_UNSAFE with `path` and `reason` (owner, mode, link, kind).
+ * @throws {StepgateError} KEY_FILE_UNSAFE with `path` and `reason` (owner, mode, link, kind); KEY_FILE_UNAVAILABLE when the
+ *   file system refuses, from this call and from every call of the result.
  */
 export async function openKeyFiles({ home, uid, uuid }: KeyFilesDeps): Promise<KeyFiles> {
   const folder = join(home, "keys");
   for (const path of [home, folder]) {
-    await makeFolder(path);
-    checkStat(path, await lstat(path), uid, "folder");
+    await guarded(path, async () => {
+      await makeFolder(path);
+      checkStat(path, await lstat(path), uid, "folder");
+    });
   }
   const pathOf = (name: string) => join(folder, name);
-  const temporary = async (name: string, bytes: Uint8Array) => {
-    const path = join(folder, `.${name}.${uuid()}`);
-    const file = await open(path, "wx", 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return path;
-  };
+  const temporary = () => join(folder, `.new-${uuid()}`);
   return {
     pathOf,
     read: (name) => readKeyFile(pathOf(name), uid),
-    create: async (name, bytes) => {
-      const path = await temporary(name, bytes);
-      // link, not rename: it refuses to replace a key that another process has put there meanwhile
-      const isOurs = await linkUnlessThere(path, pathOf(name));
-      await unlink(path);
-      await syncFolder(folder);
-      const standing = isOurs ? bytes : await readKeyFile(pathOf(name), uid);
-      if (standing === undefined) throw unsafe(pathOf(name), "it was removed while it was made");
-      return standing;
-    },
-    replace: async (name, bytes) => {
-      await rename(await temporary(name, bytes), pathOf(name));
-      await syncFolder(folder);
-    },
+    create: (name, bytes) =>
+      guarded(pathOf(name), async () => {
+        const path = temporary();
+        await writeDurably(path, bytes);
+        // link, not rename: it refuses to replace a key that another process has put there meanwhile
+        const isOurs = await linkUnlessThere(path, pathOf(name));
+        await unlink(path);
+        await syncFolder(folder);
+        const standing = isOurs ? bytes : await readKeyFile(pathOf(name), uid);
+        if (standing === undefined) throw unsafe(pathOf(name), "removed while it was made");
+        return standing;
+      }),
+    replace: (name, bytes) =>
+      guarded(pathOf(name), async () => {
+        const path = temporary();
+        await writeDurably(path, bytes);
+        await rename(path, pathOf(name));
+        await syncFolder(folder);
+      }),
   };
 }
 
 /**
  * Reads one key file that only `uid` can read or write; undefined when there is none.
  *
- * @throws {StepgateError} KEY_FILE_UNSAFE for a link, another owner, group or other bits, no plain file, over 1 MiB.
+ * @throws {StepgateError} KEY_FILE_UNSAFE for a link, another owner, group or other bits, no plain file, over 1 MiB;
+ *   KEY_FILE_UNAVAILABLE when the file system refuses.
  */
 export async function readKeyFile(path: string, uid: number): Promise<Uint8Array | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return undefined;
-      throw unsafe(path, cause.code === "ELOOP" ? "link" : "unreadable", cause);
-    },
-  );
-  if (file === undefined) return undefined;
-  try {
-    // the open file is checked, not the name: what is checked is what is read
-    const stat = await file.stat();
-    checkStat(path, stat, uid, "file");
-    if (stat.size > MAX_KEY_FILE_BYTES) throw unsafe(path, "size");
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
+  return guarded(path, async () => {
+    const file = await openUnlinked(path);
+    if (file === undefined) return undefined;
+    try {
+      // the open file is checked, not the name: what is checked is what is read
+      const stat = await file.stat();
+      checkStat(path, stat, uid, "file");
+      if (stat.size > MAX_KEY_FILE_BYTES) throw unsafe(path, "size");
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  });
 }
 
 interface Stat {
@@ -113,18 +109,42 @@ function checkStat(path: string, stat: Stat, uid: number, kind: "file" | "folder
 }
 
 async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EEXIST") throw unsafe(path, "not creatable", cause);
-  });
+  try {
+    await mkdir(path, { mode: 0o700 });
+    await syncFolder(dirname(path));
+  } catch (caught) {
+    if (errnoOf(caught) !== "EEXIST") throw caught;
+  }
+}
+
+async function openUnlinked(path: string): Promise<FileHandle | undefined> {
+  try {
+    // O_NONBLOCK: a pipe in the place of a key must not hang the start
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (caught) {
+    if (errnoOf(caught) === "ENOENT") return undefined;
+    if (errnoOf(caught) === "ELOOP") throw unsafe(path, "link");
+    throw caught;
+  }
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function linkUnlessThere(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
     return true;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw unsafe(to, "not creatable", cause);
+  } catch (caught) {
+    if (errnoOf(caught) === "EEXIST") return false;
+    throw caught;
   }
 }
 
@@ -137,6 +157,19 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function unsafe(path: string, reason: string, cause?: unknown): StepgateError {
-  return new StepgateError("KEY_FILE_UNSAFE", { path, reason }, { cause });
+async function guarded<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    if (isStepgateError(cause)) throw cause;
+    throw new StepgateError("KEY_FILE_UNAVAILABLE", { path, reason: errnoOf(cause) ?? "unknown" }, { cause });
+  }
+}
+
+function errnoOf(caught: unknown): string | undefined {
+  return caught instanceof Error && "code" in caught && typeof caught.code === "string" ? caught.code : undefined;
+}
+
+function unsafe(path: string, reason: string): StepgateError {
+  return new StepgateError("KEY_FILE_UNSAFE", { path, reason });
 }

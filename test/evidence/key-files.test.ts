@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
@@ -66,4 +67,14 @@ t.test("K1 a home, folder or file that others own, read, write or redirect is re
   const linked = join(t.testdir(), "linked");
   symlinkSync(home, linked);
   await t.rejects(open(linked), { code: "KEY_FILE_UNSAFE", detail: { reason: "link" } }, "a symlinked home");
+});
+
+t.test("what the file system refuses is an error with its reason, and a pipe does not hang the start", async (t) => {
+  const dir = t.testdir({ file: "" });
+  await t.rejects(open(join(dir, "no", "home")), { code: "KEY_FILE_UNAVAILABLE", detail: { reason: "ENOENT" } });
+  await t.rejects(open(join(dir, "file", "home")), { code: "KEY_FILE_UNAVAILABLE", detail: { reason: "ENOTDIR" } });
+  const files = await open(join(dir, "home"));
+  execFileSync("mkfifo", ["-m", "600", files.pathOf("pipe")]);
+  await t.rejects(files.read("pipe"), { code: "KEY_FILE_UNSAFE", detail: { reason: "kind" } });
+  await t.rejects(files.create("no/such/folder", Buffer.from("x")), { code: "KEY_FILE_UNAVAILABLE" });
 });
