@@ -1,7 +1,7 @@
 /**
  * What a pack's module may ask for before it is compiled: memory, tables, imports (Wasm core specification §5.5).
  *
- * In: the bytes. Out: the limits it declares for the imported memory. Everything a module could take without asking
+ * In: the bytes. Out: the pages its memory needs and may have. Everything a module could take without asking
  * the host (a memory of its own, a growing table, garbage-collected objects) is refused here, so that the host's cap on
  * the imported memory bounds it. Not here: names of builtins and entrypoints, which only an instance can tell.
  */
@@ -20,7 +20,9 @@ const ALLOWED_IMPORTS: ReadonlySet<string> = new Set([
 ]);
 /** OPA's tables hold its C functions, a few hundred; 8 bytes an entry. */
 const MAX_TABLE_ENTRIES = 100_000;
-const SECTION = { type: 1, import: 2, table: 4, memory: 5 } as const;
+const SECTION = { type: 1, import: 2, table: 4, memory: 5, data: 11 } as const;
+const SEGMENT = { active: 0, passive: 1, activeInMemory: 2 } as const;
+const PAGE_BYTES = 65_536;
 const KIND = { function: 0, memory: 2 } as const;
 /** Data count, the last of Wasm 2.0; above it are tags. */
 const LAST_SECTION = 12;
@@ -28,15 +30,18 @@ const FUNCTION_TYPE = 0x60;
 /** i32, i64, f32, f64, v128, funcref, externref. */
 const VALUE_TYPES: ReadonlySet<number> = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f]);
 const FUNCTION_REFERENCE = 0x70;
+const I32_CONST = 0x41;
+const END = 0x0b;
 
 /** Pages of 64 KiB. */
 export interface DeclaredMemory {
+  /** What it declares, or what its data needs if that is more. */
   readonly minPages: number;
   readonly maxPages: number | undefined;
 }
 
 /**
- * Checks the module's structure and returns what it declares for its memory.
+ * Checks the module's structure and returns what it needs of memory.
  *
  * @throws {StepgateError} PACK_IMPORT_REFUSED with `reason` (and `name` of an import).
  */
@@ -44,6 +49,7 @@ export function inspectModule(bytes: Uint8Array): DeclaredMemory {
   const reader = new Reader(bytes);
   if (reader.uint32() !== 0x6d736100 || reader.uint32() !== 1) refuse("not a WebAssembly module");
   let memory: DeclaredMemory | undefined;
+  let dataEnd = 0;
   while (!reader.isAtEnd()) {
     const id = reader.byte();
     const content = reader.section();
@@ -60,6 +66,9 @@ export function inspectModule(bytes: Uint8Array): DeclaredMemory {
       case SECTION.memory:
         if (content.varuint() > 0) refuse("a memory of its own");
         break;
+      case SECTION.data:
+        dataEnd = readDataEnd(content);
+        break;
       default:
         // the other sections of Wasm 2.0 only use what these four declare, and the engine validates them
         if (id > LAST_SECTION) refuse("an unknown section");
@@ -67,7 +76,9 @@ export function inspectModule(bytes: Uint8Array): DeclaredMemory {
     }
     if (!content.isAtEnd()) refuse("a section with bytes left over");
   }
-  return memory ?? refuse("no imported memory");
+  if (memory === undefined) return refuse("no imported memory");
+  // OPA's compiler appends strings to the data without raising the minimum (open-policy-agent/npm-opa-wasm#59)
+  return { ...memory, minPages: Math.max(memory.minPages, Math.ceil(dataEnd / PAGE_BYTES)) };
 }
 
 function checkTypes(section: Reader): void {
@@ -121,6 +132,19 @@ function checkTables(section: Reader): void {
   }
 }
 
+/** The end of the highest data segment, bytes. */
+function readDataEnd(section: Reader): number {
+  let end = 0;
+  for (let left = section.varuint(); left > 0; left -= 1) {
+    const kind = section.varuint();
+    if (kind === SEGMENT.activeInMemory) section.varuint();
+    else if (kind !== SEGMENT.active && kind !== SEGMENT.passive) refuse("a data segment of another kind");
+    const start = kind === SEGMENT.passive ? 0 : section.constantAddress();
+    end = Math.max(end, start + section.vector().length);
+  }
+  return end;
+}
+
 function refuse(reason: string, name?: string): never {
   throw new StepgateError("PACK_IMPORT_REFUSED", name === undefined ? { reason } : { reason, name });
 }
@@ -159,12 +183,24 @@ class Reader {
     return refuse("a number out of range");
   }
 
+  /** `i32.const n end`; addresses above 2 GiB are far over any cap. */
+  constantAddress(): number {
+    if (this.byte() !== I32_CONST) refuse("a data segment without a constant address");
+    const address = this.varuint();
+    if (this.byte() !== END) refuse("a data segment without a constant address");
+    return address;
+  }
+
+  vector(): Uint8Array {
+    return this.take(this.varuint());
+  }
+
   name(): string {
-    return Buffer.from(this.take(this.varuint())).toString("utf8");
+    return Buffer.from(this.vector()).toString("utf8");
   }
 
   section(): Reader {
-    return new Reader(this.take(this.varuint()));
+    return new Reader(this.vector());
   }
 
   private take(count: number): Uint8Array {

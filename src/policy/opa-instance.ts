@@ -31,10 +31,13 @@ export interface OpaInstance {
   readonly entrypoints: ReadonlyMap<string, number>;
   /** Names of the builtins the module leaves to the host. */
   readonly builtins: readonly string[];
-  /** The result set as JSON text: `[]` for undefined, else `[{"result": …}]`. Input undefined = no input document. */
-  readonly evaluate: (entrypoint: number, input: Uint8Array | undefined) => Uint8Array;
+  /** The result set: `[]` for undefined, else `[{"result": …}]`. Input undefined = no input document. */
+  readonly evaluate: (entrypoint: number, input: Uint8Array | undefined, form?: ResultForm) => Uint8Array;
   readonly memoryBytes: () => number;
 }
+
+/** JSON, where sets become arrays in no particular order, or value literals, which keep them apart; of input and result. */
+export type ResultForm = "json" | "literal";
 
 /** The module stopped itself: a runtime error of the policy, or its memory is used up. */
 export class PolicyAbort extends Error {
@@ -47,9 +50,13 @@ export class PolicyAbort extends Error {
 }
 
 interface OpaExports {
-  readonly opa_eval: (
-    ...operands: [reserved: 0, entry: number, data: number, input: number, length: number, heap: number, format: 0 | 1]
-  ) => number;
+  readonly opa_eval_ctx_new: () => number;
+  readonly opa_eval_ctx_set_input: (context: number, value: number) => void;
+  readonly opa_eval_ctx_set_data: (context: number, value: number) => void;
+  readonly opa_eval_ctx_set_entrypoint: (context: number, entrypoint: number) => void;
+  readonly opa_eval_ctx_get_result: (context: number) => number;
+  readonly eval: (context: number) => number;
+  readonly opa_heap_ptr_set: (address: number) => void;
   readonly opa_malloc: (bytes: number) => number;
   readonly opa_free: (address: number) => void;
   readonly opa_heap_ptr_get: () => number;
@@ -61,7 +68,9 @@ interface OpaExports {
   readonly entrypoints: () => number;
 }
 const FUNCTIONS = [
-  ...["opa_eval", "opa_malloc", "opa_free", "opa_heap_ptr_get", "opa_json_parse", "opa_json_dump"],
+  ...["opa_eval_ctx_new", "opa_eval_ctx_set_input", "opa_eval_ctx_set_data", "opa_eval_ctx_set_entrypoint"],
+  ...["opa_eval_ctx_get_result", "eval", "opa_heap_ptr_set"],
+  ...["opa_malloc", "opa_free", "opa_heap_ptr_get", "opa_json_parse", "opa_json_dump"],
   ...["opa_value_parse", "opa_value_dump", "builtins", "entrypoints"],
 ] as const;
 
@@ -111,15 +120,40 @@ export function instantiateOpa({ module, memory: declared }: OpaModule, deps: Op
     entrypoints,
     builtins: [...builtins.keys()].sort(),
     memoryBytes: () => memory.buffer.byteLength,
-    evaluate: (entrypoint, input) => {
-      const length = input?.length ?? 0;
-      // the input lies where the heap began; the evaluation's heap starts after it, so nothing of the last one is kept
-      if (input !== undefined) bytes.write(heapStart, input);
-      const heap = (heapStart + length + 7) & ~7;
-      const address = input === undefined ? 0 : heapStart;
-      return bytes.bytesAt(exports.opa_eval(0, entrypoint, data, address, length, heap, 0));
-    },
+    evaluate: (entrypoint, input, form = "json") =>
+      evaluate({ exports, bytes }, { heapStart, data, entrypoint, input, form }),
   };
+}
+
+interface Evaluation {
+  readonly heapStart: number;
+  readonly data: number;
+  readonly entrypoint: number;
+  readonly input: Uint8Array | undefined;
+  readonly form: ResultForm;
+}
+
+/**
+ * One evaluation, step by step: the one-shot `opa_eval` does the same, but takes an input that it cannot read for no
+ * input at all, and a rule with `not input.x` would then allow.
+ */
+function evaluate({ exports, bytes }: Bridge, { heapStart, data, entrypoint, input, form }: Evaluation): Uint8Array {
+  const length = input?.length ?? 0;
+  // the input lies where the heap began; the evaluation's heap starts after it, so nothing of the last one is kept
+  if (input !== undefined) bytes.write(heapStart, input);
+  exports.opa_heap_ptr_set((heapStart + length + 7) & ~7);
+  const context = exports.opa_eval_ctx_new();
+  if (input !== undefined) {
+    const parse = form === "json" ? exports.opa_json_parse : exports.opa_value_parse;
+    const value = parse(heapStart, length);
+    if (value === 0) throw new PolicyAbort("the input does not parse");
+    exports.opa_eval_ctx_set_input(context, value);
+  }
+  exports.opa_eval_ctx_set_data(context, data);
+  exports.opa_eval_ctx_set_entrypoint(context, entrypoint);
+  if (exports.eval(context) !== 0) throw new PolicyAbort("eval failed");
+  const result = exports.opa_eval_ctx_get_result(context);
+  return bytes.bytesAt(form === "json" ? exports.opa_json_dump(result) : exports.opa_value_dump(result));
 }
 
 function makeMemory(declared: DeclaredMemory, maxMemoryBytes: number): WebAssembly.Memory {

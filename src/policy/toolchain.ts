@@ -70,8 +70,9 @@ export interface Toolchain {
   readonly formatFiles: (files: Sources) => Answer<{ readonly files: Sources }>;
   /** Runs all test rules in OPA's interpreter; `timeoutMs` bounds each test. */
   readonly testFiles: (files: Sources, timeoutMs?: number) => Answer<TestRun>;
-  /** Compiles to one Wasm module; the same files give the same bytes. Entrypoints as `stepgate/baseline/decision`. */
-  readonly buildWasm: (files: Sources, entrypoints: readonly string[]) => Answer<Uint8Array>;
+  /** Compiles to one Wasm module; the same files give the same bytes. Entrypoints as `stepgate/baseline/decision`;
+   * lenient: unused imports and variables pass, as in OPA's own cases. */
+  readonly buildWasm: (files: Sources, entrypoints: readonly string[], isLenient?: boolean) => Answer<Uint8Array>;
   /** Asks OPA's interpreter for one entrypoint under each input (JSON texts, undefined = no input). */
   readonly evalInterpreter: (question: InterpreterQuestion) => Answer<readonly InterpreterEvaluation[]>;
   /** Asks one pure builtin; operands are value literals. */
@@ -108,8 +109,8 @@ export async function openToolchain(deps: ToolchainDeps): Promise<Toolchain> {
     checkPack: (files) => ask({ op: "check", files }),
     formatFiles: (files) => ask({ op: "format", files }),
     testFiles: (files, timeoutMs = DEFAULT_TIMEOUT_MS) => ask({ op: "test", files, timeoutMs }),
-    buildWasm: (files, entrypoints) =>
-      mapAnswer(ask<{ readonly wasm: string }>({ op: "build", files, entrypoints }), ({ wasm }) =>
+    buildWasm: (files, entrypoints, lenient = false) =>
+      mapAnswer(ask<{ readonly wasm: string }>({ op: "build", files, entrypoints, lenient }), ({ wasm }) =>
         Uint8Array.from(Buffer.from(wasm, "base64")),
       ),
     evalInterpreter: ({ entrypoint, ...question }) =>

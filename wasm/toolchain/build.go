@@ -17,7 +17,7 @@ func build(r *request) (any, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	if _, problems = compileStrict(modules); len(problems) > 0 {
+	if _, problems = compileModules(r, modules); len(problems) > 0 {
 		return nil, problems
 	}
 	sources := &bundle.Bundle{Data: map[string]any{}}

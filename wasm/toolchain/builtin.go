@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 
 	_ "time/tzdata" // zones come with the module, so that time.clock and time.format answer alike everywhere
 
@@ -29,7 +30,8 @@ func callBuiltin(r *request) (any, []problem) {
 	}
 	operands := make([]*ast.Term, 0, len(r.Args))
 	for _, text := range r.Args {
-		operand, err := ast.ParseTerm(text)
+		// Rego's scanner refuses a byte-order mark even inside a string; payloads may hold one
+		operand, err := ast.ParseTerm(strings.ReplaceAll(text, "\ufeff", `\ufeff`))
 		if err != nil {
 			return nil, problemsOf(err, "request_error")
 		}
@@ -47,7 +49,11 @@ func callBuiltin(r *request) (any, []problem) {
 	if found == nil {
 		return builtinAnswer{}, nil
 	}
-	return builtinAnswer{Value: found.String()}, nil
+	text, err := literal(found)
+	if err != nil {
+		return nil, problemsOf(err, "builtin_error")
+	}
+	return builtinAnswer{Value: text}, nil
 }
 
 // builtinContext has no time, no randomness and no network to give.

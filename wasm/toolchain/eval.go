@@ -24,7 +24,7 @@ func evaluate(r *request) (any, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	compiler, problems := compileStrict(modules)
+	compiler, problems := compileModules(r, modules)
 	if len(problems) > 0 {
 		return nil, problems
 	}

@@ -27,6 +27,8 @@ type request struct {
 	Entrypoints []string          `json:"entrypoints"`
 	// Inputs are JSON texts; a null entry is an evaluation without input.
 	Inputs []*string `json:"inputs"`
+	// Lenient compiles as OPA does by default: unused imports and variables pass.
+	Lenient bool `json:"lenient"`
 	// Data is a JSON text, "" for none.
 	Data string `json:"data"`
 	// Name and Args name a builtin and its operands as value literals.

@@ -34,9 +34,9 @@ func parse(r *request) (map[string]*ast.Module, []problem) {
 	return modules, problems
 }
 
-// compileStrict compiles with our capabilities; strict: unused imports and variables are errors.
-func compileStrict(modules map[string]*ast.Module) (*ast.Compiler, []problem) {
-	compiler := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities)
+// compileModules compiles with our capabilities; strict: unused imports and variables are errors.
+func compileModules(r *request, modules map[string]*ast.Module) (*ast.Compiler, []problem) {
+	compiler := ast.NewCompiler().WithStrict(!r.Lenient).WithCapabilities(capabilities)
 	// the compiler rewrites what it is given, and the caller still needs the modules as parsed
 	copies := maps.Clone(modules)
 	for name, module := range copies {
@@ -54,7 +54,7 @@ func check(r *request) (any, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	if _, problems = compileStrict(modules); len(problems) > 0 {
+	if _, problems = compileModules(r, modules); len(problems) > 0 {
 		return nil, problems
 	}
 	return noResult{}, nil
