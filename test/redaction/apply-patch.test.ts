@@ -14,6 +14,7 @@ const patch = (...operations: readonly object[]) => operations as readonly Patch
 const document = {
   inputs: { to: "ops@example.com", card: "4111", tags: ["a", "b"], deep: { note: "x" } },
   execution: { checkpoint: false },
+  items: [{}, {}],
 };
 
 t.test("a redaction replaces, removes and adds, and leaves the rest as it was", async (t) => {
@@ -31,6 +32,7 @@ t.test("a redaction replaces, removes and adds, and leaves the rest as it was", 
   t.strictSame(patched, {
     inputs: { to: "ops@example.com", card: "[card]", tags: ["b", "c"], deep: { to: "ops@example.com" }, note: "x" },
     execution: { checkpoint: false },
+    items: [{}, {}],
   });
 });
 
@@ -73,6 +75,10 @@ t.test("refuses an operation that does not fit, with its index and pointer", asy
     ["a move into itself", { op: "move", from: "/inputs/deep", path: "/inputs/deep/deeper" }],
     ["a move of everything", { op: "move", from: "", path: "/inputs" }],
     ["removing everything", { op: "remove", path: "" }],
+    ["a copy of what objects inherit", { op: "copy", from: "/inputs/toString", path: "/inputs/x" }],
+    ["a test of what objects inherit", { op: "test", path: "/inputs/constructor/name", value: "Object" }],
+    ["a place below what objects inherit", { op: "add", path: "/inputs/constructor/x", value: 1 }],
+    ["a move of an item into the one that takes its place", { op: "move", from: "/items/0", path: "/items/0/x" }],
   ];
   for (const [why, operation] of refused) {
     const { path } = operation as PatchOperation;
@@ -137,6 +143,13 @@ t.test("a patch is bounded in operations, depth and what it writes", async (t) =
     detail: { index: 2 },
   });
   t.strictSame(applyPatch({ a: { b: {} } }, patch(add("/a/b/c", [])), limits), { a: { b: { c: [] } } });
+  const sixOf20 = add("/x", "x".repeat(5));
+  t.ok(applyPatch({}, patch(sixOf20, sixOf20), { ...limits, maxOperations: 9 }));
+  t.throws(
+    () => applyPatch({}, patch(sixOf20, sixOf20, sixOf20, sixOf20), { ...limits, maxOperations: 9 }),
+    { code: "PATCH_DOES_NOT_APPLY", detail: { index: 3 } },
+    "what all of them write counts together",
+  );
   const tooMuch: readonly (readonly [why: string, operation: object])[] = [
     ["a list one level too deep", add("/a/b/c", [[]])],
     ["a long text", add("/a/x", "x".repeat(20))],
