@@ -28,6 +28,9 @@ export interface Batch {
   readonly leaves: Uint8Array;
 }
 
+/** Signs the ids that one transaction writes under one key; the batch is stored in that same transaction. */
+export type SignBatch = (purpose: "decision" | "artifact", ids: readonly (RecordId | Digest)[]) => Batch;
+
 /** Where a leaf stands in its batch, and the hashes that lead to the root, lowest first, lower-case hex. */
 export interface Inclusion {
   readonly index: number;

@@ -1,8 +1,8 @@
 /**
- * Evidence files: a whole run (`.stepgate`), or one record, as one JSON text (spec 10, `stepgate verify`).
+ * Evidence files: a whole run (`.stepgate`) as one JSON text (spec 10, `stepgate verify`).
  *
  * In: rows as they are stored. Out: canonical JSON; or a parsed file of exactly this form. No key and no payload is in it.
- * Not here: whether what it says is true (verify-bundle.ts).
+ * Not here: whether what it says is true (verify-bundle.ts), one record alone (record-file.ts).
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import { StepgateError } from "../core/errors.ts";
@@ -18,7 +18,6 @@ import { count, fields, jsonObject, listOf, oneOf, optional, type ShapeOf, text 
 import { members, RECORD_KINDS, type RecordKind, sha256Text } from "./statement.ts";
 
 export const BUNDLE_FORMAT = "stepgate-evidence/1";
-export const RECORD_FORMAT = "stepgate-record/1";
 
 const batchShape = fields({ batch: text, envelope: envelopeShape });
 const recordShape = fields({
@@ -46,10 +45,8 @@ const bundleShape = fields({
   records: listOf(recordShape),
   run: fields({ id: optional(text), run_uid: text, status: oneOf(RUN_STATES), tenant: text }),
 });
-const recordFileShape = fields({ batch: batchShape, format: oneOf([RECORD_FORMAT]), record: recordShape });
 
 export type Bundle = ShapeOf<typeof bundleShape>;
-export type RecordFile = ShapeOf<typeof recordFileShape>;
 export type BundledRecord = ShapeOf<typeof recordShape>;
 export type BundledBatch = ShapeOf<typeof batchShape>;
 export type BundledEvent = ShapeOf<typeof eventShape>;
@@ -112,23 +109,9 @@ export function writeBundle(run: RunEvidence): string {
   });
 }
 
-/** Writes one record with what verifies it alone (`GET /v1/records/{id}`). */
-export function writeRecordFile(record: StoredRecord, batch: Omit<Batch, "size">): string {
-  return canonicalJson({
-    batch: batchMembers(batch),
-    format: RECORD_FORMAT,
-    record: recordMembers(record, inclusionsOf(batch)(record.leafIndex).path),
-  });
-}
-
 /** Reads an evidence file. @throws {StepgateError} EVIDENCE_MALFORMED, JSON_INVALID, NUMBER_NOT_EXACT. */
 export function readBundle(file: string | Uint8Array): Bundle {
   return bundleShape(parseJson(file), "");
-}
-
-/** Reads a record file. @throws {StepgateError} EVIDENCE_MALFORMED, JSON_INVALID, NUMBER_NOT_EXACT. */
-export function readRecordFile(file: string | Uint8Array): RecordFile {
-  return recordFileShape(parseJson(file), "");
 }
 
 function batchMembers(batch: Omit<Batch, "size">): JsonObject {

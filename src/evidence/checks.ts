@@ -16,6 +16,7 @@ export const CHECKS = {
   record_kind: "records are of the kind they are listed as",
   record_run: "records belong to this run",
   record_unique: "no record is listed twice",
+  record_named: "a record shown alone is named as what it is",
   record_inclusion: "records are leaves of their signed batch",
   event_order: "the log begins with run_submitted, has no gap, and ends with its terminal event",
   event_record: "events name their records, and records of the same step and attempt",

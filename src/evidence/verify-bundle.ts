@@ -4,8 +4,9 @@
  * Trust comes only from the file that the verifier was given beside the bundle; keys inside a bundle prove nothing.
  * Not here: the single checks (verify-*.ts), exit codes and wording (cli/).
  */
-import { type Bundle, readBundle, readRecordFile } from "./bundle.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
 import { type Check, type Findings, makeFindings, overall, type Verdict } from "./checks.ts";
+import { isNamedAs, readRecordFile } from "./record-file.ts";
 import { readable } from "./shape.ts";
 import { type Trust, verifyTrustFile } from "./trust-bundle.ts";
 import { verifyArtifacts } from "./verify-artifacts.ts";
@@ -60,15 +61,19 @@ export function verifyBundle(file: string | Uint8Array, context: VerifyContext):
   return report(findings, trust, sizesOf(bundle, log));
 }
 
-/** Verifies one record with its path and batch (`GET /v1/records/{id}`); says nothing about the rest of its run. */
+/** Verifies one record as `GET /v1/records/{id}` answers it; says nothing about the rest of its run. */
 export function verifyRecordFile(file: string | Uint8Array, context: VerifyContext): VerifyReport {
   const findings = makeFindings();
   const trust = establishTrust(context, findings);
   const read = readable(() => readRecordFile(file));
   if (!findings.expect("form", read !== undefined, {}) || read === undefined) return report(findings, trust, {});
   const roots = verifyBatches([read.batch], trust, findings);
-  verifyRecord(read.record, roots, findings);
-  return report(findings, trust, { records: 1, batches: 1 });
+  const record = verifyRecord(read.record, roots, findings);
+  if (record !== undefined) {
+    const isNamed = isNamedAs(record, read.named) && roots.get(read.batch.batch)?.size === read.named.treeSize;
+    findings.expect("record_named", isNamed, { record: record.id });
+  }
+  return report(findings, trust, { records: 1, batches: 1, seals: record?.kind === "seal" ? 1 : 0 });
 }
 
 function establishTrust({ trustFile, pinnedRoot, nowMs }: VerifyContext, findings: Findings): Trust | undefined {

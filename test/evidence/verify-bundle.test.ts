@@ -1,15 +1,25 @@
 import t from "tap";
 import { canonicalJson, sha256Hex } from "../../src/core/canonical-json.ts";
 import type { BatchId } from "../../src/core/ids.ts";
-import type { JsonValue } from "../../src/core/json.ts";
+import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import { batchEnvelope, signBatch } from "../../src/evidence/batch.ts";
-import { writeRecordFile } from "../../src/evidence/bundle.ts";
-import { CHECKS, type CheckCode, type Verdict } from "../../src/evidence/checks.ts";
+import { CHECKS, type CheckCode } from "../../src/evidence/checks.ts";
 import { buildDecision } from "../../src/evidence/decision-record.ts";
+import { viewRecord } from "../../src/evidence/record-file.ts";
 import { makeSigner } from "../../src/evidence/signing-key.ts";
 import { predicateType, recordIdOf } from "../../src/evidence/statement.ts";
 import { type VerifyReport, verifyBundle, verifyRecordFile } from "../../src/evidence/verify-bundle.ts";
-import { type Bends, digest, evaluation, INSTANCE, sampleKeys, sampleRun, sampleTrust, TENANT } from "./sample-run.ts";
+import {
+  type Bends,
+  digest,
+  evaluation,
+  INSTANCE,
+  RUN,
+  sampleKeys,
+  sampleRun,
+  sampleTrust,
+  TENANT,
+} from "./sample-run.ts";
 import { NOW_MS } from "./seeded.ts";
 
 const KEYS = sampleKeys("instance");
@@ -73,7 +83,7 @@ t.test("T7 an untouched run verifies offline from two files, every check passed"
   });
   t.equal(progress.at(-1), 1);
   const untried = Object.keys(CHECKS).filter((code) => !report.checks.some((check) => check.code === code));
-  t.same(untried, ["seal_artifact"], "the sample has no bill of materials; everything else was checked");
+  t.same(untried, ["record_named", "seal_artifact"], "one is for single records, one for bills of materials");
 });
 
 t.test("T2 a tampered payload, manifest, signature or key id fails with its exact reason", async (t) => {
@@ -493,17 +503,37 @@ t.test("a file that is no evidence is a failed report, never a throw", async (t)
   }
 });
 
-t.test("one record verifies alone with its path and batch", async (t) => {
+t.test("one record, as the API answers it, verifies alone with its path and batch", async (t) => {
   const { evidence } = sampleRun();
   const stored = first(evidence.records, ({ leafIndex }) => leafIndex === 1);
   const batch = first(evidence.batches, ({ batchId }) => batchId === stored.batchId);
-  const file = writeRecordFile(stored, batch);
+  const shown = { runUid: RUN, stepId: "sync", attempt: 1, createdAtMs: NOW_MS };
+  const view = viewRecord({ ...stored, ...shown }, { ...batch, size: batch.leaves.length / 32 });
   const context = { trustFile: TRUST, pinnedRoot: undefined, nowMs: NOW_MS, onProgress: undefined };
-  const status = (text: string): Verdict => verifyRecordFile(text, context).status;
-  t.equal(status(file), "ok");
-  t.equal(status(file.replace("sync", "sink")), "failed");
-  t.equal(status(file.replace('"index":1', '"index":0')), "failed");
-  t.equal(verifyRecordFile(file, { ...context, trustFile: undefined }).status, "not_established");
+  const verifyView = (change: JsonObject) => verifyRecordFile(JSON.stringify({ ...view, ...change }), context);
+  t.match(verifyView({}), { status: "ok", summary: { records: 1, batches: 1 } });
+  const inclusion = view["inclusion"] as JsonObject;
+  const refusals: readonly { why: string; change: JsonObject; code: CheckCode }[] = [
+    {
+      why: "another statement",
+      change: { record: { ...(view["record"] as JsonObject), _type: "x" } },
+      code: "record_form",
+    },
+    { why: "another id beside it", change: { record_id: digest("other") }, code: "record_named" },
+    { why: "another run beside it", change: { run_uid: TENANT }, code: "record_named" },
+    { why: "another step beside it", change: { step_id: "fetch" }, code: "record_named" },
+    { why: "another attempt beside it", change: { attempt: 2 }, code: "record_named" },
+    { why: "another size", change: { inclusion: { ...inclusion, tree_size: 64 } }, code: "record_named" },
+    { why: "another leaf", change: { inclusion: { ...inclusion, leaf_index: 0 } }, code: "record_inclusion" },
+    { why: "another kind", change: { kind: "admission" }, code: "record_kind" },
+    { why: "an unknown field", change: { keys: [] }, code: "form" },
+  ];
+  for (const { why, change, code } of refusals) {
+    const report = verifyView(change);
+    t.equal(report.status, "failed", why);
+    t.ok(faults(report).includes(code), `${why}: ${faults(report).join(" ")}`);
+  }
+  t.equal(verifyRecordFile(JSON.stringify(view), { ...context, trustFile: undefined }).status, "not_established");
 });
 
 t.test("a decision outside a run verifies alone, and is refused inside one", async (t) => {
