@@ -4,29 +4,29 @@
  * In: settings, a log. Out: a running Stepgate that can be stopped. Every call can be followed from here by
  * go-to-definition. Not here: what any of them does; the ports of the API (main-gateway.ts).
  */
-import { userInfo } from "node:os";
+
+import { readdir, readFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readdir, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { makeCallCounter } from "./capability/call-counter.ts";
 import { makeVerifier } from "./capability/make-verifier.ts";
 import type { Config } from "./config/config.ts";
 import { systemClock } from "./core/clock.ts";
 import { dominantEffect } from "./core/decision.ts";
 import { isStepgateError } from "./core/errors.ts";
+import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type TenantUid, type WorkerId } from "./core/ids.ts";
 import { isRunEnded } from "./core/state.ts";
-import { signBatch } from "./evidence/batch.ts";
+import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
-import type { ExecutorAdapter } from "./executors/contract.ts";
 import { makeAdapters } from "./executors/adapters.ts";
-import { makeValidateInputs } from "./executors/validate-inputs.ts";
+import type { ExecutorAdapter } from "./executors/contract.ts";
 import { makeRegistry } from "./executors/registry.ts";
-import { killAt, noFailPoints } from "./gate/fail-point.ts";
+import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeGate } from "./gate/gate.ts";
-import type { SignBatch } from "./gate/ports.ts";
+
 import { makeInFlight } from "./gate/pressure.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { type GatewayServer, startGateway } from "./main-gateway.ts";
@@ -37,9 +37,9 @@ import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
 import { makePrepareSubmission } from "./runs/prepare-submission.ts";
 import { makeReadSubmission } from "./runs/read-submission.ts";
+import { makeSealRuns } from "./runs/seal-runs.ts";
 import { RunSubmission } from "./runs/submission.ts";
 import { makeSubmitRun } from "./runs/submit-run.ts";
-import { makeSealRuns } from "./runs/seal-runs.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeDatabaseClock } from "./scheduler/database-clock.ts";
 import { makeLeases } from "./scheduler/leases.ts";
@@ -47,8 +47,8 @@ import { makeOpenSteps } from "./scheduler/open-steps.ts";
 import { makeReap } from "./scheduler/reaper.ts";
 import { makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
 import { Worker } from "./scheduler/worker.ts";
-import { makeClaimStore } from "./storage/claim-store.ts";
 import { checkDatabase } from "./storage/check-database.ts";
+import { makeClaimStore } from "./storage/claim-store.ts";
 import { type EmbeddedProgress, type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
 import { makeKeyStore } from "./storage/key-store.ts";
 import { migrate, readMigrations } from "./storage/migrate.ts";
@@ -63,7 +63,14 @@ import { makeTracing } from "./telemetry/tracing.ts";
 import { makeAuthorities } from "./tenancy/authorities.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
 
-export type StartProgress = EmbeddedProgress | "checking_database" | "migrating" | "opening_keys" | "loading_packs" | "testing_isolation" | "listening";
+export type StartProgress =
+  | EmbeddedProgress
+  | "checking_database"
+  | "migrating"
+  | "opening_keys"
+  | "loading_packs"
+  | "testing_isolation"
+  | "listening";
 
 export interface StartInput {
   readonly config: Config;
@@ -129,7 +136,8 @@ export async function startStepgate(input: StartInput): Promise<Stepgate> {
     if (gateway !== undefined) stops.unshift(() => gateway.stop());
     return new Stepgate(rooms, gateway, stops);
   } catch (caught) {
-    for (const stop of stops) await stop().catch((again: unknown) => input.log.warn({ err: again }, "a part did not stop cleanly"));
+    for (const stop of stops)
+      await stop().catch((again: unknown) => input.log.warn({ err: again }, "a part did not stop cleanly"));
     throw caught;
   }
 }
@@ -143,26 +151,52 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
   onProgress("opening_keys");
   const keyRing = await openKeys(config, pool);
   const tenants = makeTenantStore(pool);
-  await tenants.ensure({ tenantUid: ids.uuid() as TenantUid, tenantId: DEFAULT_TENANT_ID, settings: DEFAULT_TENANT_SETTINGS });
+  await tenants.ensure({
+    tenantUid: ids.uuid() as TenantUid,
+    tenantId: DEFAULT_TENANT_ID,
+    settings: DEFAULT_TENANT_SETTINGS,
+  });
   onProgress("loading_packs");
   const packs = new Map([...(await loadPacks()), ...(parts.packs ?? [])]);
-  stops.unshift(async () => packs.forEach((pack) => pack.close()));
+  stops.unshift(async () => {
+    for (const pack of packs.values()) pack.close();
+  });
   onProgress("testing_isolation");
-  const registry = makeRegistry([...makeAdapters({ calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }), clockSkewSec: CLOCK_SKEW_SEC }), ...(parts.adapters ?? [])]);
+  const registry = makeRegistry([
+    ...makeAdapters({
+      calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
+      clockSkewSec: CLOCK_SKEW_SEC,
+    }),
+    ...(parts.adapters ?? []),
+  ]);
   await registry.selfTestAll();
   const metrics = makeMetrics();
   const tracing = makeTracing(config.telemetry.otlpEndpoint, { random: ids.random, version: await readVersion() });
-  stops.unshift(() => tracing.stop(), () => metrics.stop());
+  stops.unshift(
+    () => tracing.stop(),
+    () => metrics.stop(),
+  );
   const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
   stops.unshift(async () => feed.stop());
   const databaseClock = makeDatabaseClock(clock);
   const store = makeRunStore(pool);
   const records = makeRecordStore(pool);
   const sign: SignBatch = (purpose, batchIds) =>
-    signBatch(batchIds, keyRing.signer(purpose), { batchId: ids.uuid() as BatchId, instanceUid: keyRing.instanceUid, nowMs: clock.nowMs() });
+    signBatch(batchIds, keyRing.signer(purpose), {
+      batchId: ids.uuid() as BatchId,
+      instanceUid: keyRing.instanceUid,
+      nowMs: clock.nowMs(),
+    });
   const failPoints = config.gate.failPoint === undefined ? noFailPoints : killAt(config.gate.failPoint);
   const ready = makeWakeSignal();
-  const sealRuns = makeSealRuns({ store, seals: records, signBatch: sign, nowMs: () => databaseClock.nowMs(), failPoints, onSealed: feed.changed });
+  const sealRuns = makeSealRuns({
+    store,
+    seals: records,
+    signBatch: sign,
+    nowMs: () => databaseClock.nowMs(),
+    failPoints,
+    onSealed: feed.changed,
+  });
   const authorities = makeAuthorities(tenants);
   const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
   const version = await readVersion();
@@ -177,19 +211,47 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
     }),
     authority: authorities.now,
     vault: vaults.of,
-    ceilings: async (tenantUid) => (await tenants.ceilings(tenantUid)).map(({ id, unit, limit }) => ({ name: id, bindsCompensations: true, [unit]: limit })),
+    ceilings: async (tenantUid) =>
+      (await tenants.ceilings(tenantUid)).map(({ id, unit, limit }) => ({
+        name: id,
+        bindsCompensations: true,
+        [unit]: limit,
+      })),
     packRef: (name) => packs.get(name)?.ref,
     ids,
     onSubmitted: (_tenantUid, runUid) => {
       ready.ready();
       feed.changed(runUid);
     },
-    onTraceReplaced: (runUid) => log.warn({ run: runUid }, "the submitted trace context was not valid and was replaced"),
+    onTraceReplaced: (runUid) =>
+      log.warn({ run: runUid }, "the submitted trace context was not valid and was replaced"),
   });
   return {
-    config, log, clock, ids, pool, database, embedded, keyRing, tenants, packs, registry, metrics, tracing, feed, databaseClock,
-    store, records, sign, failPoints, ready, sealRuns,
-    version, authorities, vaults, submitRun,
+    config,
+    log,
+    clock,
+    ids,
+    pool,
+    database,
+    embedded,
+    keyRing,
+    tenants,
+    packs,
+    registry,
+    metrics,
+    tracing,
+    feed,
+    databaseClock,
+    store,
+    records,
+    sign,
+    failPoints,
+    ready,
+    sealRuns,
+    version,
+    authorities,
+    vaults,
+    submitRun,
     readRunSubmission: makeReadSubmission(RunSubmission),
     verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: SIGNATURE_MEMO_SIZE }),
     validateInputs: makeValidateInputs(registry.list()),
@@ -203,13 +265,23 @@ interface Database {
   readonly embedded: EmbeddedServer | undefined;
 }
 
-async function openDatabase({ config, log, onProgress, parts }: StartInput, stops: (() => Promise<unknown>)[]): Promise<Database> {
+async function openDatabase(
+  { config, log, onProgress, parts }: StartInput,
+  stops: (() => Promise<unknown>)[],
+): Promise<Database> {
   const { databaseUrl, maxConnections, statementTimeoutMs, lockTimeoutMs } = config.storage;
   const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
-  const embedded = given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
+  const embedded =
+    given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
   if (embedded !== undefined) stops.unshift(() => embedded.stop());
   const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
-  const pool = makePool({ ...target, maxConnections, applicationName: "stepgate", log, limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs } });
+  const pool = makePool({
+    ...target,
+    maxConnections,
+    applicationName: "stepgate",
+    log,
+    limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs },
+  });
   stops.unshift(() => pool.close());
   onProgress("checking_database");
   const database = await checkDatabase(pool);
@@ -236,9 +308,20 @@ async function openKeys(config: Config, pool: Pool): Promise<KeyRing> {
 async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
   const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
   const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
-  const folders = (await readdir(PACK_FOLDER, { withFileTypes: true })).filter((entry) => entry.isDirectory() && entry.name !== "toolchain");
-  const packs = await Promise.all(folders.map(({ name }) =>
-    loadPack({ directory: join(PACK_FOLDER, name), expectedDigest: undefined, placement: "caller", clock: systemClock, toolchain })));
+  const folders = (await readdir(PACK_FOLDER, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && entry.name !== "toolchain",
+  );
+  const packs = await Promise.all(
+    folders.map(({ name }) =>
+      loadPack({
+        directory: join(PACK_FOLDER, name),
+        expectedDigest: undefined,
+        placement: "caller",
+        clock: systemClock,
+        toolchain,
+      }),
+    ),
+  );
   return new Map(packs.map((pack) => [pack.ref.id, pack]));
 }
 
@@ -254,7 +337,10 @@ function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
     clock,
     ids,
     breakpoints: queue,
-    inFlight: makeInFlight({ maxTokens: gateSettings.maxInFlightTokens, maxUsdMicros: gateSettings.maxInFlightUsdMicros }),
+    inFlight: makeInFlight({
+      maxTokens: gateSettings.maxInFlightTokens,
+      maxUsdMicros: gateSettings.maxInFlightUsdMicros,
+    }),
     backpressureDelayMs: gateSettings.backpressureDelayMs,
     validateInputs: rooms.validateInputs,
     issuer: ISSUER,
@@ -292,7 +378,12 @@ function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
     log,
     settings: { ...scheduler, claimBatchSize: scheduler.batchSize },
     onClaim: (count) => metrics.observe("queue.depth", count, {}),
-    reap: makeReap({ queue, settle: gate.settle, batchSize: scheduler.requeueBatchSize, maxLostAttempts: scheduler.maxLostAttempts }),
+    reap: makeReap({
+      queue,
+      settle: gate.settle,
+      batchSize: scheduler.requeueBatchSize,
+      maxLostAttempts: scheduler.maxLostAttempts,
+    }),
     runStep: makeRunStep({
       gate,
       admit: makeBatcher({ ...batch, commit: gate.admit }),
@@ -329,7 +420,11 @@ function makeObserveOutcome({ metrics, log }: Pick<Rooms, "metrics" | "log">): R
     }
     log.debug(
       {
-        run: step.runUid, step: step.stepId, attempt: step.attempt, outcome: kind, pack: context.runtimeDecision?.pack.id,
+        run: step.runUid,
+        step: step.stepId,
+        attempt: step.attempt,
+        outcome: kind,
+        pack: context.runtimeDecision?.pack.id,
         effect: dominantEffect(context.evaluations.map((evaluation) => evaluation.effect)),
         reasons: [...new Set(context.evaluations.flatMap((evaluation) => evaluation.reasons))].slice(0, 3),
         artifact: settlement?.artifact?.id,
@@ -388,5 +483,7 @@ function makeWakeSignal() {
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
   const found: unknown = JSON.parse(text);
-  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string" ? found.version : "0.0.0";
+  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string"
+    ? found.version
+    : "0.0.0";
 }

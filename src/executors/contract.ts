@@ -133,6 +133,8 @@ export type ExecutorResult =
       readonly message: string;
       /** Whatever the tool printed or answered although it failed; passes *inspect* too. */
       readonly details?: JsonValue;
+      /** What the next attempt goes on from. */
+      readonly checkpoint?: JsonValue;
       readonly usage?: Usage;
       readonly toolEvents: readonly ToolEvent[];
     };

@@ -10,7 +10,9 @@ import type { ListedExecutor } from "./registry.ts";
 /** Pointers of what is wrong with inputs of this type, empty when they fit; undefined for a type that nobody serves. */
 export type ValidateInputs = (type: string, inputs: JsonObject) => readonly string[] | undefined;
 
-export function makeValidateInputs(executors: readonly Pick<ListedExecutor, "type" | "inputsSchema">[]): ValidateInputs {
+export function makeValidateInputs(
+  executors: readonly Pick<ListedExecutor, "type" | "inputsSchema">[],
+): ValidateInputs {
   const validators = new Map(executors.map(({ type, inputsSchema }) => [type, Schema.Compile(inputsSchema)]));
   return (type, inputs) => {
     const validator = validators.get(type);

@@ -3,13 +3,17 @@
  *
  * Here: evaluations, patches, obligations and holds are added. Not here: asking the pack (decide-with-pack.ts).
  */
-import { goOn, type Hold, refuse, type RefusingStage, type StageOutcome, type StepContext } from "./context.ts";
+import { goOn, type Hold, type RefusingStage, refuse, type StageOutcome, type StepContext } from "./context.ts";
 import type { PackVerdict } from "./decide-with-pack.ts";
 
 const DEFAULT_APPROVER_ROLE = "approver";
 const DEFAULT_APPROVAL_TTL_SECONDS = 86_400;
 
-export function applyVerdict(context: StepContext, verdict: PackVerdict, stage: Extract<RefusingStage, "guardrails" | "decide">): StageOutcome {
+export function applyVerdict(
+  context: StepContext,
+  verdict: PackVerdict,
+  stage: Extract<RefusingStage, "guardrails" | "decide">,
+): StageOutcome {
   const recorded: StepContext = {
     ...context,
     evaluations: [...context.evaluations, ...verdict.evaluations],
@@ -17,14 +21,17 @@ export function applyVerdict(context: StepContext, verdict: PackVerdict, stage: 
   };
   if (verdict.refusal !== undefined) return refuse(recorded, stage, verdict.refusal.errorKind, verdict.refusal.reasons);
   const { decided, payload } = verdict;
-  if (decided === undefined || payload.place !== "inputs") return refuse(recorded, stage, "policy_error", ["no_decision"]);
+  if (decided === undefined || payload.place !== "inputs")
+    return refuse(recorded, stage, "policy_error", ["no_decision"]);
   const { decision } = decided;
   return goOn({
     ...recorded,
     inputs: payload.inputs,
     inputsText: payload.inputsText,
     execution: payload.execution,
-    patchPaths: verdict.isPatched ? [...context.patchPaths, ...decision.patches.map((patch) => patch.path)] : context.patchPaths,
+    patchPaths: verdict.isPatched
+      ? [...context.patchPaths, ...decision.patches.map((patch) => patch.path)]
+      : context.patchPaths,
     obligations: [...context.obligations, ...decision.obligations],
     holds: decision.effect === "hold" ? [...context.holds, holdOf(decided)] : context.holds,
   });

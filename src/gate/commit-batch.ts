@@ -5,8 +5,8 @@
  * (scheduler/), SQL (storage/).
  */
 import { StepgateError } from "../core/errors.ts";
-import type { Batch } from "../evidence/batch.ts";
-import type { AdmitOutcome, PipelineStore, SettleOutcome, SignBatch } from "./ports.ts";
+import type { Batch, SignBatch } from "../evidence/batch.ts";
+import type { AdmitOutcome, PipelineStore, SettleOutcome } from "./ports.ts";
 import type { Admission, Settlement } from "./settlement.ts";
 
 export interface CommitDeps {
@@ -15,12 +15,18 @@ export interface CommitDeps {
 }
 
 export type CommitAdmissions = (admissions: readonly Admission[]) => Promise<readonly AdmitOutcome[]>;
-export type CommitSettlements = (settlements: readonly Settlement[], isReaping?: boolean) => Promise<readonly SettleOutcome[]>;
+export type CommitSettlements = (
+  settlements: readonly Settlement[],
+  isReaping?: boolean,
+) => Promise<readonly SettleOutcome[]>;
 
 /** Admits a batch: one signature, one round trip; outcomes in the order given. */
 export function makeCommitAdmissions({ store, signBatch }: CommitDeps): CommitAdmissions {
   return async (admissions) => {
-    const batch = signBatch("decision", admissions.map((admission) => admission.record.id));
+    const batch = signBatch(
+      "decision",
+      admissions.map((admission) => admission.record.id),
+    );
     return sameLength(await store.admit(admissions, batch), admissions.length);
   };
 }
@@ -29,7 +35,9 @@ export function makeCommitAdmissions({ store, signBatch }: CommitDeps): CommitAd
 export function makeCommitSettlements({ store, signBatch }: CommitDeps): CommitSettlements {
   return async (settlements, isReaping = false) => {
     const recordIds = settlements.flatMap((settlement) => settlement.records.map((record) => record.id));
-    const manifests = settlements.flatMap((settlement) => (settlement.artifact === undefined ? [] : [settlement.artifact.metadataDigest]));
+    const manifests = settlements.flatMap((settlement) =>
+      settlement.artifact === undefined ? [] : [settlement.artifact.metadataDigest],
+    );
     const batches: Batch[] = [];
     if (recordIds.length > 0) batches.push(signBatch("decision", recordIds));
     if (manifests.length > 0) batches.push(signBatch("artifact", manifests));
@@ -39,6 +47,7 @@ export function makeCommitSettlements({ store, signBatch }: CommitDeps): CommitS
 
 /** A store that answers for other steps than asked must not start any of them. */
 function sameLength<T>(outcomes: readonly T[], wanted: number): readonly T[] {
-  if (outcomes.length !== wanted) throw new StepgateError("STORE_REFUSED", { reason: "outcomes", wanted, given: outcomes.length });
+  if (outcomes.length !== wanted)
+    throw new StepgateError("STORE_REFUSED", { reason: "outcomes", wanted, given: outcomes.length });
   return outcomes;
 }

@@ -12,9 +12,9 @@ import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepExecution } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
+import type { TenantVault } from "../core/vault.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
 import type { LeasedStep } from "./leased-step.ts";
-import type { TenantVault } from "./ports.ts";
 
 export interface StepContext {
   readonly step: LeasedStep;
@@ -90,7 +90,13 @@ export type StageOutcome =
       readonly detail: JsonObject;
     }
   | { readonly kind: "defer"; readonly context: StepContext; readonly delayMs: number; readonly reason: DeferReason }
-  | { readonly kind: "hold"; readonly context: StepContext; readonly shownDigest: string; readonly role: string; readonly ttlSeconds: number }
+  | {
+      readonly kind: "hold";
+      readonly context: StepContext;
+      readonly shownDigest: string;
+      readonly role: string;
+      readonly ttlSeconds: number;
+    }
   | { readonly kind: "pause"; readonly context: StepContext; readonly breakpoint: Breakpoint };
 
 export type Stage = (context: StepContext) => Promise<StageOutcome>;

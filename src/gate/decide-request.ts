@@ -5,19 +5,19 @@
  * What the host fills (time, tenant, caller, origins, approvals, budget) is never taken from the request.
  */
 import { canonicalJson } from "../core/canonical-json.ts";
-import { dominantEffect, type Boundary, type Effect, type Evaluation, type Obligation } from "../core/decision.ts";
-import type { Ids, LeaseEpoch, BlobId, RunUid, TenantUid } from "../core/ids.ts";
+import { type Boundary, dominantEffect, type Effect, type Evaluation, type Obligation } from "../core/decision.ts";
+import type { BlobId, Ids, LeaseEpoch, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { Principal, TenantAuthority } from "../core/tenant.ts";
-import type { Batch } from "../evidence/batch.ts";
+import type { TenantVault } from "../core/vault.ts";
+import type { Batch, SignBatch } from "../evidence/batch.ts";
 import { buildDecision } from "../evidence/decision-record.ts";
 import type { EvidenceRecord } from "../evidence/statement.ts";
 import type { StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks } from "./guardrail-packs.ts";
 import { inputPayload, outputPayload, type Payload } from "./payload.ts";
-import type { SignBatch, TenantVault } from "./ports.ts";
 
 export interface DecideRequestDeps extends DecideDeps {
   readonly ids: Ids;
@@ -52,14 +52,23 @@ export interface DecisionAnswer {
 export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQuestion) => Promise<DecisionAnswer> {
   return async (question) => {
     const context = contextOf(question);
-    const start: Payload = question.output === undefined ? inputPayload(context.inputs, context.inputsText, context.execution) : outputPayload(question.output);
+    const start: Payload =
+      question.output === undefined
+        ? inputPayload(context.inputs, context.inputsText, context.execution)
+        : outputPayload(question.output);
     const evaluations: Evaluation[] = [];
     const obligations: Obligation[] = [];
     const refused: string[] = [];
     let payload = start;
     let packInput = "";
     for (const packName of packNames(question)) {
-      const verdict = decideWithPack(deps, context, { packName, stage: "decide", boundary: question.boundary, payload, approvals: [] });
+      const verdict = decideWithPack(deps, context, {
+        packName,
+        stage: "decide",
+        boundary: question.boundary,
+        payload,
+        approvals: [],
+      });
       evaluations.push(...verdict.evaluations);
       obligations.push(...(verdict.decided?.decision.obligations ?? []));
       packInput = verdict.packInput;
@@ -120,7 +129,17 @@ function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels
       deadlineAtMs: undefined,
       lastRecord: undefined,
       authorityVersion: authority.version,
-      run: { id: undefined, kind: "dag", opId: "", labels, status: "pending", caller, trace: undefined, timeLimitAtMs: undefined, hasBreakpoints: false },
+      run: {
+        id: undefined,
+        kind: "dag",
+        opId: "",
+        labels,
+        status: "pending",
+        caller,
+        trace: undefined,
+        timeLimitAtMs: undefined,
+        hasBreakpoints: false,
+      },
       budget: undefined,
     },
     authority,

@@ -23,7 +23,10 @@ export interface PackUse {
 }
 
 export interface Refusal {
-  readonly errorKind: Extract<ErrorKind, "policy_denied" | "policy_error" | "patch_not_allowed" | "redaction_not_stable">;
+  readonly errorKind: Extract<
+    ErrorKind,
+    "policy_denied" | "policy_error" | "patch_not_allowed" | "redaction_not_stable"
+  >;
   readonly reasons: readonly ReasonCode[];
 }
 
@@ -46,17 +49,24 @@ export interface DecideDeps {
 }
 
 /** Obligations the gate can keep; a pack that asks for another one is refused, never half obeyed. */
-const KEPT_OBLIGATIONS: ReadonlySet<Obligation["type"]> = new Set(["require_approval", "limit", "egress", "mask_output"]);
+const KEPT_OBLIGATIONS: ReadonlySet<Obligation["type"]> = new Set([
+  "require_approval",
+  "limit",
+  "egress",
+  "mask_output",
+]);
 
 /** Lets one pack decide. Never throws for anything a pack does. */
 export function decideWithPack(deps: DecideDeps, context: StepContext, use: PackUse): PackVerdict {
   const pack = deps.packs.get(use.packName);
   if (pack === undefined) return missingPack(use);
   const first = ask(deps, pack, context, use);
-  if (first.refusal !== undefined || first.decided === undefined || first.decided.decision.patches.length === 0) return first;
+  if (first.refusal !== undefined || first.decided === undefined || first.decided.decision.patches.length === 0)
+    return first;
   const { decision } = first.decided;
   const patched = patchPayload(use.payload, decision.patches);
-  if (!patched.ok) return { ...first, refusal: { errorKind: "patch_not_allowed", reasons: [...decision.reasons, patched.reason] } };
+  if (!patched.ok)
+    return { ...first, refusal: { errorKind: "patch_not_allowed", reasons: [...decision.reasons, patched.reason] } };
   // the same pack must accept its own redaction, or a retried step would be denied by it (spec 01, stability)
   const second = ask(deps, pack, context, { ...use, payload: patched.payload });
   const merged: PackVerdict = {
@@ -68,7 +78,10 @@ export function decideWithPack(deps: DecideDeps, context: StepContext, use: Pack
   };
   return isStable(second, patched.payload)
     ? merged
-    : { ...merged, refusal: { errorKind: "redaction_not_stable", reasons: [...decision.reasons, "redaction_not_stable"] } };
+    : {
+        ...merged,
+        refusal: { errorKind: "redaction_not_stable", reasons: [...decision.reasons, "redaction_not_stable"] },
+      };
 }
 
 function isStable(second: PackVerdict, payload: Payload): boolean {
@@ -80,7 +93,15 @@ function isStable(second: PackVerdict, payload: Payload): boolean {
 }
 
 function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: PackUse): PackVerdict {
-  const asked = use.payload.place === "output" ? context : { ...context, inputs: use.payload.inputs, inputsText: use.payload.inputsText, execution: use.payload.execution };
+  const asked =
+    use.payload.place === "output"
+      ? context
+      : {
+          ...context,
+          inputs: use.payload.inputs,
+          inputsText: use.payload.inputsText,
+          execution: use.payload.execution,
+        };
   const packInput = packInputText(asked, {
     boundary: use.boundary,
     timeMs: deps.databaseClock.nowMs(),
@@ -111,13 +132,23 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
   }
   const { decision } = result;
   const details = result.undeclared.length === 0 ? [] : [{ pack: pack.ref.id, undeclared: result.undeclared }];
-  return { ...base, details, evaluations: [evaluation(decision)], decided: { decision, pack: pack.ref }, refusal: refusalOf(decision, use) };
+  return {
+    ...base,
+    details,
+    evaluations: [evaluation(decision)],
+    decided: { decision, pack: pack.ref },
+    refusal: refusalOf(decision, use),
+  };
 }
 
 function refusalOf(decision: PackDecision, use: PackUse): Refusal | undefined {
-  const broken = (reason: ReasonCode): Refusal => ({ errorKind: "policy_error", reasons: [...decision.reasons, reason] });
+  const broken = (reason: ReasonCode): Refusal => ({
+    errorKind: "policy_error",
+    reasons: [...decision.reasons, reason],
+  });
   if (decision.effect === "deny") return { errorKind: "policy_denied", reasons: decision.reasons };
-  if (decision.obligations.some((obligation) => !KEPT_OBLIGATIONS.has(obligation.type))) return broken("obligation_not_supported");
+  if (decision.obligations.some((obligation) => !KEPT_OBLIGATIONS.has(obligation.type)))
+    return broken("obligation_not_supported");
   if (decision.effect === "hold" && use.stage === "inspect") return broken("hold_not_possible");
   if (decision.effect !== "hold" && decision.obligations.some((obligation) => obligation.type === "require_approval")) {
     return broken("approval_without_hold");

@@ -6,14 +6,15 @@
 import type { Obligation } from "../core/decision.ts";
 
 export function egressNarrowing(flags: readonly string[]): readonly Obligation[] {
-  const hosts = flags.flatMap((flag) => valueOf(flag, "egress_http_allowlist:"));
-  const sizes = flags.flatMap((flag) => valueOf(flag, "egress_http_max_bytes:")).map(Number);
+  const hosts = flags.flatMap((flag) => textAfter(flag, "egress_http_allowlist:"));
+  const sizes = flags.flatMap((flag) => textAfter(flag, "egress_http_max_bytes:")).map(Number);
   const obligations: Obligation[] = [];
   if (hosts.length > 0) obligations.push({ id: "flag_egress", type: "egress", properties: { hosts } });
-  if (sizes.length > 0) obligations.push({ id: "flag_max_bytes", type: "limit", properties: { bytes_out: Math.min(...sizes) } });
+  if (sizes.length > 0)
+    obligations.push({ id: "flag_max_bytes", type: "limit", properties: { bytes_out: Math.min(...sizes) } });
   return obligations;
 }
 
-function valueOf(flag: string, prefix: string): readonly string[] {
+function textAfter(flag: string, prefix: string): readonly string[] {
   return flag.startsWith(prefix) ? [flag.slice(prefix.length)] : [];
 }

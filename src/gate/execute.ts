@@ -60,12 +60,18 @@ function executionContext(deps: ExecuteDeps, context: StepContext, capability: C
 }
 
 /** Resolves `graceMs` after the abort, when an adapter has not ended by itself. */
-function abandonment(signal: AbortSignal, graceMs: number): { readonly result: Promise<ExecutorResult>; readonly stop: () => void } {
+function abandonment(
+  signal: AbortSignal,
+  graceMs: number,
+): { readonly result: Promise<ExecutorResult>; readonly stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
   let onAbort = (): void => undefined;
   const result = new Promise<ExecutorResult>((resolve) => {
     onAbort = () => {
-      timer = setTimeout(() => resolve(failure("abandoned", "the adapter did not end after its abort signal")), graceMs);
+      timer = setTimeout(
+        () => resolve(failure("abandoned", "the adapter did not end after its abort signal")),
+        graceMs,
+      );
     };
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
@@ -82,8 +88,12 @@ function abandonment(signal: AbortSignal, graceMs: number): { readonly result: P
 /** Adapters are typed, but plugins are code of others: a result of another shape is an error, not a crash later. */
 function checkShape(result: ExecutorResult): ExecutorResult {
   const isUsable =
-    typeof result === "object" && result !== null && Array.isArray(result.toolEvents) &&
-    (result.ok === true ? result.output !== undefined : result.ok === false && typeof result.code === "string" && typeof result.message === "string");
+    typeof result === "object" &&
+    result !== null &&
+    Array.isArray(result.toolEvents) &&
+    (result.ok === true
+      ? result.output !== undefined
+      : result.ok === false && typeof result.code === "string" && typeof result.message === "string");
   return isUsable ? result : failure("result_malformed", "the adapter's result is not of the contract's shape");
 }
 

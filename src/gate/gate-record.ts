@@ -6,11 +6,11 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { SealedBlob } from "../core/vault.ts";
 import type { GateEvidence } from "../evidence/gate-evidence.ts";
 import { evaluationMembers } from "../evidence/statement.ts";
 import type { StepContext } from "./context.ts";
 import { requestText, specDigest } from "./mint.ts";
-import type { SealedBlob } from "./ports.ts";
 import type { EvaluationRow, Redaction } from "./settlement.ts";
 
 export interface GateRecord {
@@ -26,13 +26,17 @@ export function gateRecord(context: StepContext, atMs: number): GateRecord {
   const request = vault.commit(requestText(context));
   const packInput = runtimeDecision === undefined ? undefined : vault.commit(runtimeDecision.packInput);
   const place = (field: SealedBlob["place"]["field"]) => ({ runUid: step.runUid, stepId: step.stepId, field });
-  const inputBlob = vault.seal(place("pack_input"), canonicalJson({
-    pack_input: runtimeDecision?.packInput ?? "",
-    pack_input_nonce: packInput?.nonce ?? "",
-    request: requestText(context),
-    request_nonce: request.nonce,
-  }));
-  const detailsBlob = context.details.length === 0 ? undefined : vault.seal(place("details"), canonicalJson(context.details));
+  const inputBlob = vault.seal(
+    place("pack_input"),
+    canonicalJson({
+      pack_input: runtimeDecision?.packInput ?? "",
+      pack_input_nonce: packInput?.nonce ?? "",
+      request: requestText(context),
+      request_nonce: request.nonce,
+    }),
+  );
+  const detailsBlob =
+    context.details.length === 0 ? undefined : vault.seal(place("details"), canonicalJson(context.details));
   const redacted = context.patchPaths.length === 0 ? undefined : vault.seal(place("input"), context.inputsText);
   return {
     evidence: {

@@ -4,26 +4,33 @@
  * In: a leased step. Out: what became of it. Here: only the order of the stages.
  * Not here: what a stage does (one file each), how batches form and who calls (scheduler/).
  */
+
+import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import { makeBreakpoint } from "./breakpoint.ts";
 import { type CommitDeps, makeCommitAdmissions, makeCommitSettlements } from "./commit-batch.ts";
 import type { Capability, Stage, StageOutcome, StepContext } from "./context.ts";
 import { makeDeadline } from "./deadline.ts";
 import { makeDecide } from "./decide.ts";
 import { type ExecuteDeps, makeExecute } from "./execute.ts";
-import { failPoint, type FailPoints } from "./fail-point.ts";
 import { type GuardDeps, makeGuard } from "./guard.ts";
 import { type GuardrailDeps, makeGuardrails } from "./guardrails.ts";
 import { makeInspect } from "./inspect.ts";
-import { makeMint, type MintDeps } from "./mint.ts";
+import { type MintDeps, makeMint } from "./mint.ts";
 import { makeObserve, type ObserveDeps } from "./observe.ts";
 import type { BreakpointList, InFlight } from "./ports.ts";
 import { prepareAdmission } from "./prepare-admission.ts";
 import { makePressure } from "./pressure.ts";
-import { makeSettleAttempt, type SettleAttemptDeps, type Performed } from "./settle-attempt.ts";
+import { makeSettleAttempt, type Performed, type SettleAttemptDeps } from "./settle-attempt.ts";
 import { makeSettleRefusal } from "./settle-refusal.ts";
 
 export interface GateDeps
-  extends ObserveDeps, GuardrailDeps, MintDeps, GuardDeps, ExecuteDeps, SettleAttemptDeps, CommitDeps {
+  extends ObserveDeps,
+    GuardrailDeps,
+    MintDeps,
+    GuardDeps,
+    ExecuteDeps,
+    SettleAttemptDeps,
+    CommitDeps {
   readonly breakpoints: BreakpointList;
   readonly inFlight: InFlight;
   readonly backpressureDelayMs: number;
@@ -50,10 +57,15 @@ export function makeGate(deps: GateDeps) {
     /** Stages 1 to 8: no effect, nothing stored. */
     prepare: (context: StepContext) => runStages(deps, before, context),
     /** Stage 9: one value per step, one transaction for a whole batch. */
-    admission: (context: StepContext, capability: Capability) => prepareAdmission(context, capability, deps.databaseClock.nowMs()),
+    admission: (context: StepContext, capability: Capability) =>
+      prepareAdmission(context, capability, deps.databaseClock.nowMs()),
     admit: makeCommitAdmissions(deps),
     /** Stages 10 and 11. */
-    perform: async (context: StepContext, capability: Capability, signal: AbortSignal): Promise<Pick<Performed, "result" | "inspected">> => {
+    perform: async (
+      context: StepContext,
+      capability: Capability,
+      signal: AbortSignal,
+    ): Promise<Pick<Performed, "result" | "inspected">> => {
       failPoint(deps.failPoints, "before_execute");
       const result = await execute(context, capability, signal);
       failPoint(deps.failPoints, "after_execute");
@@ -68,7 +80,11 @@ export function makeGate(deps: GateDeps) {
   };
 }
 
-async function runStages(deps: GateDeps, stages: readonly (readonly [string, Stage])[], start: StepContext): Promise<StageOutcome> {
+async function runStages(
+  deps: GateDeps,
+  stages: readonly (readonly [string, Stage])[],
+  start: StepContext,
+): Promise<StageOutcome> {
   let context = start;
   for (const [name, stage] of stages) {
     const startedMs = deps.clock.monotonicMs();

@@ -35,7 +35,11 @@ export function makeGuard(deps: GuardDeps): Stage {
 }
 
 /** What guard and adapter demand of a token: exactly this attempt, this request, this scope. */
-export function expectationOf({ issuer, clockSkewSec }: Omit<GuardDeps, "verifyToken">, context: StepContext, capability: Capability): TokenExpectation {
+export function expectationOf(
+  { issuer, clockSkewSec }: Omit<GuardDeps, "verifyToken">,
+  context: StepContext,
+  capability: Capability,
+): TokenExpectation {
   const { step } = context;
   return {
     issuer,
@@ -50,10 +54,18 @@ export function expectationOf({ issuer, clockSkewSec }: Omit<GuardDeps, "verifyT
 
 export function wantedIsolation({ step, authority }: StepContext): WantedIsolation {
   const { type } = step.spec;
-  return { minimum: authority.minIsolation[type] ?? "none", weakerAllowed: authority.weakerIsolationAllowed.includes(type) };
+  return {
+    minimum: authority.minIsolation[type] ?? "none",
+    weakerAllowed: authority.weakerIsolationAllowed.includes(type),
+  };
 }
 
-function deny(context: StepContext, errorKind: ErrorKind, reasons: readonly string[], detail: JsonObject = {}): StageOutcome {
+function deny(
+  context: StepContext,
+  errorKind: ErrorKind,
+  reasons: readonly string[],
+  detail: JsonObject = {},
+): StageOutcome {
   const evaluation: Evaluation = {
     stage: "guard",
     boundary: "scheduler",

@@ -18,7 +18,11 @@ type GuardrailPacks =
   | { readonly ok: false; readonly flag: string };
 
 /** Pack names in the order in which they decide, each once. */
-export function guardrailPacks(authority: TenantAuthority, spec: StepSpec, hook: "pre" | "post" = "pre"): GuardrailPacks {
+export function guardrailPacks(
+  authority: TenantAuthority,
+  spec: StepSpec,
+  hook: "pre" | "post" = "pre",
+): GuardrailPacks {
   const names = [...authority.requiredGuardrails];
   for (const flag of spec.policy.guardrails) {
     if (isEgressFlag(flag)) continue;

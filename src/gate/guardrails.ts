@@ -27,9 +27,11 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     let context = resolved;
     const faults = deps.validateInputs(context.step.spec.type, context.inputs);
     if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
-    if (faults.length > 0) return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], { fields: faults });
+    if (faults.length > 0)
+      return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], { fields: faults });
     const packs = guardrailPacks(context.authority, context.step.spec);
-    if (!packs.ok) return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
+    if (!packs.ok)
+      return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
     for (const packName of packs.names) {
       const verdict = decideWithPack(deps, context, {
         packName,

@@ -18,21 +18,36 @@ import { ingressBoundary } from "./guardrails.ts";
 import { outputPayload, type Payload, patchPayload } from "./payload.ts";
 
 export type Inspected =
-  | { readonly kind: "clean"; readonly output: JsonObject; readonly evaluations: readonly Evaluation[]; readonly details: readonly JsonObject[] }
-  | { readonly kind: "denied"; readonly reasons: readonly ReasonCode[]; readonly evaluations: readonly Evaluation[]; readonly details: readonly JsonObject[] }
+  | {
+      readonly kind: "clean";
+      readonly output: JsonObject;
+      readonly evaluations: readonly Evaluation[];
+      readonly details: readonly JsonObject[];
+    }
+  | {
+      readonly kind: "denied";
+      readonly reasons: readonly ReasonCode[];
+      readonly evaluations: readonly Evaluation[];
+      readonly details: readonly JsonObject[];
+    }
   | { readonly kind: "not_storable" };
 
 export type Inspect = (context: StepContext, result: ExecutorResult) => Inspected;
 
-const EGRESS: Readonly<Record<"ingress_prompt" | "ingress_tool", Boundary>> = { ingress_prompt: "egress_prompt", ingress_tool: "egress_tool" };
+const EGRESS: Readonly<Record<"ingress_prompt" | "ingress_tool", Boundary>> = {
+  ingress_prompt: "egress_prompt",
+  ingress_tool: "egress_tool",
+};
 
 export function makeInspect(deps: DecideDeps): Inspect {
   return (context, result) => {
     const output = storableForm(result);
     if (output === undefined) return { kind: "not_storable" };
-    const boundary = EGRESS[ingressBoundary(context.step.spec) === "ingress_prompt" ? "ingress_prompt" : "ingress_tool"];
+    const boundary =
+      EGRESS[ingressBoundary(context.step.spec) === "ingress_prompt" ? "ingress_prompt" : "ingress_tool"];
     const names = egressPacks(context);
-    if (names === undefined) return { kind: "denied", reasons: ["guardrail_not_supported"], evaluations: [], details: [] };
+    if (names === undefined)
+      return { kind: "denied", reasons: ["guardrail_not_supported"], evaluations: [], details: [] };
     let payload: Payload = outputPayload(output);
     const evaluations: Evaluation[] = [];
     const details: JsonObject[] = [];
@@ -41,7 +56,8 @@ export function makeInspect(deps: DecideDeps): Inspect {
       const verdict = decideWithPack(deps, context, { packName, stage: "inspect", boundary, payload, approvals: [] });
       evaluations.push(...verdict.evaluations);
       details.push(...verdict.details);
-      if (verdict.refusal !== undefined) return { kind: "denied", reasons: verdict.refusal.reasons, evaluations, details };
+      if (verdict.refusal !== undefined)
+        return { kind: "denied", reasons: verdict.refusal.reasons, evaluations, details };
       masked.push(...maskedPaths(verdict.decided?.decision.obligations ?? []));
       payload = verdict.payload;
     }
@@ -59,7 +75,9 @@ function egressPacks(context: StepContext): readonly string[] | undefined {
   return [...new Set([runtimePack, ...packs.names])];
 }
 
-function maskedPaths(obligations: readonly { readonly type: string; readonly properties: JsonObject }[]): readonly string[] {
+function maskedPaths(
+  obligations: readonly { readonly type: string; readonly properties: JsonObject }[],
+): readonly string[] {
   return obligations.flatMap(({ type, properties }) => {
     const paths = type === "mask_output" ? properties["paths"] : undefined;
     return Array.isArray(paths) ? paths.filter((path): path is string => typeof path === "string") : [];
@@ -71,16 +89,28 @@ function maskOutput(payload: Payload, pointers: readonly string[]): JsonObject |
   if (payload.place !== "output") return undefined;
   const { output } = payload;
   const present = [...new Set(pointers)].filter((pointer) => valueAt({ output }, pointer) !== undefined);
-  const patched = patchPayload(payload, present.map((path) => ({ op: "replace", path, value: "[masked]" })));
-  return patched.ok && patched.payload.place === "output" && isJsonObject(patched.payload.output) ? patched.payload.output : undefined;
+  const patched = patchPayload(
+    payload,
+    present.map((path) => ({ op: "replace", path, value: "[masked]" })),
+  );
+  return patched.ok && patched.payload.place === "output" && isJsonObject(patched.payload.output)
+    ? patched.payload.output
+    : undefined;
 }
 
 /** The result as the packs see it, or undefined when it cannot be stored: U+0000, lone surrogates, inexact numbers, no JSON. */
 function storableForm(result: ExecutorResult): JsonObject | undefined {
   const { toolEvents } = result;
   const form: Record<string, JsonValue> = result.ok
-    ? { result: result.output, ...(result.checkpoint === undefined ? {} : { checkpoint: result.checkpoint }) }
-    : { error: { code: result.code, message: result.message, ...(result.details === undefined ? {} : { details: result.details }) } };
+    ? { result: result.output }
+    : {
+        error: {
+          code: result.code,
+          message: result.message,
+          ...(result.details === undefined ? {} : { details: result.details }),
+        },
+      };
+  if (result.checkpoint !== undefined) form["checkpoint"] = result.checkpoint;
   if (toolEvents.length > 0) form["tool_events"] = toolEvents.map(({ kind, payload }) => ({ kind, payload }));
   try {
     const read = parseJson(canonicalJson(form));

@@ -4,6 +4,10 @@
  * Scope = what the adapter is about to do ∩ obligations of the packs ∩ flags of the step; limits = what *admit* will hold.
  * In memory only: the token is in no row, log or event. Goes on or finishes `capability_mint_failed`.
  */
+
+import { mintToken } from "../capability/mint-token.ts";
+import { narrowScope, scopeOf } from "../capability/narrow-scope.ts";
+import { requestDigest, SALT_BYTES } from "../capability/request-digest.ts";
 import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
 import type { Scope, ScopeDemand } from "../core/capability.ts";
 import type { Clock } from "../core/clock.ts";
@@ -12,11 +16,8 @@ import type { Ids } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Signer } from "../core/keys.ts";
 import { executionJson, policyJson, type StepSpec } from "../core/step.ts";
-import { mintToken } from "../capability/mint-token.ts";
-import { narrowScope, scopeOf } from "../capability/narrow-scope.ts";
-import { requestDigest, SALT_BYTES } from "../capability/request-digest.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
-import { goOn, refuse, type RuntimeDecision, type Stage, type StepContext } from "./context.ts";
+import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import { egressNarrowing } from "./egress-flags.ts";
 
@@ -48,7 +49,12 @@ export function makeMint(deps: MintDeps): Stage {
   };
 }
 
-function mint(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter, { pack }: RuntimeDecision): NonNullable<StepContext["capability"]> {
+function mint(
+  deps: MintDeps,
+  context: StepContext,
+  adapter: ExecutorAdapter,
+  { pack }: RuntimeDecision,
+): NonNullable<StepContext["capability"]> {
   const { step, authority } = context;
   const settings = authority.executorSettings[step.spec.type] ?? adapter.defaultSettings;
   const demand = withLimits(adapter.scope(specToRun(context), settings), context);
@@ -95,7 +101,12 @@ export function requestText(context: StepContext): string {
 /** Digest of the step's spec without its payload, so that the token may carry it. */
 export function specDigest(context: StepContext): ReturnType<typeof sha256Hex> {
   const { spec } = context.step;
-  const form: JsonObject = { type: spec.type, slug: spec.slug ?? "", policy: policyJson(spec.policy), execution: executionJson(context.execution) };
+  const form: JsonObject = {
+    type: spec.type,
+    slug: spec.slug ?? "",
+    policy: policyJson(spec.policy),
+    execution: executionJson(context.execution),
+  };
   return sha256Hex(canonicalJson(form));
 }
 
@@ -113,7 +124,8 @@ function withLimits(demand: ScopeDemand, context: StepContext): ScopeDemand {
 
 function lifetimeSec(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter): number {
   const deadlineMs = deadlineOf(context.step);
-  const restSec = deadlineMs === undefined ? MAX_LIFETIME_SEC : Math.ceil((deadlineMs - deps.databaseClock.nowMs()) / 1000);
+  const restSec =
+    deadlineMs === undefined ? MAX_LIFETIME_SEC : Math.ceil((deadlineMs - deps.databaseClock.nowMs()) / 1000);
   const effectsSec = adapter.describe().effects === "write" ? deps.writeTokenLifetimeSec : MAX_LIFETIME_SEC;
   return Math.max(1, Math.min(MAX_LIFETIME_SEC, restSec, effectsSec));
 }

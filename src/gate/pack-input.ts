@@ -29,7 +29,10 @@ export function packInputText(context: StepContext, question: PackQuestion): str
     ["approvals", canonicalJson(question.approvals)],
     ["boundary", canonicalJson(question.boundary)],
     ["budget", canonicalJson(viewBudget(step.budget))],
-    ["caller", canonicalJson({ key: run.caller.keyId, owner: run.caller.owner, role: [...run.caller.roles].sort().join(",") })],
+    [
+      "caller",
+      canonicalJson({ key: run.caller.keyId, owner: run.caller.owner, role: [...run.caller.roles].sort().join(",") }),
+    ],
     ["execution", canonicalJson(executionJson(context.execution))],
     ["inputs", context.inputsText],
     ["origins", canonicalJson(context.origins.map(originView))],
@@ -37,9 +40,16 @@ export function packInputText(context: StepContext, question: PackQuestion): str
     ["policy", canonicalJson(policyJson(step.spec.policy))],
     ["run", canonicalJson({ id: run.id ?? step.runUid, kind: run.kind, labels: run.labels })],
     ["slo", canonicalJson(context.slo)],
-    ["step", canonicalJson({
-      id: step.stepId, slug: spec.slug ?? "", type: spec.type, attempt: step.attempt, max_attempts: spec.execution.max_attempts,
-    })],
+    [
+      "step",
+      canonicalJson({
+        id: step.stepId,
+        slug: spec.slug ?? "",
+        type: spec.type,
+        attempt: step.attempt,
+        max_attempts: spec.execution.max_attempts,
+      }),
+    ],
     ["tenant", canonicalJson({ id: step.tenantId, labels: authority.labels })],
     ["time", String(question.timeMs)],
   ];

@@ -24,7 +24,13 @@ export type Payload =
   | { readonly place: "output"; readonly output: JsonValue; readonly text: string };
 
 export function inputPayload(inputs: JsonObject, inputsText: string, execution: StepExecution): Payload {
-  return { place: "inputs", inputs, inputsText, execution, text: `${inputsText}${canonicalJson(executionJson(execution))}` };
+  return {
+    place: "inputs",
+    inputs,
+    inputsText,
+    execution,
+    text: `${inputsText}${canonicalJson(executionJson(execution))}`,
+  };
 }
 
 export function outputPayload(output: JsonValue): Payload {
@@ -41,7 +47,9 @@ export function patchPayload(payload: Payload, patches: readonly PatchOperation[
     if (payload.place === "output") {
       const document = applyPatch({ output: payload.output }, patches);
       const output = isJsonObject(document) ? document["output"] : undefined;
-      return output === undefined ? { ok: false, reason: "patch_removes_payload" } : { ok: true, payload: outputPayload(output) };
+      return output === undefined
+        ? { ok: false, reason: "patch_removes_payload" }
+        : { ok: true, payload: outputPayload(output) };
     }
     const document = applyPatch({ inputs: payload.inputs, execution: executionJson(payload.execution) }, patches);
     if (!isJsonObject(document)) return { ok: false, reason: "patch_removes_payload" };
@@ -60,7 +68,18 @@ export function patchPayload(payload: Payload, patches: readonly PatchOperation[
 
 /** What a pack may change of the execution block, read back with its own types; anything else refuses the patch. */
 function readPatchedExecution(before: StepExecution, after: JsonObject): StepExecution | undefined {
-  const known = new Set(["max_attempts", "retry_backoff_ms", "retry_backoff_factor_ppm", "deadline_ms", "checkpoint", "compensation", "cost_hint", "concurrency_key", "facts"]);
+  const known = new Set([
+    "max_attempts",
+    "retry_backoff_ms",
+    "retry_backoff_factor_ppm",
+    "deadline_ms",
+    "checkpoint",
+    "compensation",
+    "cost_hint",
+    "concurrency_key",
+    "facts",
+    "retry_backoff_max_ms",
+  ]);
   if (Object.keys(after).some((key) => !known.has(key))) return undefined;
   const backoffMs = after["retry_backoff_ms"];
   const factorPpm = after["retry_backoff_factor_ppm"];

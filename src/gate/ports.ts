@@ -4,39 +4,13 @@
  * Each port is required; there is no stage that works without one. Not here: who provides it (main.ts).
  */
 import type { Amount } from "../core/amount.ts";
-import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { Batch } from "../evidence/batch.ts";
 import type { RunState } from "../core/state.ts";
+import type { Batch } from "../evidence/batch.ts";
 import type { LoadedPack } from "../policy/pack.ts";
 import type { Breakpoint } from "./context.ts";
 import type { LeasedStep } from "./leased-step.ts";
 import type { Admission, Settlement } from "./settlement.ts";
-
-/** Where a sealed payload belongs; it opens nowhere else. */
-export interface BlobPlace {
-  readonly runUid: RunUid;
-  readonly stepId: StepId;
-  readonly field: "input" | "output" | "error" | "checkpoint" | "labels" | "details" | "pack_input" | "tool_events";
-}
-
-/** A sealed payload ready to be stored: ciphertext and its wrapped key, never the plaintext. */
-export interface SealedBlob {
-  readonly blobId: BlobId;
-  readonly place: BlobPlace;
-  readonly keyId: string;
-  readonly wrappedKey: Uint8Array;
-  readonly sealed: Uint8Array;
-}
-
-/** One tenant's payload keys, loaded. */
-export interface TenantVault {
-  readonly seal: (place: BlobPlace, text: string) => SealedBlob;
-  /** Keyed digest for internal equality only (snapshots, idempotency); no route returns it. */
-  readonly digest: (purpose: "snapshot" | "submission" | "approval", text: string) => string;
-  /** SHA-256 over fresh random bytes and the text; the bytes come back so that they can be sealed with the payload. */
-  readonly commit: (text: string) => { readonly commitment: Digest; readonly nonce: string };
-}
 
 export interface Packs {
   readonly get: (name: string) => LoadedPack | undefined;
@@ -78,6 +52,3 @@ export interface PipelineStore {
     isReaping: boolean,
   ) => Promise<readonly SettleOutcome[]>;
 }
-
-/** Signs record ids of one transaction with one key. */
-export type SignBatch = (purpose: "decision" | "artifact", ids: readonly (RecordId | Digest)[]) => Batch;

@@ -33,7 +33,10 @@ export function makeInFlight(ceilings: Ceilings): InFlight {
     ceiling === undefined || wanted === 0 || held === 0 || held + wanted <= ceiling;
   return {
     take: (request: Amount) => {
-      if (!fits(tokens, request.tokens, ceilings.maxTokens) || !fits(usdMicros, request.usdMicros, ceilings.maxUsdMicros)) {
+      if (
+        !fits(tokens, request.tokens, ceilings.maxTokens) ||
+        !fits(usdMicros, request.usdMicros, ceilings.maxUsdMicros)
+      ) {
         return undefined;
       }
       tokens += request.tokens;

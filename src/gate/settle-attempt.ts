@@ -9,14 +9,14 @@ import type { ErrorKind } from "../core/error-kind.ts";
 import { isRetried } from "../core/error-kind.ts";
 import type { EventType } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { buildOutcome, type AttemptStatus } from "../evidence/outcome.ts";
+import type { SealedBlob } from "../core/vault.ts";
+import { type AttemptStatus, buildOutcome } from "../evidence/outcome.ts";
 import { evaluationMembers } from "../evidence/statement.ts";
 import type { ExecutorResult } from "../executors/contract.ts";
 import { retryDelayMs } from "../runs/backoff.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Inspected } from "./inspect.ts";
-import type { SealedBlob } from "./ports.ts";
 import { auditOf, bare, decisionArtifact, type SettleDeps } from "./settle-refusal.ts";
 import type { Admission, AttemptEnd, Settlement } from "./settlement.ts";
 
@@ -58,7 +58,12 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
     const artifact = decisionArtifact(deps, context, [admission.record.id], after);
     const usage = usageOf(performed);
     const outcome = buildOutcome({
-      step: { tenantUid: context.step.tenantUid, runUid: context.step.runUid, stepId: context.step.stepId, attempt: context.step.attempt },
+      step: {
+        tenantUid: context.step.tenantUid,
+        runUid: context.step.runUid,
+        stepId: context.step.stepId,
+        attempt: context.step.attempt,
+      },
       admissionRecord: admission.record.id,
       jtis: [admission.jti],
       status,
@@ -86,13 +91,30 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
       records: [outcome],
       artifact,
       blobs: payloads.blobs,
-      evaluations: { phase: "after", recordId: outcome.id, body: after.map(evaluationMembers), detailsBlob: payloads.detailsBlob, inputBlob: undefined },
-      events: [{ type: EVENT_OF[status], data: eventData(performed, verdict, end, { notBeforeMs, artifactId: artifact?.id, nowMs }) }],
+      evaluations: {
+        phase: "after",
+        recordId: outcome.id,
+        body: after.map(evaluationMembers),
+        detailsBlob: payloads.detailsBlob,
+        inputBlob: undefined,
+      },
+      events: [
+        {
+          type: EVENT_OF[status],
+          data: eventData(performed, verdict, end, { notBeforeMs, artifactId: artifact?.id, nowMs }),
+        },
+      ],
       audit: auditOf(deps, context, status === "retry_scheduled" ? "step.retry" : `step.${status}`, status),
     };
     if (verdict.errorKind === undefined) return { ...base, kind: "succeeded", end };
     if (notBeforeMs !== undefined) return { ...base, kind: "retry", end, errorKind: verdict.errorKind, notBeforeMs };
-    return { ...base, kind: status === "cancelled" ? "cancelled" : "failed", end, errorKind: verdict.errorKind, reasons: verdict.reasons };
+    return {
+      ...base,
+      kind: status === "cancelled" ? "cancelled" : "failed",
+      end,
+      errorKind: verdict.errorKind,
+      reasons: verdict.reasons,
+    };
   };
 }
 
@@ -110,7 +132,12 @@ function judge({ result, inspected, aborted }: Performed): Verdict {
     return { errorKind: aborted, code: aborted, reasons: [aborted], isRetryable: false };
   }
   if (inspected.kind === "not_storable") {
-    return { errorKind: "result_not_storable", code: "result_not_storable", reasons: ["result_not_storable"], isRetryable: false };
+    return {
+      errorKind: "result_not_storable",
+      code: "result_not_storable",
+      reasons: ["result_not_storable"],
+      isRetryable: false,
+    };
   }
   if (inspected.kind === "denied") {
     return { errorKind: "output_denied", code: "output_denied", reasons: inspected.reasons, isRetryable: false };
@@ -120,7 +147,12 @@ function judge({ result, inspected, aborted }: Performed): Verdict {
 }
 
 /** When the next attempt may start, or undefined when there is none. */
-function nextTryMs(deps: SettleAttemptDeps, { context, result }: Performed, verdict: Verdict, nowMs: number): number | undefined {
+function nextTryMs(
+  deps: SettleAttemptDeps,
+  { context, result }: Performed,
+  verdict: Verdict,
+  nowMs: number,
+): number | undefined {
   if (verdict.errorKind === undefined || !isRetried(verdict.errorKind, verdict.isRetryable)) return undefined;
   const { step, execution } = context;
   const failedAttempts = step.errorAttempts + 1;
@@ -129,7 +161,7 @@ function nextTryMs(deps: SettleAttemptDeps, { context, result }: Performed, verd
     failedAttempts,
     baseMs: execution.retry_backoff_ms || deps.activeBackoffMs,
     factorPpm: execution.retry_backoff_factor_ppm,
-    maxMs: deps.maxBackoffMs,
+    maxMs: Math.min(deps.maxBackoffMs, execution.retry_backoff_max_ms ?? deps.maxBackoffMs),
     jitter: deps.jitter(),
     retryAfterMs: result.ok ? undefined : result.retryAfterMs,
   });
@@ -157,18 +189,34 @@ function sealPayloads({ context, inspected }: Performed, verdict: Verdict, statu
   const { step, vault } = context;
   const seal = (field: SealedBlob["place"]["field"], value: JsonValue): SealedBlob =>
     vault.seal({ runUid: step.runUid, stepId: step.stepId, field }, canonicalJson(value));
-  const details = inspected.kind === "not_storable" || inspected.details.length === 0 ? undefined : seal("details", inspected.details);
+  const details =
+    inspected.kind === "not_storable" || inspected.details.length === 0
+      ? undefined
+      : seal("details", inspected.details);
   const nothing = { outputBlob: undefined, outputDigest: undefined, errorBlob: undefined, checkpointBlob: undefined };
   if (inspected.kind !== "clean") {
-    return { blobs: details === undefined ? [] : [details], ids: nothing, outputCommitment: undefined, detailsBlob: details?.blobId };
+    return {
+      blobs: details === undefined ? [] : [details],
+      ids: nothing,
+      outputCommitment: undefined,
+      detailsBlob: details?.blobId,
+    };
   }
   const { result, error, checkpoint, tool_events: toolEvents } = inspected.output;
   const isOutput = status === "succeeded" && verdict.errorKind === undefined && result !== undefined;
   const committed = isOutput ? vault.commit(canonicalJson(result)) : undefined;
-  const output = isOutput && committed !== undefined
-    ? seal("output", { nonce: committed.nonce, value: result, ...(toolEvents === undefined ? {} : { tool_events: toolEvents }) })
-    : undefined;
-  const failed = error === undefined ? undefined : seal("error", { ...(error as JsonObject), ...(toolEvents === undefined ? {} : { tool_events: toolEvents }) });
+  const output =
+    isOutput && committed !== undefined
+      ? seal("output", {
+          nonce: committed.nonce,
+          value: result,
+          ...(toolEvents === undefined ? {} : { tool_events: toolEvents }),
+        })
+      : undefined;
+  const failed =
+    error === undefined
+      ? undefined
+      : seal("error", { ...(error as JsonObject), ...(toolEvents === undefined ? {} : { tool_events: toolEvents }) });
   // `checkpoint: true` and none given: the output is the checkpoint (spec 01)
   const kept = checkpoint ?? (context.execution.checkpoint && isOutput ? result : undefined);
   const saved = kept === undefined ? undefined : seal("checkpoint", kept);
@@ -186,9 +234,14 @@ function sealPayloads({ context, inspected }: Performed, verdict: Verdict, statu
 }
 
 /** What is charged: the executor's report; without one the whole reservation, flagged. */
-function usageOf({ context, result }: Performed): { readonly tokens: number; readonly usdMicros: number; readonly source: AttemptEnd["usageSource"] } {
+function usageOf({ context, result }: Performed): {
+  readonly tokens: number;
+  readonly usdMicros: number;
+  readonly source: AttemptEnd["usageSource"];
+} {
   const { usage } = result;
-  const isCount = (value: number | undefined): value is number => value !== undefined && Number.isSafeInteger(value) && value >= 0;
+  const isCount = (value: number | undefined): value is number =>
+    value !== undefined && Number.isSafeInteger(value) && value >= 0;
   if (usage === undefined || (!isCount(usage.tokens) && !isCount(usage.usdMicros))) {
     return { tokens: context.request.tokens, usdMicros: context.request.usdMicros, source: "assumed" };
   }
@@ -203,10 +256,14 @@ const PROVIDER = /^[A-Za-z0-9._:/-]{1,128}$/;
 
 function providerOf({ context, result }: Performed): Pick<AttemptEnd, "provider" | "providerVersion"> {
   const { inputs } = context;
-  const clean = (value: JsonValue | undefined): string | undefined => (typeof value === "string" && PROVIDER.test(value) ? value : undefined);
+  const clean = (value: JsonValue | undefined): string | undefined =>
+    typeof value === "string" && PROVIDER.test(value) ? value : undefined;
   return {
-    provider: clean(result.ok ? result.provider : undefined) ?? clean(inputs["provider"] ?? inputs["model"] ?? inputs["tool"]),
-    providerVersion: clean(result.ok ? result.providerVersion : undefined) ?? clean(inputs["provider_version"] ?? inputs["model_version"]),
+    provider:
+      clean(result.ok ? result.provider : undefined) ?? clean(inputs["provider"] ?? inputs["model"] ?? inputs["tool"]),
+    providerVersion:
+      clean(result.ok ? result.providerVersion : undefined) ??
+      clean(inputs["provider_version"] ?? inputs["model_version"]),
   };
 }
 

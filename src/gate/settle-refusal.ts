@@ -25,13 +25,23 @@ type NotStarted = Exclude<StageOutcome, { readonly kind: "continue" }>;
 export function makeSettleRefusal(deps: SettleDeps): (outcome: NotStarted) => Settlement {
   return (outcome) => {
     switch (outcome.kind) {
-      case "finish": return settleFinish(deps, outcome);
-      case "hold": return settleHold(deps, outcome);
-      case "pause": return {
-        ...bare(outcome.context), kind: "paused", breakpoint: outcome.breakpoint,
-        event: { spec_digest: specDigest(outcome.context), started_at_ms: deps.databaseClock.nowMs() },
-      };
-      case "defer": return { ...bare(outcome.context), kind: "deferred", delayMs: outcome.delayMs, reason: outcome.reason };
+      case "finish":
+        return settleFinish(deps, outcome);
+      case "hold":
+        return settleHold(deps, outcome);
+      case "pause":
+        return {
+          ...bare(outcome.context),
+          kind: "paused",
+          breakpoint: outcome.breakpoint,
+          event: {
+            ...outcome.breakpoint,
+            spec_digest: specDigest(outcome.context),
+            started_at_ms: deps.databaseClock.nowMs(),
+          },
+        };
+      case "defer":
+        return { ...bare(outcome.context), kind: "deferred", delayMs: outcome.delayMs, reason: outcome.reason };
     }
   };
 }
@@ -53,12 +63,20 @@ function settleFinish(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "fi
     blobs: common.blobs,
     redaction: common.redaction,
     events: [
-      ...(common.redaction === undefined ? [] : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
+      ...(common.redaction === undefined
+        ? []
+        : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
       {
         type: "step_refused",
         data: {
-          error_kind: errorKind, stage, reasons, refusal_record: record.id, lease_epoch: context.step.leaseEpoch,
-          executor: context.step.spec.type, redacted_paths: context.patchPaths, detail,
+          error_kind: errorKind,
+          stage,
+          reasons,
+          refusal_record: record.id,
+          lease_epoch: context.step.leaseEpoch,
+          executor: context.step.spec.type,
+          redacted_paths: context.patchPaths,
+          detail,
           budget: { reserved: { tokens: 0, usd_micros: 0 }, actual: { tokens: 0, usd_micros: 0 } },
           ...(artifact === undefined ? {} : { artifact: artifact.id }),
         },
@@ -88,8 +106,13 @@ function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold
     blobs: common.blobs,
     redaction: common.redaction,
     events: [
-      ...(common.redaction === undefined ? [] : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
-      { type: "step_held", data: { hold_record: record.id, approval_id: approvalId, role, lease_epoch: context.step.leaseEpoch } },
+      ...(common.redaction === undefined
+        ? []
+        : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
+      {
+        type: "step_held",
+        data: { hold_record: record.id, approval_id: approvalId, role, lease_epoch: context.step.leaseEpoch },
+      },
     ],
     audit: auditOf(deps, context, "step.held", "held"),
   };
@@ -116,8 +139,19 @@ export function decisionArtifact(
   });
 }
 
-export function auditOf(deps: Pick<SettleDeps, "workerName">, { step }: StepContext, action: string, status: string): NonNullable<Settlement["audit"]> {
-  const resource: JsonObject = { run_id: step.runUid, step_id: step.stepId, status, attempt: step.attempt, worker: deps.workerName };
+export function auditOf(
+  deps: Pick<SettleDeps, "workerName">,
+  { step }: StepContext,
+  action: string,
+  status: string,
+): NonNullable<Settlement["audit"]> {
+  const resource: JsonObject = {
+    run_id: step.runUid,
+    step_id: step.stepId,
+    status,
+    attempt: step.attempt,
+    worker: deps.workerName,
+  };
   return { actor: "scheduler", action, resource };
 }
 

@@ -9,11 +9,11 @@ import type { EventType } from "../core/event.ts";
 import type { BlobId, LeaseEpoch, RecordId, RunUid, StepId, TenantUid, WorkerId } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import type { UsageSource } from "../evidence/outcome.ts";
+import type { SealedBlob } from "../core/vault.ts";
 import type { DecisionArtifact } from "../evidence/decision-artifact.ts";
+import type { UsageSource } from "../evidence/outcome.ts";
 import type { EvidenceRecord } from "../evidence/statement.ts";
 import type { Breakpoint, DeferReason } from "./context.ts";
-import type { SealedBlob } from "./ports.ts";
 
 export interface StepAddress {
   readonly tenantUid: TenantUid;
@@ -88,11 +88,23 @@ export type Settlement = SettlementBase &
         readonly reasons: readonly string[];
         readonly reapedFrom?: WorkerId;
       }
-    | { readonly kind: "retry"; readonly end: AttemptEnd; readonly errorKind: ErrorKind; readonly notBeforeMs: number; readonly reapedFrom?: WorkerId }
+    | {
+        readonly kind: "retry";
+        readonly end: AttemptEnd;
+        readonly errorKind: ErrorKind;
+        readonly notBeforeMs: number;
+        readonly reapedFrom?: WorkerId;
+      }
     | { readonly kind: "refused"; readonly errorKind: ErrorKind; readonly reasons: readonly string[] }
     | {
         readonly kind: "held";
-        readonly approval: { readonly approvalId: string; readonly holdRecord: RecordId; readonly shownDigest: string; readonly role: string; readonly ttlSeconds: number };
+        readonly approval: {
+          readonly approvalId: string;
+          readonly holdRecord: RecordId;
+          readonly shownDigest: string;
+          readonly role: string;
+          readonly ttlSeconds: number;
+        };
       }
     | { readonly kind: "paused"; readonly breakpoint: Breakpoint; readonly event: JsonObject }
     | { readonly kind: "deferred"; readonly delayMs: number; readonly reason: DeferReason | undefined }

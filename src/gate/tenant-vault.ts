@@ -5,10 +5,10 @@
  */
 import { StepgateError } from "../core/errors.ts";
 import type { BlobId, Ids, RunUid, TenantUid } from "../core/ids.ts";
+import type { TenantVault } from "../core/vault.ts";
 import { commit } from "../evidence/commitment.ts";
 import { type DataKey, openBlob, type SealedBlob as SealedBytes, sealBlob } from "../evidence/sealing.ts";
 import type { TenantKeyring, TenantKeys } from "../evidence/tenant-keys.ts";
-import type { TenantVault } from "./ports.ts";
 
 /** A stored blob and where it says it belongs. */
 interface StoredBytes extends SealedBytes {
@@ -17,7 +17,10 @@ interface StoredBytes extends SealedBytes {
 
 export interface OpenableVault extends TenantVault {
   /** Opens a blob at its place. @throws {StepgateError} BLOB_ERASED when there is none, BLOB_UNREADABLE. */
-  readonly open: (blob: StoredBytes | undefined, place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string }) => string;
+  readonly open: (
+    blob: StoredBytes | undefined,
+    place: { readonly runUid: RunUid; readonly stepId: string; readonly field: string },
+  ) => string;
 }
 
 export interface TenantVaults {
@@ -27,18 +30,30 @@ export interface TenantVaults {
 
 const DIGEST_PURPOSE = { snapshot: "snapshot", submission: "idempotency", approval: "approval" } as const;
 
-export function makeTenantVaults({ keyring, ids }: { readonly keyring: TenantKeyring; readonly ids: Ids }): TenantVaults {
+export function makeTenantVaults({
+  keyring,
+  ids,
+}: {
+  readonly keyring: TenantKeyring;
+  readonly ids: Ids;
+}): TenantVaults {
   return { of: async (tenantUid) => makeVault(tenantUid, await keyring.of(tenantUid), ids) };
 }
 
 function makeVault(tenantUid: TenantUid, keys: TenantKeys, ids: Ids): OpenableVault {
   return {
     seal: (place, text) => {
-      const blob = sealBlob(keys.dataKey, { tenantUid, runUid: place.runUid, stepId: place.stepId, field: place.field }, Buffer.from(text), ids.random);
+      const blob = sealBlob(
+        keys.dataKey,
+        { tenantUid, runUid: place.runUid, stepId: place.stepId, field: place.field },
+        Buffer.from(text),
+        ids.random,
+      );
       return { blobId: ids.uuid() as BlobId, place, ...blob };
     },
     open: (blob, place) => {
-      if (blob === undefined) throw new StepgateError("BLOB_ERASED", { runUid: place.runUid, stepId: place.stepId, field: place.field });
+      if (blob === undefined)
+        throw new StepgateError("BLOB_ERASED", { runUid: place.runUid, stepId: place.stepId, field: place.field });
       return Buffer.from(openBlob(keyOf(keys, blob.keyId), { tenantUid, ...place }, blob)).toString();
     },
     digest: (purpose, text) => keys.digest(DIGEST_PURPOSE[purpose], text),

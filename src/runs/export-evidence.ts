@@ -3,16 +3,17 @@
  *
  * In: rows. Out: files that verify offline with trust from elsewhere (evidence/verify-bundle.ts). Not here: verification.
  */
-import { StepgateError } from "../core/errors.ts";
+
 import { sha256Hex } from "../core/canonical-json.ts";
+import { StepgateError } from "../core/errors.ts";
 import type { ArtifactId, BatchId, RecordId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
 import { withSignature } from "../evidence/artifact-signature.ts";
 import { type Batch, batchEnvelope, inclusionOf } from "../evidence/batch.ts";
 import { writeBundle } from "../evidence/bundle.ts";
-import { envelopeJson } from "../evidence/dsse.ts";
-import { isJsonObject } from "../core/json.ts";
-import { parseJson } from "../core/parse-json.ts";
+import type { envelopeJson } from "../evidence/dsse.ts";
 import type { ArtifactRow, RecordStore, RunRef, RunStore } from "./ports.ts";
 import { readLog } from "./seal-runs.ts";
 
@@ -26,10 +27,14 @@ export function makeExportEvidence({ store, records }: ExportDeps) {
   return async (tenantUid: TenantUid, ref: RunRef): Promise<string | undefined> => {
     const run = await store.find(tenantUid, ref);
     if (run === undefined) return undefined;
-    if (run.sealRecord === undefined) throw new StepgateError("EVIDENCE_NOT_READY", { run_uid: run.runUid, status: run.status });
+    if (run.sealRecord === undefined)
+      throw new StepgateError("EVIDENCE_NOT_READY", { run_uid: run.runUid, status: run.status });
     const manifest = await store.readManifest(tenantUid, run.manifestId);
     if (manifest === undefined) throw new StepgateError("MANIFEST_NOT_FOUND", { manifest_id: run.manifestId });
-    const [recordRows, artifactRows] = await Promise.all([records.runRecords(tenantUid, run.runUid), records.runArtifacts(tenantUid, run.runUid)]);
+    const [recordRows, artifactRows] = await Promise.all([
+      records.runRecords(tenantUid, run.runUid),
+      records.runArtifacts(tenantUid, run.runUid),
+    ]);
     const batchIds = [...recordRows.map((row) => row.batchId), ...artifactRows.flatMap((row) => row.batchId ?? [])];
     const batches = await records.batches(batchIds);
     const used = new Set(recordRows.map((row) => row.batchId));
@@ -40,7 +45,13 @@ export function makeExportEvidence({ store, records }: ExportDeps) {
       status: run.status,
       manifest,
       events: await Array.fromAsync(readLog(store, tenantUid, run.runUid)),
-      records: recordRows.map((row) => ({ id: row.recordId, kind: row.kind, statement: row.statement, batchId: row.batchId as BatchId, leafIndex: row.leafIndex })),
+      records: recordRows.map((row) => ({
+        id: row.recordId,
+        kind: row.kind,
+        statement: row.statement,
+        batchId: row.batchId as BatchId,
+        leafIndex: row.leafIndex,
+      })),
       batches: batches.filter((batch) => used.has(batch.batchId)),
       artifacts: artifactRows.map((row) => ({
         id: row.artifactId as ArtifactId,
@@ -71,7 +82,11 @@ export function makeViewRecord({ records }: Pick<ExportDeps, "records">) {
       record: statement,
       inclusion: {
         batch_id: row.batchId,
-        statement: { payload: envelope.payload, payloadType: envelope.payloadType, signatures: envelopeSignatures(envelope) },
+        statement: {
+          payload: envelope.payload,
+          payloadType: envelope.payloadType,
+          signatures: envelopeSignatures(envelope),
+        },
         leaf_index: row.leafIndex,
         tree_size: batch.size,
         path: inclusionOf(batch, row.leafIndex).path,
@@ -105,7 +120,10 @@ export function makeReadArtifacts({ records }: Pick<ExportDeps, "records">) {
     bytes: async (tenantUid: TenantUid, artifactId: ArtifactId): Promise<ArtifactRow | undefined> => {
       const row = await records.artifact(tenantUid, artifactId);
       if (row !== undefined && sha256Hex(row.bytes) !== row.artifactId) {
-        throw new StepgateError("EVIDENCE_MALFORMED", { artifact: artifactId, reason: "stored bytes have another digest" });
+        throw new StepgateError("EVIDENCE_MALFORMED", {
+          artifact: artifactId,
+          reason: "stored bytes have another digest",
+        });
       }
       return row;
     },
@@ -114,5 +132,7 @@ export function makeReadArtifacts({ records }: Pick<ExportDeps, "records">) {
 
 function signedMetadata(row: ArtifactRow, batches: readonly Batch[]): JsonObject {
   const batch = batches.find(({ batchId }) => batchId === row.batchId);
-  return batch === undefined || row.leafIndex === undefined ? row.metadata : withSignature(row.metadata, batch, row.leafIndex);
+  return batch === undefined || row.leafIndex === undefined
+    ? row.metadata
+    : withSignature(row.metadata, batch, row.leafIndex);
 }

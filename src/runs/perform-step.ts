@@ -6,8 +6,8 @@
 import type { Clock } from "../core/clock.ts";
 import { dominantEffect, type Effect } from "../core/decision.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/error-kind.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import type { RunUid, TenantUid } from "../core/ids.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isStepEnded } from "../core/state.ts";
 import type { ChangeFeed } from "./change-feed.ts";
@@ -46,7 +46,10 @@ interface Waiting {
   readonly signal: AbortSignal;
 }
 
-async function waitForEnd(deps: PerformDeps, { tenantUid, runUid, waitMs, signal }: Waiting): Promise<StepRow | undefined> {
+async function waitForEnd(
+  deps: PerformDeps,
+  { tenantUid, runUid, waitMs, signal }: Waiting,
+): Promise<StepRow | undefined> {
   const endMs = deps.clock.monotonicMs() + waitMs;
   let wake = (): void => undefined;
   let isChanged = false;
@@ -59,7 +62,8 @@ async function waitForEnd(deps: PerformDeps, { tenantUid, runUid, waitMs, signal
       isChanged = false;
       const [step] = await deps.store.steps(tenantUid, runUid);
       const restMs = endMs - deps.clock.monotonicMs();
-      if (step === undefined || isStepEnded(step.state) || step.state === "held" || restMs <= 0 || signal.aborted) return step;
+      if (step === undefined || isStepEnded(step.state) || step.state === "held" || restMs <= 0 || signal.aborted)
+        return step;
       if (isChanged) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, restMs);
@@ -81,10 +85,20 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
   const stepId = step?.stepId ?? "step";
   const recordIds = step?.recordIds ?? [];
   if (step === undefined || !isStepEnded(step.state)) {
-    const notBefore = step?.notBeforeMs === undefined || step.attemptsMade === 0 ? {} : { not_before: new Date(step.notBeforeMs).toISOString() };
+    const notBefore =
+      step?.notBeforeMs === undefined || step.attemptsMade === 0
+        ? {}
+        : { not_before: new Date(step.notBeforeMs).toISOString() };
     return {
       kind: "pending" as const,
-      pending: { run_uid: runUid, step_id: stepId, status: step?.state ?? ("queued" as const), reason: waitOf(step), record_ids: recordIds, ...notBefore },
+      pending: {
+        run_uid: runUid,
+        step_id: stepId,
+        status: step?.state ?? ("queued" as const),
+        reason: waitOf(step),
+        record_ids: recordIds,
+        ...notBefore,
+      },
     };
   }
   const decision = summarise(await deps.store.evaluations(tenantUid, runUid, step.stepId));
@@ -111,10 +125,14 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
 
 function waitOf(step: StepRow | undefined): "hold" | "defer" | "retry" | "wait" | "running" {
   switch (step?.state) {
-    case "held": return "hold";
-    case "waiting": return "wait";
-    case "queued": return step.attemptsMade > 0 ? "retry" : "defer";
-    default: return "running";
+    case "held":
+      return "hold";
+    case "waiting":
+      return "wait";
+    case "queued":
+      return step.attemptsMade > 0 ? "retry" : "defer";
+    default:
+      return "running";
   }
 }
 
@@ -132,7 +150,13 @@ export function summarise(evaluations: readonly JsonObject[]) {
     effect: dominantEffect(written.map(({ effect }) => effect)),
     reasons: [...new Set(written.flatMap(({ reasons }) => reasons))],
     evaluations: written.map(({ stage, boundary, effect, reasons, patch_paths, pack, duration_us }) => ({
-      stage, boundary, effect, reasons, patch_paths, pack, duration_us,
+      stage,
+      boundary,
+      effect,
+      reasons,
+      patch_paths,
+      pack,
+      duration_us,
     })),
   };
 }
@@ -140,7 +164,15 @@ export function summarise(evaluations: readonly JsonObject[]) {
 /** Written by evidence/statement.ts in exactly this form. */
 interface WrittenEvaluation {
   readonly stage: "guardrails" | "decide" | "guard" | "admit" | "inspect";
-  readonly boundary: "ingress_prompt" | "ingress_tool" | "ingress_memory" | "scheduler" | "egress_prompt" | "egress_tool" | "egress_memory" | "artifact";
+  readonly boundary:
+    | "ingress_prompt"
+    | "ingress_tool"
+    | "ingress_memory"
+    | "scheduler"
+    | "egress_prompt"
+    | "egress_tool"
+    | "egress_memory"
+    | "artifact";
   readonly effect: Effect;
   readonly reasons: readonly string[];
   readonly patch_paths: readonly string[];

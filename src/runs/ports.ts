@@ -10,9 +10,9 @@ import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../cor
 import type { JsonObject } from "../core/json.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { Principal } from "../core/tenant.ts";
+import type { SealedBlob } from "../core/vault.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
-import type { SealedBlob } from "../gate/ports.ts";
 import type { PreparedRun } from "./prepare-submission.ts";
 
 /** How a caller names a run: its uid, or the id its submitter chose. */

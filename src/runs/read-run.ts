@@ -4,7 +4,7 @@
  * Everything is read by tenant; a run of another one is undefined like one that never was. Not here: writing.
  */
 import { StepgateError } from "../core/errors.ts";
-import { UUID_PATTERN, type RunUid, type TenantUid } from "../core/ids.ts";
+import { type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isRunEnded, RUN_STATES } from "../core/state.ts";
@@ -33,11 +33,20 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
       const [steps, labels] = await Promise.all([store.steps(tenantUid, run.runUid), labelsOf(tenantUid, run)]);
       return viewRun(run, steps, labels);
     },
-    list: async (input: { readonly tenantUid: TenantUid; readonly status: string | undefined; readonly after: string | undefined; readonly limit: number }) => {
+    list: async (input: {
+      readonly tenantUid: TenantUid;
+      readonly status: string | undefined;
+      readonly after: string | undefined;
+      readonly limit: number;
+    }) => {
       if (input.status !== undefined && !(RUN_STATES as readonly string[]).includes(input.status)) {
         throw new StepgateError("FIELD_INVALID", { field: "status" });
       }
-      const rows = await store.list({ ...input, after: input.after === undefined ? undefined : readCursor(input.after), limit: input.limit + 1 });
+      const rows = await store.list({
+        ...input,
+        after: input.after === undefined ? undefined : readCursor(input.after),
+        limit: input.limit + 1,
+      });
       const page = rows.slice(0, input.limit);
       const last = page.at(-1);
       return {
@@ -45,17 +54,29 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
         ...(rows.length > input.limit && last !== undefined ? { next: `${last.submittedAtMs}.${last.runUid}` } : {}),
       };
     },
-    events: async (input: { readonly tenantUid: TenantUid; readonly ref: RunRef; readonly afterSeq: number; readonly limit: number }) => {
+    events: async (input: {
+      readonly tenantUid: TenantUid;
+      readonly ref: RunRef;
+      readonly afterSeq: number;
+      readonly limit: number;
+    }) => {
       // the head is read first: an event appended in between is in the page or is asked for next, never missed
       const run = await store.find(input.tenantUid, input.ref);
       if (run === undefined) return undefined;
-      const events = await store.events({ tenantUid: input.tenantUid, runUid: run.runUid, afterSeq: input.afterSeq, limit: input.limit });
+      const events = await store.events({
+        tenantUid: input.tenantUid,
+        runUid: run.runUid,
+        afterSeq: input.afterSeq,
+        limit: input.limit,
+      });
       const lastSeq = events.at(-1)?.seq ?? input.afterSeq;
       const isComplete = isRunEnded(run.status) && run.sealRecord !== undefined && lastSeq >= run.headSeq;
       return {
         items: events.map((event) => viewEvent(event, run.traceparent)),
         next_after: lastSeq,
-        ...(isComplete && run.sealRecord !== undefined ? { end: { run_uid: run.runUid, status: run.status, seal_record_id: run.sealRecord } } : {}),
+        ...(isComplete && run.sealRecord !== undefined
+          ? { end: { run_uid: run.runUid, status: run.status, seal_record_id: run.sealRecord } }
+          : {}),
       };
     },
   };
@@ -64,7 +85,7 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
 /** `<milliseconds>.<run uid>`: where the page before ended. @throws {StepgateError} FIELD_INVALID for any other text. */
 function readCursor(cursor: string): { readonly submittedAtMs: number; readonly runUid: RunUid } {
   const [time = "", uid = ""] = cursor.split(".");
-  if (!/^[0-9]{1,15}$/.test(time) || !new RegExp(UUID_PATTERN).test(uid)) throw new StepgateError("FIELD_INVALID", { field: "after" });
+  if (!/^[0-9]{1,15}$/.test(time) || !new RegExp(UUID_PATTERN).test(uid))
+    throw new StepgateError("FIELD_INVALID", { field: "after" });
   return { submittedAtMs: Number(time), runUid: uid as RunUid };
 }
-

@@ -4,12 +4,14 @@
  * In: jobs that ending transactions left. Out: seals. A process that dies over a job leaves it to the next one; there is
  * one seal per run whatever happens. Not here: the record's form (evidence/seal.ts).
  */
-import type { Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
+
 import type { RunEvent } from "../core/event.ts";
+import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import type { Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
 import { isRunEnded } from "../core/state.ts";
+import type { SignBatch } from "../evidence/batch.ts";
 import { buildSeal, eventMembers, makeHeadDigest, SEALED_KINDS, type SealedKind } from "../evidence/seal.ts";
-import { failPoint, type FailPoints } from "../gate/fail-point.ts";
-import type { SignBatch } from "../gate/ports.ts";
+
 import type { EventRow, RunStore, SealStore } from "./ports.ts";
 
 export interface SealDeps {
@@ -75,13 +77,18 @@ async function digestLog(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): 
     head.add(eventMembers(event));
     count = event.seq;
     const { admission_record: admission, error_code: code } = event.data;
-    if ((event.type === "step_attempt_lost" || code === "abandoned") && typeof admission === "string") openEffects.push(admission as RecordId);
+    if ((event.type === "step_attempt_lost" || code === "abandoned") && typeof admission === "string")
+      openEffects.push(admission as RecordId);
   }
   return { digest: head.finish(), count, openEffects };
 }
 
 /** All events of a run in order, a thousand at a time. */
-export async function* readLog(store: Pick<RunStore, "events">, tenantUid: TenantUid, runUid: RunUid): AsyncGenerator<RunEvent> {
+export async function* readLog(
+  store: Pick<RunStore, "events">,
+  tenantUid: TenantUid,
+  runUid: RunUid,
+): AsyncGenerator<RunEvent> {
   let afterSeq = 0;
   for (;;) {
     const page: readonly EventRow[] = await store.events({ tenantUid, runUid, afterSeq, limit: EVENTS_PER_READ });

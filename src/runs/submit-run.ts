@@ -4,11 +4,12 @@
  * In: a checked submission and who sends it. Out: the run's uid and whether it is new. Everything that is wrong is refused
  * before anything is written. Not here: the checks (prepare-submission.ts), HTTP.
  */
+
+import type { PackRef } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { Digest, Ids, RunUid, StepId, TenantUid } from "../core/ids.ts";
-import type { PackRef } from "../core/decision.ts";
 import type { Principal, TenantAuthority } from "../core/tenant.ts";
-import type { BlobPlace, SealedBlob, TenantVault } from "../gate/ports.ts";
+import type { BlobPlace, SealedBlob, TenantVault } from "../core/vault.ts";
 import type { Ceiling } from "./never-admissible.ts";
 import { submissionIdentity } from "./normalize-submission.ts";
 import type { RunStore } from "./ports.ts";
@@ -65,20 +66,30 @@ export function makeSubmitRun(deps: SubmitDeps): SubmitRun {
     };
     const authority = await deps.authority(tenantUid);
     const manifestId = submission.manifest_id as Digest | undefined;
-    const prepared = deps.prepare(submission.trace === undefined && trace !== undefined ? { ...submission, trace } : submission, {
-      runUid,
-      caller,
-      packs: activePacks(deps, authority),
-      storedManifest: manifestId === undefined ? undefined : await deps.store.readManifest(tenantUid, manifestId),
-      sealInput: seal("input"),
-      sealLabels: (text) => seal("labels")("" as StepId, text),
-      defaultRequest: new Map(Object.entries(authority.defaultRequests).map(([type, request]) => [type, { tokens: request.tokens, usdMicros: request.usd_micros }])),
-      quotas: await deps.ceilings(tenantUid),
-    });
+    const prepared = deps.prepare(
+      submission.trace === undefined && trace !== undefined ? { ...submission, trace } : submission,
+      {
+        runUid,
+        caller,
+        packs: activePacks(deps, authority),
+        storedManifest: manifestId === undefined ? undefined : await deps.store.readManifest(tenantUid, manifestId),
+        sealInput: seal("input"),
+        sealLabels: (text) => seal("labels")("" as StepId, text),
+        defaultRequest: new Map(
+          Object.entries(authority.defaultRequests).map(([type, request]) => [
+            type,
+            { tokens: request.tokens, usdMicros: request.usd_micros },
+          ]),
+        ),
+        quotas: await deps.ceilings(tenantUid),
+      },
+    );
     if (prepared.isTraceReplaced) deps.onTraceReplaced(runUid);
     const stored = await deps.store.submit({ tenantUid, prepared, caller, idempotencyKey, submissionDigest, blobs });
     if (stored.outcome === "mismatch") {
-      throw new StepgateError(submission.id === undefined ? "IDEMPOTENCY_MISMATCH" : "INPUT_MISMATCH", { run_uid: stored.runUid });
+      throw new StepgateError(submission.id === undefined ? "IDEMPOTENCY_MISMATCH" : "INPUT_MISMATCH", {
+        run_uid: stored.runUid,
+      });
     }
     if (stored.outcome === "created") deps.onSubmitted(tenantUid, stored.runUid);
     return { runUid: stored.runUid, isNew: stored.outcome === "created" };
@@ -86,6 +97,9 @@ export function makeSubmitRun(deps: SubmitDeps): SubmitRun {
 }
 
 function activePacks(deps: SubmitDeps, authority: TenantAuthority): readonly PackRef[] {
-  const names = [...authority.requiredGuardrails, ...(authority.runtimePack === undefined ? [] : [authority.runtimePack])];
+  const names = [
+    ...authority.requiredGuardrails,
+    ...(authority.runtimePack === undefined ? [] : [authority.runtimePack]),
+  ];
   return [...new Set(names)].flatMap((name) => deps.packRef(name) ?? []);
 }

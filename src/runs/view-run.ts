@@ -33,11 +33,21 @@ export function viewRun(run: RunRow, steps: readonly StepRow[], labels: Readonly
     budget: viewBudget(run),
     ...(run.pause === undefined
       ? {}
-      : { active_pause: { ...(run.pause.stepId === undefined ? {} : { step_id: run.pause.stepId }), started_at: timeText(run.pause.atMs) } }),
+      : {
+          active_pause: {
+            ...(run.pause.stepId === undefined ? {} : { step_id: run.pause.stepId }),
+            started_at: timeText(run.pause.atMs),
+          },
+        }),
     ...(run.finalSnapshotId === undefined ? {} : { final_snapshot_id: run.finalSnapshotId }),
     ...(run.endedAtMs === undefined
       ? {}
-      : { outcome: { failed_steps: failed, ...(run.sealRecord === undefined ? {} : { seal_record_id: run.sealRecord }) } }),
+      : {
+          outcome: {
+            failed_steps: failed,
+            ...(run.sealRecord === undefined ? {} : { seal_record_id: run.sealRecord }),
+          },
+        }),
   };
 }
 

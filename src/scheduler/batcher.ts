@@ -50,7 +50,10 @@ export function makeBatcher<Item, Outcome>(deps: BatcherDeps<Item, Outcome>): (i
     });
 }
 
-async function commitBatch<Item, Outcome>(deps: BatcherDeps<Item, Outcome>, batch: readonly Waiting<Item, Outcome>[]): Promise<void> {
+async function commitBatch<Item, Outcome>(
+  deps: BatcherDeps<Item, Outcome>,
+  batch: readonly Waiting<Item, Outcome>[],
+): Promise<void> {
   try {
     const outcomes = await deps.commit(batch.map(({ item }) => item));
     for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index] as Outcome);

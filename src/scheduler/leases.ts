@@ -44,7 +44,10 @@ export function makeLeases(): Leases {
       const execution: Execution = { step, controller: new AbortController(), cause: undefined };
       executions.add(execution);
       // setTimeout takes at most 2^31 − 1 ms; a longer deadline outlives any execution
-      const timer = remainingMs === undefined ? undefined : setTimeout(() => abort(execution, "deadline_exceeded"), Math.min(remainingMs, 2 ** 31 - 1));
+      const timer =
+        remainingMs === undefined
+          ? undefined
+          : setTimeout(() => abort(execution, "deadline_exceeded"), Math.min(remainingMs, 2 ** 31 - 1));
       return {
         signal: execution.controller.signal,
         isLost: () => execution.cause === "lease_lost",
@@ -65,7 +68,9 @@ export function makeLeases(): Leases {
       for (const execution of executions) abort(execution, "lease_lost");
     },
     runs: () => {
-      const byRun = new Map([...executions].map(({ step }) => [step.runUid, { tenantUid: step.tenantUid, runUid: step.runUid }]));
+      const byRun = new Map(
+        [...executions].map(({ step }) => [step.runUid, { tenantUid: step.tenantUid, runUid: step.runUid }]),
+      );
       return [...byRun.values()];
     },
     count: () => executions.size,

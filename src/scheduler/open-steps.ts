@@ -22,17 +22,29 @@ export interface OpenDeps {
 }
 
 /** Opens a batch. A payload that does not open refuses its own step only (spec 10, K4). */
-export function makeOpenSteps({ queue, vaults }: OpenDeps): (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]> {
+export function makeOpenSteps({
+  queue,
+  vaults,
+}: OpenDeps): (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]> {
   return async (claimed) => {
     const referred = await queue.readReferred(
       claimed.flatMap(({ tenantUid, runUid, refs }) => refs.map((stepId) => ({ tenantUid, runUid, stepId }))),
     );
     const wanted = [
-      ...claimed.flatMap((step) => ids(step.inputBlob, step.checkpointBlob, step.labelsBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId }))),
-      ...referred.flatMap((step) => ids(step.inputBlob, step.outputBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId }))),
+      ...claimed.flatMap((step) =>
+        ids(step.inputBlob, step.checkpointBlob, step.labelsBlob).map((blobId) => ({
+          tenantUid: step.tenantUid,
+          blobId,
+        })),
+      ),
+      ...referred.flatMap((step) =>
+        ids(step.inputBlob, step.outputBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId })),
+      ),
     ];
     const blobs = await queue.readBlobs(wanted);
-    return Promise.all(claimed.map(async (step) => openStep(step, { blobs, referred, vault: await vaults.of(step.tenantUid) })));
+    return Promise.all(
+      claimed.map(async (step) => openStep(step, { blobs, referred, vault: await vaults.of(step.tenantUid) })),
+    );
   };
 }
 
@@ -47,12 +59,26 @@ function openStep(claimed: ClaimedStep, opening: Opening): OpenedStep {
   try {
     const inputs = openObject(claimed, opening, claimed.inputBlob, "input");
     const labels = claimed.labelsBlob === undefined ? {} : openLabels(claimed, opening, claimed.labelsBlob);
-    const checkpoint = claimed.checkpointBlob === undefined ? undefined : openValue(claimed, opening, claimed.checkpointBlob, "checkpoint");
-    const referenced = new Map(claimed.refs.map((stepId) => [stepId, referredValue(claimed, opening, stepId)] as const));
-    return { ok: true, vault, step: leasedStep(claimed, { inputs, labels, checkpoint, referenced: withoutMissing(referenced) }) };
+    const checkpoint =
+      claimed.checkpointBlob === undefined
+        ? undefined
+        : openValue(claimed, opening, claimed.checkpointBlob, "checkpoint");
+    const referenced = new Map(
+      claimed.refs.map((stepId) => [stepId, referredValue(claimed, opening, stepId)] as const),
+    );
+    return {
+      ok: true,
+      vault,
+      step: leasedStep(claimed, { inputs, labels, checkpoint, referenced: withoutMissing(referenced) }),
+    };
   } catch (caught) {
     if (!isStepgateError(caught)) throw caught;
-    return { ok: false, vault, error: caught, step: leasedStep(claimed, { inputs: {}, labels: {}, checkpoint: undefined, referenced: new Map() }) };
+    return {
+      ok: false,
+      vault,
+      error: caught,
+      step: leasedStep(claimed, { inputs: {}, labels: {}, checkpoint: undefined, referenced: new Map() }),
+    };
   }
 }
 
@@ -64,7 +90,17 @@ interface OpenedPayloads {
 }
 
 function leasedStep(claimed: ClaimedStep, { inputs, labels, checkpoint, referenced }: OpenedPayloads): LeasedStep {
-  const { isAlone: _alone, origin: _origin, spec, checkpointBlob: _checkpoint, labelsBlob: _labels, refs: _refs, nowMs: _now, run, ...rest } = claimed;
+  const {
+    isAlone: _alone,
+    origin: _origin,
+    spec,
+    checkpointBlob: _checkpoint,
+    labelsBlob: _labels,
+    refs: _refs,
+    nowMs: _now,
+    run,
+    ...rest
+  } = claimed;
   // written by our own submission in exactly this form (runs/prepare-submission.ts)
   const stored = spec as JsonObject & Omit<StepSpec, "id" | "inputs">;
   return { ...rest, spec: { ...stored, id: claimed.stepId, inputs }, checkpoint, referenced, run: { ...run, labels } };
@@ -74,13 +110,18 @@ function leasedStep(claimed: ClaimedStep, { inputs, labels, checkpoint, referenc
 function referredValue(claimed: ClaimedStep, opening: Opening, stepId: StepId): JsonValue | undefined {
   const source = opening.referred.find((step) => step.runUid === claimed.runUid && step.stepId === stepId);
   if (source === undefined) return undefined;
-  const output = source.outputBlob === undefined ? undefined : openOutput({ ...claimed, stepId }, opening, source.outputBlob);
+  const output =
+    source.outputBlob === undefined ? undefined : openOutput({ ...claimed, stepId }, opening, source.outputBlob);
   if (stepId !== claimed.origin) return output;
   const inputs = openObject({ ...claimed, stepId }, opening, source.inputBlob, "input");
   return output === undefined ? { inputs } : { inputs, output };
 }
 
-function openOutput(place: Pick<ClaimedStep, "runUid" | "stepId">, opening: Opening, blobId: BlobId): JsonValue | undefined {
+function openOutput(
+  place: Pick<ClaimedStep, "runUid" | "stepId">,
+  opening: Opening,
+  blobId: BlobId,
+): JsonValue | undefined {
   const sealed = openObject(place, opening, blobId, "output");
   return sealed["value"];
 }
@@ -89,12 +130,22 @@ function openLabels(claimed: ClaimedStep, opening: Opening, blobId: BlobId): Jso
   return openObject({ runUid: claimed.runUid, stepId: "" as StepId }, opening, blobId, "labels");
 }
 
-function openObject(place: Pick<ClaimedStep, "runUid" | "stepId">, opening: Opening, blobId: BlobId, field: string): JsonObject {
+function openObject(
+  place: Pick<ClaimedStep, "runUid" | "stepId">,
+  opening: Opening,
+  blobId: BlobId,
+  field: string,
+): JsonObject {
   const value = openValue(place, opening, blobId, field);
   return isJsonObject(value) ? value : {};
 }
 
-function openValue(place: Pick<ClaimedStep, "runUid" | "stepId">, { blobs, vault }: Opening, blobId: BlobId, field: string): JsonValue {
+function openValue(
+  place: Pick<ClaimedStep, "runUid" | "stepId">,
+  { blobs, vault }: Opening,
+  blobId: BlobId,
+  field: string,
+): JsonValue {
   return parseJson(vault.open(blobs.get(blobId), { runUid: place.runUid, stepId: place.stepId, field }));
 }
 

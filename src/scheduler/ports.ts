@@ -11,8 +11,7 @@ import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 
 /** A claimed step with its payloads still sealed. */
-export interface ClaimedStep
-  extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "run"> {
+export interface ClaimedStep extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "run"> {
   readonly isAlone: boolean;
   readonly origin: StepId | undefined;
   /** The stored spec: everything but id and inputs. */
@@ -70,11 +69,16 @@ export interface Queue {
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
   readonly endLease: () => Promise<void>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */
-  readonly claim: (input: { readonly types: readonly string[]; readonly maxSteps: number }) => Promise<readonly ClaimedStep[]>;
+  readonly claim: (input: {
+    readonly types: readonly string[];
+    readonly maxSteps: number;
+  }) => Promise<readonly ClaimedStep[]>;
   readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, OpenableBlob>>;
   readonly readReferred: (wanted: readonly WantedStep[]) => Promise<readonly ReferredStep[]>;
   /** Which of these runs were asked to stop. */
-  readonly findCancelled: (runs: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid }[]) => Promise<readonly RunUid[]>;
+  readonly findCancelled: (
+    runs: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid }[],
+  ) => Promise<readonly RunUid[]>;
   readonly releaseLapsed: (limit: number) => Promise<number>;
   readonly findLost: (limit: number) => Promise<readonly LostAttempt[]>;
 }
@@ -88,4 +92,3 @@ export interface Authorities {
 export interface WakeSignal {
   readonly onReady: (wake: () => void) => () => void;
 }
-

@@ -27,7 +27,10 @@ export function makeReap(deps: ReaperDeps): () => Promise<number> {
       // one dead worker a call: a settlement is made in the name of the worker that held the lease
       for (const workerId of new Set(lost.map((attempt) => attempt.workerId))) {
         const attempts = lost.filter((attempt) => attempt.workerId === workerId);
-        await deps.settle(attempts.map((attempt) => lostSettlement(attempt, deps.maxLostAttempts)), true);
+        await deps.settle(
+          attempts.map((attempt) => lostSettlement(attempt, deps.maxLostAttempts)),
+          true,
+        );
       }
       taken += released + lost.length;
       if (released + lost.length < deps.batchSize) return taken;
@@ -87,12 +90,17 @@ function lostSettlement(lost: LostAttempt, maxLostAttempts: number): Settlement 
     evaluations: undefined,
     blobs: [],
     redaction: undefined,
-    audit: { actor: "reaper", action: "step.lost", resource: { run_id: address.runUid, step_id: address.stepId, attempt, worker: lost.workerId } },
+    audit: {
+      actor: "reaper",
+      action: "step.lost",
+      resource: { run_id: address.runUid, step_id: address.stepId, attempt, worker: lost.workerId },
+    },
     end,
     errorKind: "lease_exhausted" as const,
     reapedFrom: lost.workerId as WorkerId,
   };
-  if (!isExhausted) return { ...base, kind: "retry", notBeforeMs: nowMs, events: [{ type: "step_attempt_lost", data }] };
+  if (!isExhausted)
+    return { ...base, kind: "retry", notBeforeMs: nowMs, events: [{ type: "step_attempt_lost", data }] };
   return {
     ...base,
     kind: "failed",

@@ -7,11 +7,11 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError } from "../core/errors.ts";
+import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import { type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
 import { deadlineOf } from "../gate/deadline.ts";
-import { failPoint, type FailPoints } from "../gate/fail-point.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { AdmitOutcome, SettleOutcome } from "../gate/ports.ts";
 import type { Admission, Settlement } from "../gate/settlement.ts";
@@ -30,7 +30,11 @@ export interface RunStepDeps {
   readonly databaseClock: Pick<Clock, "nowMs">;
   readonly failPoints: FailPoints;
   readonly retryDeferMs: number;
-  readonly onOutcome: (context: StepContext, kind: Settlement["kind"] | "lost_lease", settlement: Settlement | undefined) => void;
+  readonly onOutcome: (
+    context: StepContext,
+    kind: Settlement["kind"] | "lost_lease",
+    settlement: Settlement | undefined,
+  ) => void;
 }
 
 export function makeRunStep(deps: RunStepDeps): (opened: OpenedStep) => Promise<void> {
@@ -64,7 +68,12 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "run_stopped":
       return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
     case "quota_wait":
-      return settleRefusal(deps, { kind: "defer", context, delayMs: untilResetMs(deps, admitted.detail), reason: "quota" });
+      return settleRefusal(deps, {
+        kind: "defer",
+        context,
+        delayMs: untilResetMs(deps, admitted.detail),
+        reason: "quota",
+      });
     case "quota_exceeded":
       return settleRefusal(deps, refuse(context, "admit", "quota_exceeded", ["quota_exceeded"], admitted.detail));
     case "budget_exceeded":
@@ -74,14 +83,25 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
   }
 }
 
-async function performAndSettle(deps: RunStepDeps, context: StepContext, capability: Capability, admission: Admission): Promise<void> {
+async function performAndSettle(
+  deps: RunStepDeps,
+  context: StepContext,
+  capability: Capability,
+  admission: Admission,
+): Promise<void> {
   const startedAtMs = deps.databaseClock.nowMs();
   const lease = deps.leases.start(context.step, remainingMs(deps, context));
   try {
     const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
     if (lease.isLost()) return deps.onOutcome(context, "lost_lease", undefined);
     const settlement = deps.gate.settlementOfAttempt({
-      context, capability, admission, result, inspected, aborted: lease.abortedBy(), startedAtMs,
+      context,
+      capability,
+      admission,
+      result,
+      inspected,
+      aborted: lease.abortedBy(),
+      startedAtMs,
     });
     failPoint(deps.failPoints, "before_settle");
     await settleUntilKnown(deps, context, settlement, lease.isLost);
@@ -92,7 +112,12 @@ async function performAndSettle(deps: RunStepDeps, context: StepContext, capabil
 }
 
 /** A worker that has a result keeps trying to settle it until it is stored or the lease is lost (spec 00, error kinds). */
-async function settleUntilKnown(deps: RunStepDeps, context: StepContext, settlement: Settlement, isLost: () => boolean): Promise<void> {
+async function settleUntilKnown(
+  deps: RunStepDeps,
+  context: StepContext,
+  settlement: Settlement,
+  isLost: () => boolean,
+): Promise<void> {
   for (;;) {
     try {
       const { isSettled } = await deps.settle(settlement);
@@ -104,7 +129,10 @@ async function settleUntilKnown(deps: RunStepDeps, context: StepContext, settlem
   }
 }
 
-async function settleRefusal(deps: RunStepDeps, outcome: Exclude<StageOutcome, { readonly kind: "continue" }>): Promise<void> {
+async function settleRefusal(
+  deps: RunStepDeps,
+  outcome: Exclude<StageOutcome, { readonly kind: "continue" }>,
+): Promise<void> {
   const settlement = deps.gate.settlementOfRefusal(outcome);
   failPoint(deps.failPoints, "before_settle");
   const { isSettled } = await deps.settle(settlement);
@@ -138,14 +166,20 @@ function beginContext(opened: OpenedStep, authority: TenantAuthority): StageOutc
   const defaults = authority.defaultRequests[step.spec.type];
   const request = requestOf(step.spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
   const over = overCap(step.spec.policy.budget, request);
-  if (over !== undefined) return refuse({ ...base, request }, "admit", "budget_exceeded", ["step_budget_exceeded"], over);
+  if (over !== undefined)
+    return refuse({ ...base, request }, "admit", "budget_exceeded", ["step_budget_exceeded"], over);
   return { kind: "continue", context: { ...base, request } };
 }
 
 /** `policy.budget` is the step's own cap: a request above it fails (spec 03, A12). */
-function overCap(cap: { readonly tokens?: number; readonly usd_micros?: number } | undefined, request: { readonly tokens: number; readonly usdMicros: number }): JsonObject | undefined {
-  if (cap?.tokens !== undefined && request.tokens > cap.tokens) return { which: "step_tokens", limit: cap.tokens, requested: request.tokens };
-  if (cap?.usd_micros !== undefined && request.usdMicros > cap.usd_micros) return { which: "step_usd_micros", limit: cap.usd_micros, requested: request.usdMicros };
+function overCap(
+  cap: { readonly tokens?: number; readonly usd_micros?: number } | undefined,
+  request: { readonly tokens: number; readonly usdMicros: number },
+): JsonObject | undefined {
+  if (cap?.tokens !== undefined && request.tokens > cap.tokens)
+    return { which: "step_tokens", limit: cap.tokens, requested: request.tokens };
+  if (cap?.usd_micros !== undefined && request.usdMicros > cap.usd_micros)
+    return { which: "step_usd_micros", limit: cap.usd_micros, requested: request.usdMicros };
   return undefined;
 }
 
@@ -157,5 +191,7 @@ function remainingMs(deps: RunStepDeps, context: StepContext): number | undefine
 /** How long a short quota is waited for: until its reset, or one deferral where it has none. */
 function untilResetMs(deps: RunStepDeps, detail: JsonObject): number {
   const resetsAtMs = detail["resets_at_ms"];
-  return typeof resetsAtMs === "number" ? Math.max(deps.retryDeferMs, resetsAtMs - deps.databaseClock.nowMs()) : deps.retryDeferMs;
+  return typeof resetsAtMs === "number"
+    ? Math.max(deps.retryDeferMs, resetsAtMs - deps.databaseClock.nowMs())
+    : deps.retryDeferMs;
 }

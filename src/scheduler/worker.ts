@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError } from "../core/errors.ts";
-import { failPoint, type FailPoints } from "../gate/fail-point.ts";
+import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Leases } from "./leases.ts";
 import type { OpenedStep } from "./open-steps.ts";
@@ -94,7 +94,9 @@ export class Worker {
     for (const timer of this.timers) clearInterval(timer);
     this.deps.leases.loseAll();
     // without the lease, what was not started goes back at once and what was is closed as lost by whoever reaps next
-    await this.deps.queue.endLease().catch((caught: unknown) => this.deps.log.warn({ err: caught }, "the lease was not given up"));
+    await this.deps.queue
+      .endLease()
+      .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "the lease was not given up"));
   }
 
   private async claimLoop(): Promise<void> {
@@ -140,16 +142,21 @@ export class Worker {
       this.deps.log.error({ err: caught, steps: claimed.length }, "claimed steps could not be opened");
     }
     this.inUse -= claimed.length - opened.length;
-    await Promise.all(opened.map(async (step) => {
-      try {
-        await this.deps.runStep(step);
-      } catch (caught) {
-        this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was left to its lease");
-      } finally {
-        this.inUse -= 1;
-        this.wake();
-      }
-    }));
+    await Promise.all(
+      opened.map(async (step) => {
+        try {
+          await this.deps.runStep(step);
+        } catch (caught) {
+          this.deps.log.error(
+            { err: caught, run: step.step.runUid, step: step.step.stepId },
+            "a step was left to its lease",
+          );
+        } finally {
+          this.inUse -= 1;
+          this.wake();
+        }
+      }),
+    );
   }
 
   private async regainLease(): Promise<void> {
@@ -182,15 +189,17 @@ export class Worker {
 
   private every(intervalMs: number, act: () => Promise<unknown>): void {
     let isBusy = false;
-    this.timers.push(setInterval(() => {
-      if (isBusy) return;
-      isBusy = true;
-      act()
-        .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a periodic task failed"))
-        .finally(() => {
-          isBusy = false;
-        });
-    }, intervalMs));
+    this.timers.push(
+      setInterval(() => {
+        if (isBusy) return;
+        isBusy = true;
+        act()
+          .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a periodic task failed"))
+          .finally(() => {
+            isBusy = false;
+          });
+      }, intervalMs),
+    );
   }
 
   /** Waits, or returns at once when something became ready since the last wait. */

@@ -27,13 +27,26 @@ export function makeApiKeyStore(pool: Pool): ApiKeyStore {
     insert: ({ key, actor, auditTenant }) =>
       pool.transaction(async (connection) => {
         const { keyId, tenantUid, secretHash, owner, roles, expiresAtMs } = key;
-        await connection.query(sql.INSERT_API_KEY, [keyId, tenantUid ?? null, secretHash, owner, roles, expiresAtMs ?? null]);
-        await connection.query(sql.APPEND_AUDIT, [auditTenant, actor, "key.create", jsonText({ key_id: keyId, owner, roles })]);
+        await connection.query(sql.INSERT_API_KEY, [
+          keyId,
+          tenantUid ?? null,
+          secretHash,
+          owner,
+          roles,
+          expiresAtMs ?? null,
+        ]);
+        await connection.query(sql.APPEND_AUDIT, [
+          auditTenant,
+          actor,
+          "key.create",
+          jsonText({ key_id: keyId, owner, roles }),
+        ]);
       }),
     revoke: ({ keyId, tenantUid, withInstance, actor }) =>
       pool.transaction(async (connection) => {
         const { rowCount } = await connection.query(sql.REVOKE_API_KEY, [keyId, tenantUid, withInstance]);
-        if (rowCount > 0) await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, "key.revoke", jsonText({ key_id: keyId })]);
+        if (rowCount > 0)
+          await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, "key.revoke", jsonText({ key_id: keyId })]);
         return rowCount > 0;
       }),
   };

@@ -3,7 +3,7 @@
  */
 import type { BlobId, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { SealedBlob } from "../gate/ports.ts";
+import type { SealedBlob } from "../core/vault.ts";
 import type { Pool } from "./pool.ts";
 import { READ_BLOBS } from "./statements/pipeline.ts";
 

@@ -1,18 +1,25 @@
 /**
  * Repeated writes as rows: a key is claimed in one statement, its answer kept sealed, since answers may hold payload.
  */
+
+import { StepgateError } from "../core/errors.ts";
 import type { Digest, RunUid, TenantUid } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import { StepgateError } from "../core/errors.ts";
 import { jsonText } from "./json-rows.ts";
 import type { Pool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
 
 /** Seals and opens answers under the tenant's data key; requests to the instance use the instance's own place. */
 export interface AnswerVault {
-  readonly seal: (tenantUid: TenantUid, text: string) => Promise<{ readonly keyId: string; readonly wrappedKey: Uint8Array; readonly sealed: Uint8Array }>;
-  readonly open: (tenantUid: TenantUid, blob: { readonly keyId: string; readonly wrappedKey: Uint8Array; readonly sealed: Uint8Array }) => Promise<string>;
+  readonly seal: (
+    tenantUid: TenantUid,
+    text: string,
+  ) => Promise<{ readonly keyId: string; readonly wrappedKey: Uint8Array; readonly sealed: Uint8Array }>;
+  readonly open: (
+    tenantUid: TenantUid,
+    blob: { readonly keyId: string; readonly wrappedKey: Uint8Array; readonly sealed: Uint8Array },
+  ) => Promise<string>;
 }
 
 interface Scope {
@@ -47,7 +54,12 @@ export function makeIdempotencyStore(pool: Pool, vault: AnswerVault) {
       const scope = scopeOf(input);
       const blob = await vault.seal(scope[0], jsonText({ body: input.answer.body }));
       await pool.query(sql.FINISH_IDEMPOTENCY_KEY, [
-        ...scope, input.answer.status, input.answer.location ?? null, blob.keyId, blob.wrappedKey, blob.sealed,
+        ...scope,
+        input.answer.status,
+        input.answer.location ?? null,
+        blob.keyId,
+        blob.wrappedKey,
+        blob.sealed,
       ]);
     },
     release: async (input: Scope) => {
@@ -69,7 +81,9 @@ async function openAnswer(vault: AnswerVault, tenantUid: TenantUid, row: Row): P
   if (row.status === null || row.key_id === null || row.wrapped_key === null || row.sealed === null) {
     throw new StepgateError("STORE_REFUSED", { reason: "a stored answer is not whole" });
   }
-  const opened = parseJson(await vault.open(tenantUid, { keyId: row.key_id, wrappedKey: row.wrapped_key, sealed: row.sealed }));
+  const opened = parseJson(
+    await vault.open(tenantUid, { keyId: row.key_id, wrappedKey: row.wrapped_key, sealed: row.sealed }),
+  );
   const body = isJsonObject(opened) ? opened["body"] : undefined;
   if (typeof body !== "string") throw new StepgateError("BLOB_UNREADABLE", { field: "answer" });
   return { status: row.status, location: row.location ?? undefined, body };

@@ -20,7 +20,8 @@ export function makeKeyStore(pool: Pool): KeyStore {
     const { rows } = await pool.query<{ instance_uid: string; proof: Uint8Array }>(sql.READ_INSTANCE_CHECK);
     return rows[0] && { instanceUid: rows[0].instance_uid, proof: rows[0].proof };
   };
-  const readBundle = async (): Promise<StoredTrustBundle | undefined> => (await pool.query<StoredTrustBundle>(sql.READ_TRUST_BUNDLE)).rows[0];
+  const readBundle = async (): Promise<StoredTrustBundle | undefined> =>
+    (await pool.query<StoredTrustBundle>(sql.READ_TRUST_BUNDLE)).rows[0];
   return {
     exclusively: (act) =>
       // one transaction keeps one session, and the advisory lock ends with it whatever happens
@@ -38,10 +39,17 @@ export function makeKeyStore(pool: Pool): KeyStore {
       return standing(await readCheck());
     },
     listInstanceKeys: async () => (await pool.query<KeyColumns>(sql.LIST_INSTANCE_KEYS)).rows.map(keyRow),
-    listTenantKeys: async (tenantUid) => (await pool.query<KeyColumns>(sql.LIST_TENANT_KEYS, [tenantUid])).rows.map(keyRow),
+    listTenantKeys: async (tenantUid) =>
+      (await pool.query<KeyColumns>(sql.LIST_TENANT_KEYS, [tenantUid])).rows.map(keyRow),
     insertActiveKey: async (row) => {
       await pool.query(sql.INSERT_KEY, [
-        row.keyId, row.tenantUid ?? null, row.purpose, row.alg, row.state, row.publicJwk === undefined ? null : jsonText(row.publicJwk), row.wrapped ?? null,
+        row.keyId,
+        row.tenantUid ?? null,
+        row.purpose,
+        row.alg,
+        row.state,
+        row.publicJwk === undefined ? null : jsonText(row.publicJwk),
+        row.wrapped ?? null,
       ]);
       const { rows } = await pool.query<KeyColumns>(sql.READ_ACTIVE_KEY, [row.tenantUid ?? null, row.purpose]);
       return standing(rows[0] && keyRow(rows[0]));
@@ -81,6 +89,7 @@ function keyRow(row: KeyColumns): KeyRow {
 }
 
 function standing<Row>(row: Row | undefined): Row {
-  if (row === undefined) throw new StepgateError("STORE_REFUSED", { reason: "a row that was just written is not there" });
+  if (row === undefined)
+    throw new StepgateError("STORE_REFUSED", { reason: "a row that was just written is not there" });
   return row;
 }

@@ -12,9 +12,12 @@ import * as sql from "./statements/runs.ts";
 
 export function makeRecordStore(pool: Pool): RecordStore & SealStore {
   return {
-    runRecords: async (tenantUid, runUid) => (await pool.query<RecordColumns>(sql.READ_RUN_RECORDS, [tenantUid, runUid])).rows.map(recordRow),
-    runArtifacts: async (tenantUid, runUid) => (await pool.query<ArtifactColumns>(sql.READ_RUN_ARTIFACTS, [tenantUid, runUid])).rows.map(artifactRow),
-    batches: async (batchIds) => (await pool.query<BatchColumns>(sql.READ_BATCHES, [[...new Set(batchIds)]])).rows.map(batchRow),
+    runRecords: async (tenantUid, runUid) =>
+      (await pool.query<RecordColumns>(sql.READ_RUN_RECORDS, [tenantUid, runUid])).rows.map(recordRow),
+    runArtifacts: async (tenantUid, runUid) =>
+      (await pool.query<ArtifactColumns>(sql.READ_RUN_ARTIFACTS, [tenantUid, runUid])).rows.map(artifactRow),
+    batches: async (batchIds) =>
+      (await pool.query<BatchColumns>(sql.READ_BATCHES, [[...new Set(batchIds)]])).rows.map(batchRow),
     record: async (tenantUid, recordId) => {
       const { rows } = await pool.query<RecordColumns>(sql.READ_RECORD, [tenantUid, recordId]);
       return rows[0] && recordRow(rows[0]);
@@ -24,7 +27,11 @@ export function makeRecordStore(pool: Pool): RecordStore & SealStore {
       return rows[0] && artifactRow(rows[0]);
     },
     insertDecision: async (tenantUid, record, batch) => {
-      await pool.query(sql.INSERT_DECISION, [tenantUid, jsonText(recordItem(record, batch)), jsonText(batchItem(batch))]);
+      await pool.query(sql.INSERT_DECISION, [
+        tenantUid,
+        jsonText(recordItem(record, batch)),
+        jsonText(batchItem(batch)),
+      ]);
     },
     takeJob: async (holdMs) => {
       const { rows } = await pool.query<{ tenant_uid: TenantUid; run_uid: RunUid }>(sql.TAKE_SEAL_JOB, [holdMs]);
@@ -35,7 +42,12 @@ export function makeRecordStore(pool: Pool): RecordStore & SealStore {
       return Object.fromEntries(rows.map(({ kind, count }) => [kind, count]));
     },
     writeSeal: async ({ tenantUid, runUid, record, batch }) => {
-      const { rows } = await pool.query<{ done: boolean }>(sql.WRITE_SEAL, [tenantUid, runUid, jsonText(recordItem(record, batch)), jsonText(batchItem(batch))]);
+      const { rows } = await pool.query<{ done: boolean }>(sql.WRITE_SEAL, [
+        tenantUid,
+        runUid,
+        jsonText(recordItem(record, batch)),
+        jsonText(batchItem(batch)),
+      ]);
       return rows[0]?.done === true;
     },
   };
@@ -43,7 +55,13 @@ export function makeRecordStore(pool: Pool): RecordStore & SealStore {
 
 /** A record alone in its batch. */
 function recordItem(record: EvidenceRecord, batch: Batch): object {
-  return { record_id: record.id, kind: record.kind, statement: record.statement, batch_id: batch.batchId, leaf_index: 0 };
+  return {
+    record_id: record.id,
+    kind: record.kind,
+    statement: record.statement,
+    batch_id: batch.batchId,
+    leaf_index: 0,
+  };
 }
 
 interface RecordColumns {
@@ -112,5 +130,12 @@ interface BatchColumns {
 }
 
 function batchRow(row: BatchColumns): Batch {
-  return { batchId: row.batch_id, kid: row.kid, size: row.size, leaves: row.leaves, statement: row.statement, signature: row.signature };
+  return {
+    batchId: row.batch_id,
+    kid: row.kid,
+    size: row.size,
+    leaves: row.leaves,
+    statement: row.statement,
+    signature: row.signature,
+  };
 }

@@ -1,10 +1,11 @@
 /**
  * Runs as rows: submitted whole, read by their own tenant only, moved by the functions of migration 0006.
  */
-import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
+
 import type { ErrorKind } from "../core/error-kind.ts";
-import type { EventType } from "../core/event.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
+import type { EventType } from "../core/event.ts";
+import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { RunState, StepState } from "../core/state.ts";
@@ -20,24 +21,46 @@ export function makeRunStore(pool: Pool): RunStore {
   return {
     findSubmission: async ({ tenantUid, runId, idempotencyKey }) => {
       if (runId === undefined && idempotencyKey === undefined) return undefined;
-      const { rows } = await pool.query<FoundRow>(sql.FIND_SUBMISSION, [tenantUid, runId ?? null, idempotencyKey ?? null]);
+      const { rows } = await pool.query<FoundRow>(sql.FIND_SUBMISSION, [
+        tenantUid,
+        runId ?? null,
+        idempotencyKey ?? null,
+      ]);
       const [row] = rows;
-      return row && { runUid: row.run_uid, submissionDigest: row.submission_digest, isSameId: runId !== undefined && row.is_same_id };
+      return (
+        row && {
+          runUid: row.run_uid,
+          submissionDigest: row.submission_digest,
+          isSameId: runId !== undefined && row.is_same_id,
+        }
+      );
     },
     submit: (run) => submit(pool, run),
-    readManifest: async (tenantUid, manifestId) => (await pool.query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
+    readManifest: async (tenantUid, manifestId) =>
+      (await pool.query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
     find: async (tenantUid, ref) => {
-      const { rows } = await pool.query<RunColumns>(sql.READ_RUN, [tenantUid, "runUid" in ref ? ref.runUid : null, "runId" in ref ? ref.runId : null]);
+      const { rows } = await pool.query<RunColumns>(sql.READ_RUN, [
+        tenantUid,
+        "runUid" in ref ? ref.runUid : null,
+        "runId" in ref ? ref.runId : null,
+      ]);
       return rows[0] && runRow(rows[0]);
     },
     list: async ({ tenantUid, status, after, limit }) => {
       const values = [tenantUid, status ?? null, after?.submittedAtMs ?? null, after?.runUid ?? null, limit];
       return (await pool.query<HeadColumns>(sql.LIST_RUNS, values)).rows.map(headRow);
     },
-    steps: async (tenantUid, runUid) => (await pool.query<StepColumns>(sql.READ_STEPS, [tenantUid, runUid])).rows.map(stepRow),
+    steps: async (tenantUid, runUid) =>
+      (await pool.query<StepColumns>(sql.READ_STEPS, [tenantUid, runUid])).rows.map(stepRow),
     events: async ({ tenantUid, runUid, afterSeq, limit }) => {
       const { rows } = await pool.query<EventColumns>(sql.READ_EVENTS, [tenantUid, runUid, afterSeq, limit]);
-      return rows.map((row) => ({ seq: row.seq, type: row.type, stepId: row.step_id ?? undefined, atMs: row.at_ms, data: jsonObject(row.data) }));
+      return rows.map((row) => ({
+        seq: row.seq,
+        type: row.type,
+        stepId: row.step_id ?? undefined,
+        atMs: row.at_ms,
+        data: jsonObject(row.data),
+      }));
     },
     evaluations: async (tenantUid, runUid, stepId) => {
       const { rows } = await pool.query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
@@ -47,19 +70,26 @@ export function makeRunStore(pool: Pool): RunStore {
     cancel: (tenantUid, runUid, actor) => changed(sql.CANCEL_RUN, [tenantUid, runUid, actor]),
     pause: (tenantUid, runUid, actor) => changed(sql.PAUSE_RUN, [tenantUid, runUid, actor]),
     resume: (tenantUid, runUid, actor) => changed(sql.RESUME_RUN, [tenantUid, runUid, actor]),
-    breakpoints: async (tenantUid, runUid) => (await pool.query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
+    breakpoints: async (tenantUid, runUid) =>
+      (await pool.query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
     changeBreakpoint: ({ tenantUid, runUid, breakpoint, isSet, actor }) =>
       changed(sql.CHANGE_BREAKPOINT, [tenantUid, runUid, breakpoint.target, breakpoint.value, isSet, actor]),
   };
 }
 
 async function submit(pool: Pool, run: NewRun): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
-  const values = [jsonText(runItem(run)), jsonText(stepItems(run)), jsonText(run.prepared.edges), jsonText(blobItems(run.blobs))];
+  const values = [
+    jsonText(runItem(run)),
+    jsonText(stepItems(run)),
+    jsonText(run.prepared.edges),
+    jsonText(blobItems(run.blobs)),
+  ];
   try {
     return await callSubmit(pool, values);
   } catch (caught) {
     // two at once with one id or key: the slower one finds the faster one's run
-    if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === "23505") return callSubmit(pool, values);
+    if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === "23505")
+      return callSubmit(pool, values);
     throw caught;
   }
 }
@@ -96,7 +126,8 @@ function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest
     traceparent: trace.traceparent,
     tracestate: trace.tracestate,
     time_limit_ms: start.timeLimitMs,
-    max_parallel: manifest.manifest.run_config.execution_mode === "sequential" ? 1 : manifest.manifest.run_config.max_parallel,
+    max_parallel:
+      manifest.manifest.run_config.execution_mode === "sequential" ? 1 : manifest.manifest.run_config.max_parallel,
     fail_fast: manifest.manifest.run_config.fail_fast,
     budget: budget === undefined ? null : { tokens: budget.tokens, usd_micros: budget.usd_micros },
     breakpoints: start.breakpoints,
@@ -188,7 +219,12 @@ function headRow(row: HeadColumns): RunHeadRow {
 }
 
 function runRow(row: RunColumns): RunRow {
-  const side = (limit: number | null, used: number, reserved: number, overrun: number): BudgetRow => ({ limit: limit ?? undefined, used, reserved, overrun });
+  const side = (limit: number | null, used: number, reserved: number, overrun: number): BudgetRow => ({
+    limit: limit ?? undefined,
+    used,
+    reserved,
+    overrun,
+  });
   return {
     ...headRow(row),
     budget: row.is_tracked

@@ -20,7 +20,9 @@ export function makeTenantStore(pool: Pool): TenantStore {
       return rows[0] && tenantRow(rows[0]);
     },
     list: async ({ tenantUid, after, limit }) =>
-      (await pool.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(tenantRow),
+      (await pool.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(
+        tenantRow,
+      ),
     put: (tenant) => pool.transaction((connection) => putTenant(connection, tenant)),
     ensure: ({ tenantUid, tenantId, settings }) =>
       pool.transaction(async (connection) => {
@@ -30,20 +32,34 @@ export function makeTenantStore(pool: Pool): TenantStore {
     authority: async (tenantUid) => {
       const { rows } = await pool.query<AuthorityColumns>(sql.READ_AUTHORITY, [tenantUid]);
       const [row] = rows;
-      return row && {
-        tenantUid: row.tenant_uid, tenantId: row.tenant_id, version: row.authority_version,
-        settings: jsonObject(row.settings), executorSettings: jsonObject(row.executor_settings),
-      };
+      return (
+        row && {
+          tenantUid: row.tenant_uid,
+          tenantId: row.tenant_id,
+          version: row.authority_version,
+          settings: jsonObject(row.settings),
+          executorSettings: jsonObject(row.executor_settings),
+        }
+      );
     },
     ceilings: async (tenantUid) => {
-      const { rows } = await pool.query<{ quota_id: string; unit: "tokens" | "usd_micros"; quota_limit: number }>(sql.READ_CEILINGS, [tenantUid]);
+      const { rows } = await pool.query<{ quota_id: string; unit: "tokens" | "usd_micros"; quota_limit: number }>(
+        sql.READ_CEILINGS,
+        [tenantUid],
+      );
       return rows.map((row) => ({ id: row.quota_id, unit: row.unit, limit: row.quota_limit }));
     },
     quotaUsage: async (tenantUid) => {
       const { rows } = await pool.query<UsageColumns>(sql.READ_QUOTA_USAGE, [tenantUid]);
       return rows.map((row) => ({
-        id: row.quota_id, unit: row.unit, window: row.quota_window, limit: row.quota_limit,
-        used: row.used, reserved: row.reserved, overrun: row.overrun, resetsAtMs: row.resets_at_ms ?? undefined,
+        id: row.quota_id,
+        unit: row.unit,
+        window: row.quota_window,
+        limit: row.quota_limit,
+        used: row.used,
+        reserved: row.reserved,
+        overrun: row.overrun,
+        resetsAtMs: row.resets_at_ms ?? undefined,
       }));
     },
     runBudgets: async (tenantUid, after, limit) => {
@@ -55,22 +71,41 @@ export function makeTenantStore(pool: Pool): TenantStore {
       }));
     },
     executorSettings: async (tenantUid) => {
-      const { rows } = await pool.query<{ type: string; settings: string; version: number }>(sql.READ_EXECUTOR_SETTINGS, [tenantUid]);
+      const { rows } = await pool.query<{ type: string; settings: string; version: number }>(
+        sql.READ_EXECUTOR_SETTINGS,
+        [tenantUid],
+      );
       return rows.map((row) => ({ type: row.type, settings: jsonObject(row.settings), version: row.version }));
     },
     putExecutorSettings: ({ tenantUid, type, settings, actor }) =>
       change(pool, { tenantUid, actor, action: "executor.settings.update", resource: { type } }, async (connection) => {
         await connection.query(sql.UPSERT_EXECUTOR_SETTINGS, [tenantUid, type, jsonText(settings)]);
       }),
-    tools: async (tenantUid, after, limit) => (await pool.query<ToolColumns>(sql.LIST_TOOLS, [tenantUid, after ?? null, limit])).rows.map(toolRow),
+    tools: async (tenantUid, after, limit) =>
+      (await pool.query<ToolColumns>(sql.LIST_TOOLS, [tenantUid, after ?? null, limit])).rows.map(toolRow),
     tool: async (tenantUid, name, version) => {
       const { rows } = await pool.query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
       return rows[0] && toolRow(rows[0]);
     },
     insertTool: ({ tenantUid, tool, actor }) =>
-      change(pool, { tenantUid, actor, action: "tool.put", resource: { name: tool.name, version: tool.version, digest: tool.digest } }, async (connection) => {
-        await connection.query(sql.INSERT_TOOL, [tenantUid, tool.name, tool.version, tool.digest, jsonText(tool.definition)]);
-      }),
+      change(
+        pool,
+        {
+          tenantUid,
+          actor,
+          action: "tool.put",
+          resource: { name: tool.name, version: tool.version, digest: tool.digest },
+        },
+        async (connection) => {
+          await connection.query(sql.INSERT_TOOL, [
+            tenantUid,
+            tool.name,
+            tool.version,
+            tool.digest,
+            jsonText(tool.definition),
+          ]);
+        },
+      ),
   };
 }
 
@@ -82,7 +117,11 @@ interface Change {
 }
 
 /** One audited change of what decisions rest on. */
-async function change(pool: Pool, { tenantUid, actor, action, resource }: Change, write: (connection: Connection) => Promise<void>): Promise<void> {
+async function change(
+  pool: Pool,
+  { tenantUid, actor, action, resource }: Change,
+  write: (connection: Connection) => Promise<void>,
+): Promise<void> {
   await pool.transaction(async (connection) => {
     await write(connection);
     await connection.query(sql.BUMP_AUTHORITY, [tenantUid]);
@@ -90,9 +129,16 @@ async function change(pool: Pool, { tenantUid, actor, action, resource }: Change
   });
 }
 
-async function putTenant(connection: Connection, tenant: Parameters<TenantStore["put"]>[0]): Promise<{ readonly isNew: boolean }> {
+async function putTenant(
+  connection: Connection,
+  tenant: Parameters<TenantStore["put"]>[0],
+): Promise<{ readonly isNew: boolean }> {
   const { rows } = await connection.query<{ tenant_uid: TenantUid; is_new: boolean }>(sql.UPSERT_TENANT, [
-    tenant.tenantUid, tenant.tenantId, tenant.weight, tenant.isPaused, jsonText(tenant.settings),
+    tenant.tenantUid,
+    tenant.tenantId,
+    tenant.weight,
+    tenant.isPaused,
+    jsonText(tenant.settings),
   ]);
   const { tenant_uid: tenantUid, is_new: isNew } = rows[0] ?? { tenant_uid: tenant.tenantUid, is_new: false };
   await connection.query(sql.ENSURE_SHARE, [tenantUid]);
@@ -102,7 +148,12 @@ async function putTenant(connection: Connection, tenant: Parameters<TenantStore[
     await connection.query(sql.ALIGN_QUOTA_USAGE, [tenantUid, quota.id, quota.limit]);
   }
   const action = isNew ? "tenant.create" : "tenant.update";
-  await connection.query(sql.APPEND_AUDIT, [tenantUid, tenant.actor, action, jsonText({ tenant_id: tenant.tenantId, quotas: tenant.quotas.length })]);
+  await connection.query(sql.APPEND_AUDIT, [
+    tenantUid,
+    tenant.actor,
+    action,
+    jsonText({ tenant_id: tenant.tenantId, quotas: tenant.quotas.length }),
+  ]);
   return { isNew };
 }
 
@@ -176,5 +227,11 @@ interface ToolColumns {
 }
 
 function toolRow(row: ToolColumns): ToolRow {
-  return { name: row.name, version: row.version, digest: row.digest, definition: jsonObject(row.definition), createdAtMs: row.created_at_ms };
+  return {
+    name: row.name,
+    version: row.version,
+    digest: row.digest,
+    definition: jsonObject(row.definition),
+    createdAtMs: row.created_at_ms,
+  };
 }

@@ -47,15 +47,33 @@ export function makeApiKeys(deps: ApiKeyDeps) {
       if (row === undefined || !isRight) return undefined;
       // a key that cannot be marked as used is still a valid key: the mark is for people
       store.touch(keyId).catch(deps.onTouchFailed);
-      const tenant = row.tenantUid === undefined || row.tenantId === undefined ? ("all" as const) : { tenantUid: row.tenantUid, tenantId: row.tenantId };
+      const tenant =
+        row.tenantUid === undefined || row.tenantId === undefined
+          ? ("all" as const)
+          : { tenantUid: row.tenantUid, tenantId: row.tenantId };
       return { keyId, owner: row.owner, roles: row.roles, tenant };
     },
     findTenant: (tenantId: string) => deps.tenants.find(tenantId),
-    list: async ({ caller, after, limit }: { readonly caller: Caller; readonly after: string | undefined; readonly limit: number }) => {
-      const rows = await store.list({ ...reach(caller), after: after === undefined ? undefined : readCursor(after), limit: limit + 1 });
+    list: async ({
+      caller,
+      after,
+      limit,
+    }: {
+      readonly caller: Caller;
+      readonly after: string | undefined;
+      readonly limit: number;
+    }) => {
+      const rows = await store.list({
+        ...reach(caller),
+        after: after === undefined ? undefined : readCursor(after),
+        limit: limit + 1,
+      });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
-      return { items: page.map(viewKey), ...(rows.length > limit && last !== undefined ? { next: `${last.createdAtMs}.${last.keyId}` } : {}) };
+      return {
+        items: page.map(viewKey),
+        ...(rows.length > limit && last !== undefined ? { next: `${last.createdAtMs}.${last.keyId}` } : {}),
+      };
     },
     get: async ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }) => {
       const row = await store.get({ keyId, ...reach(caller) });
@@ -64,27 +82,46 @@ export function makeApiKeys(deps: ApiKeyDeps) {
     create: async ({ caller, submission }: { readonly caller: Caller; readonly submission: KeySubmission }) => {
       const isInstance = submission.scope === "instance";
       const isPlatform = caller.isInstanceWide && caller.roles.includes("platform");
-      if ((isInstance || submission.roles.includes("platform")) && !isPlatform) throw new StepgateError("FORBIDDEN", { need: "platform" });
-      if (submission.roles.includes("platform") && !isInstance) throw new StepgateError("FIELD_INVALID", { field: "/roles", reason: "platform needs scope instance" });
+      if ((isInstance || submission.roles.includes("platform")) && !isPlatform)
+        throw new StepgateError("FORBIDDEN", { need: "platform" });
+      if (submission.roles.includes("platform") && !isInstance)
+        throw new StepgateError("FIELD_INVALID", { field: "/roles", reason: "platform needs scope instance" });
       const secret = deps.makeKey();
       const { keyId, secretHash } = deps.hashKey(secret);
       const tenantUid = isInstance ? undefined : caller.tenantUid;
       await store.insert({
         actor: `key:${caller.keyId}`,
         auditTenant: caller.tenantUid,
-        key: { keyId, secretHash, tenantUid, owner: submission.owner, roles: submission.roles, expiresAtMs: readTime(submission.expires_at) },
+        key: {
+          keyId,
+          secretHash,
+          tenantUid,
+          owner: submission.owner,
+          roles: submission.roles,
+          expiresAtMs: readTime(submission.expires_at),
+        },
       });
       const row = await store.get({ keyId, tenantUid: caller.tenantUid, withInstance: isInstance });
-      if (row === undefined) throw new StepgateError("INTERNAL", { reason: "a key that was just written is not there" });
+      if (row === undefined)
+        throw new StepgateError("INTERNAL", { reason: "a key that was just written is not there" });
       return { ...viewKey(row), secret };
     },
-    revoke: async ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }): Promise<true | undefined> =>
+    revoke: async ({
+      caller,
+      keyId,
+    }: {
+      readonly caller: Caller;
+      readonly keyId: string;
+    }): Promise<true | undefined> =>
       (await store.revoke({ actor: `key:${caller.keyId}`, keyId, ...reach(caller) })) ? true : undefined,
   };
 }
 
 /** A caller reaches its own tenant's keys; the instance's only with `platform`. */
-function reach({ tenantUid, isInstanceWide, roles }: Caller): { readonly tenantUid: TenantUid; readonly withInstance: boolean } {
+function reach({ tenantUid, isInstanceWide, roles }: Caller): {
+  readonly tenantUid: TenantUid;
+  readonly withInstance: boolean;
+} {
   return { tenantUid, withInstance: isInstanceWide && roles.includes("platform") };
 }
 

@@ -48,7 +48,9 @@ export function readAuthority(row: AuthorityRow): TenantAuthority {
     requiredGuardrails: textsOf(settings["required_guardrails"]),
     minIsolation: isolationOf(objectOf(settings["min_isolation"])),
     weakerIsolationAllowed: textsOf(settings["weaker_isolation_allowed"]),
-    executorSettings: Object.fromEntries(Object.entries(row.executorSettings).filter((entry): entry is [string, JsonObject] => isJsonObject(entry[1]))),
+    executorSettings: Object.fromEntries(
+      Object.entries(row.executorSettings).filter((entry): entry is [string, JsonObject] => isJsonObject(entry[1])),
+    ),
     defaultRequests: requestsOf(objectOf(settings["default_requests"])),
   };
 }
@@ -69,8 +71,12 @@ function isolationOf(levels: JsonObject): Readonly<Record<string, IsolationLevel
 }
 
 function requestsOf(requests: JsonObject): TenantAuthority["defaultRequests"] {
-  const count = (value: JsonValue | undefined): number => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0);
+  const count = (value: JsonValue | undefined): number =>
+    typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0;
   return Object.fromEntries(
-    Object.entries(requests).map(([type, request]) => [type, { tokens: count(objectOf(request)["tokens"]), usd_micros: count(objectOf(request)["usd_micros"]) }]),
+    Object.entries(requests).map(([type, request]) => [
+      type,
+      { tokens: count(objectOf(request)["tokens"]), usd_micros: count(objectOf(request)["usd_micros"]) },
+    ]),
   );
 }

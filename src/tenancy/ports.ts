@@ -87,29 +87,62 @@ export interface AuthorityRow {
 }
 
 export interface TenantStore {
-  readonly find: (tenantId: string) => Promise<{ readonly tenantUid: TenantUid; readonly tenantId: string } | undefined>;
+  readonly find: (
+    tenantId: string,
+  ) => Promise<{ readonly tenantUid: TenantUid; readonly tenantId: string } | undefined>;
   readonly get: (tenantId: string) => Promise<TenantRow | undefined>;
-  readonly list: (input: { readonly tenantUid: TenantUid | undefined; readonly after: string | undefined; readonly limit: number }) => Promise<readonly TenantRow[]>;
+  readonly list: (input: {
+    readonly tenantUid: TenantUid | undefined;
+    readonly after: string | undefined;
+    readonly limit: number;
+  }) => Promise<readonly TenantRow[]>;
   readonly put: (input: Actor & Omit<TenantRow, "version" | "createdAtMs">) => Promise<{ readonly isNew: boolean }>;
   /** The tenant of a first start; one that is there stays as it is. */
-  readonly ensure: (tenant: { readonly tenantUid: TenantUid; readonly tenantId: string; readonly settings: JsonObject }) => Promise<void>;
+  readonly ensure: (tenant: {
+    readonly tenantUid: TenantUid;
+    readonly tenantId: string;
+    readonly settings: JsonObject;
+  }) => Promise<void>;
   readonly authority: (tenantUid: TenantUid) => Promise<AuthorityRow | undefined>;
-  readonly ceilings: (tenantUid: TenantUid) => Promise<readonly { readonly id: string; readonly unit: "tokens" | "usd_micros"; readonly limit: number }[]>;
+  readonly ceilings: (
+    tenantUid: TenantUid,
+  ) => Promise<readonly { readonly id: string; readonly unit: "tokens" | "usd_micros"; readonly limit: number }[]>;
   readonly quotaUsage: (tenantUid: TenantUid) => Promise<readonly QuotaUsageRow[]>;
-  readonly runBudgets: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly RunBudgetRow[]>;
-  readonly executorSettings: (tenantUid: TenantUid) => Promise<readonly { readonly type: string; readonly settings: JsonObject; readonly version: number }[]>;
-  readonly putExecutorSettings: (input: Actor & { readonly tenantUid: TenantUid; readonly type: string; readonly settings: JsonObject }) => Promise<void>;
+  readonly runBudgets: (
+    tenantUid: TenantUid,
+    after: string | undefined,
+    limit: number,
+  ) => Promise<readonly RunBudgetRow[]>;
+  readonly executorSettings: (
+    tenantUid: TenantUid,
+  ) => Promise<readonly { readonly type: string; readonly settings: JsonObject; readonly version: number }[]>;
+  readonly putExecutorSettings: (
+    input: Actor & { readonly tenantUid: TenantUid; readonly type: string; readonly settings: JsonObject },
+  ) => Promise<void>;
   readonly tools: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly ToolRow[]>;
   readonly tool: (tenantUid: TenantUid, name: string, version: number | undefined) => Promise<ToolRow | undefined>;
-  readonly insertTool: (input: Actor & { readonly tenantUid: TenantUid; readonly tool: Omit<ToolRow, "createdAtMs"> }) => Promise<void>;
+  readonly insertTool: (
+    input: Actor & { readonly tenantUid: TenantUid; readonly tool: Omit<ToolRow, "createdAtMs"> },
+  ) => Promise<void>;
 }
 
 export interface ApiKeyStore {
   /** A key that counts now, with the hash of its secret. */
   readonly findActive: (keyId: string) => Promise<(ApiKeyRow & { readonly secretHash: Uint8Array }) | undefined>;
   readonly touch: (keyId: string) => Promise<void>;
-  readonly list: (input: { readonly tenantUid: TenantUid; readonly withInstance: boolean; readonly after: { readonly createdAtMs: number; readonly keyId: string } | undefined; readonly limit: number }) => Promise<readonly ApiKeyRow[]>;
-  readonly get: (input: { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean }) => Promise<ApiKeyRow | undefined>;
+  readonly list: (input: {
+    readonly tenantUid: TenantUid;
+    readonly withInstance: boolean;
+    readonly after: { readonly createdAtMs: number; readonly keyId: string } | undefined;
+    readonly limit: number;
+  }) => Promise<readonly ApiKeyRow[]>;
+  readonly get: (input: {
+    readonly keyId: string;
+    readonly tenantUid: TenantUid;
+    readonly withInstance: boolean;
+  }) => Promise<ApiKeyRow | undefined>;
   readonly insert: (input: Actor & { readonly key: NewApiKey; readonly auditTenant: TenantUid }) => Promise<void>;
-  readonly revoke: (input: Actor & { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean }) => Promise<boolean>;
+  readonly revoke: (
+    input: Actor & { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean },
+  ) => Promise<boolean>;
 }

@@ -49,7 +49,15 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
     return row && viewTenant(row);
   };
   return {
-    list: async ({ holder, after, limit }: { readonly holder: Holder; readonly after: string | undefined; readonly limit: number }) => {
+    list: async ({
+      holder,
+      after,
+      limit,
+    }: {
+      readonly holder: Holder;
+      readonly after: string | undefined;
+      readonly limit: number;
+    }) => {
       const tenantUid = holder.tenant === "all" ? undefined : holder.tenant.tenantUid;
       const rows = await store.list({ tenantUid, after, limit: limit + 1 });
       const page = rows.slice(0, limit);
@@ -57,15 +65,31 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
     },
     get: async ({ holder, tenantId }: { readonly holder: Holder; readonly tenantId: string }) =>
       holder.tenant === "all" || holder.tenant.tenantId === tenantId ? view(tenantId) : undefined,
-    put: async ({ holder, tenantId, submission }: { readonly holder: Holder; readonly tenantId: string; readonly submission: TenantSubmission }) => {
-      if (holder.tenant !== "all" || !holder.roles.includes("platform")) throw new StepgateError("FORBIDDEN", { need: "platform" });
+    put: async ({
+      holder,
+      tenantId,
+      submission,
+    }: {
+      readonly holder: Holder;
+      readonly tenantId: string;
+      readonly submission: TenantSubmission;
+    }) => {
+      if (holder.tenant !== "all" || !holder.roles.includes("platform"))
+        throw new StepgateError("FORBIDDEN", { need: "platform" });
       const { weight, is_paused: isPaused, quotas, ...settings } = submission;
       refuseUnknownPacks(settings, isPack);
       const { isNew } = await store.put({
-        tenantUid: ids.uuid() as TenantUid, tenantId, weight, isPaused, quotas, settings: settings as JsonObject, actor: `key:${holder.keyId}`,
+        tenantUid: ids.uuid() as TenantUid,
+        tenantId,
+        weight,
+        isPaused,
+        quotas,
+        settings: settings as JsonObject,
+        actor: `key:${holder.keyId}`,
       });
       const tenant = await view(tenantId);
-      if (tenant === undefined) throw new StepgateError("INTERNAL", { reason: "a tenant that was just written is not there" });
+      if (tenant === undefined)
+        throw new StepgateError("INTERNAL", { reason: "a tenant that was just written is not there" });
       return { tenant, isNew };
     },
   };
@@ -74,7 +98,10 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
 /** A pack that does not exist would refuse every step later; it is refused where it is set. */
 function refuseUnknownPacks(settings: Readonly<Record<string, unknown>>, isPack: (name: string) => boolean): void {
   const { runtime_pack: runtimePack, required_guardrails: guardrails } = settings;
-  const names = [...(typeof runtimePack === "string" ? [runtimePack] : []), ...(Array.isArray(guardrails) ? guardrails : [])];
+  const names = [
+    ...(typeof runtimePack === "string" ? [runtimePack] : []),
+    ...(Array.isArray(guardrails) ? guardrails : []),
+  ];
   for (const name of names) {
     if (typeof name !== "string" || !isPack(name)) throw new StepgateError("PACK_NOT_FOUND", { pack: String(name) });
   }
@@ -98,8 +125,19 @@ export function viewTenant(row: TenantRow) {
 
 /** Quotas in their present windows and the budgets of open runs. */
 export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets">) {
-  return async ({ tenantUid, after, limit }: { readonly tenantUid: TenantUid; readonly after: string | undefined; readonly limit: number }) => {
-    const [quotas, budgets] = await Promise.all([store.quotaUsage(tenantUid), store.runBudgets(tenantUid, after, limit + 1)]);
+  return async ({
+    tenantUid,
+    after,
+    limit,
+  }: {
+    readonly tenantUid: TenantUid;
+    readonly after: string | undefined;
+    readonly limit: number;
+  }) => {
+    const [quotas, budgets] = await Promise.all([
+      store.quotaUsage(tenantUid),
+      store.runBudgets(tenantUid, after, limit + 1),
+    ]);
     const page = budgets.slice(0, limit);
     return {
       quotas: quotas.map(({ resetsAtMs, ...quota }) => ({
@@ -116,6 +154,21 @@ export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets"
   };
 }
 
-function allowance({ limit, used, reserved, overrun }: { readonly limit: number | undefined; readonly used: number; readonly reserved: number; readonly overrun: number }) {
-  return { ...(limit === undefined ? {} : { limit, remaining: Math.max(0, limit - used - reserved) }), used, reserved, overrun };
+function allowance({
+  limit,
+  used,
+  reserved,
+  overrun,
+}: {
+  readonly limit: number | undefined;
+  readonly used: number;
+  readonly reserved: number;
+  readonly overrun: number;
+}) {
+  return {
+    ...(limit === undefined ? {} : { limit, remaining: Math.max(0, limit - used - reserved) }),
+    used,
+    reserved,
+    overrun,
+  };
 }

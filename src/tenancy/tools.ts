@@ -6,8 +6,8 @@
  */
 import { canonicalDigest } from "../core/canonical-json.ts";
 import { StepgateError } from "../core/errors.ts";
-import type { IsolationLevel } from "../core/isolation.ts";
 import type { TenantUid } from "../core/ids.ts";
+import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
 
@@ -42,23 +42,54 @@ export interface ToolDeps {
 
 export function makeTools({ store, executors }: Pick<ToolDeps, "store" | "executors">) {
   return {
-    list: async ({ caller, after, limit }: { readonly caller: Caller; readonly after: string | undefined; readonly limit: number }) => {
+    list: async ({
+      caller,
+      after,
+      limit,
+    }: {
+      readonly caller: Caller;
+      readonly after: string | undefined;
+      readonly limit: number;
+    }) => {
       const rows = await store.tools(caller.tenantUid, after, limit + 1);
       const page = rows.slice(0, limit);
       return { items: page.map(viewTool), ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
     },
-    get: async ({ caller, name, version }: { readonly caller: Caller; readonly name: string; readonly version: number | undefined }) => {
+    get: async ({
+      caller,
+      name,
+      version,
+    }: {
+      readonly caller: Caller;
+      readonly name: string;
+      readonly version: number | undefined;
+    }) => {
       const row = await store.tool(caller.tenantUid, name, version);
       return row && viewTool(row);
     },
-    put: async ({ caller, name, submission }: { readonly caller: Caller; readonly name: string; readonly submission: ToolSubmission }) => {
-      if (!executors().some(({ type }) => type === submission.executor)) throw new StepgateError("FIELD_INVALID", { field: "/executor", reason: "no such executor" });
+    put: async ({
+      caller,
+      name,
+      submission,
+    }: {
+      readonly caller: Caller;
+      readonly name: string;
+      readonly submission: ToolSubmission;
+    }) => {
+      if (!executors().some(({ type }) => type === submission.executor))
+        throw new StepgateError("FIELD_INVALID", { field: "/executor", reason: "no such executor" });
       const definition = { ...submission } as ToolSubmission & JsonObject;
       const digest = canonicalDigest({ name, ...definition });
       const newest = await store.tool(caller.tenantUid, name, undefined);
-      if (newest?.version === submission.version && newest.digest === digest) return { tool: viewTool(newest), isNew: false };
-      if (newest !== undefined && submission.version <= newest.version) throw new StepgateError("STATE_CONFLICT", { newest: newest.version, given: submission.version });
-      await store.insertTool({ tenantUid: caller.tenantUid, actor: `key:${caller.keyId}`, tool: { name, version: submission.version, digest, definition } });
+      if (newest?.version === submission.version && newest.digest === digest)
+        return { tool: viewTool(newest), isNew: false };
+      if (newest !== undefined && submission.version <= newest.version)
+        throw new StepgateError("STATE_CONFLICT", { newest: newest.version, given: submission.version });
+      await store.insertTool({
+        tenantUid: caller.tenantUid,
+        actor: `key:${caller.keyId}`,
+        tool: { name, version: submission.version, digest, definition },
+      });
       const row = await store.tool(caller.tenantUid, name, submission.version);
       if (row?.digest !== digest) throw new StepgateError("STATE_CONFLICT", { given: submission.version });
       return { tool: viewTool(row), isNew: true };
@@ -67,7 +98,12 @@ export function makeTools({ store, executors }: Pick<ToolDeps, "store" | "execut
 }
 
 function viewTool(row: ToolRow) {
-  const definition = row.definition as JsonObject & { readonly version: number; readonly executor: string; readonly config: JsonObject; readonly input_schema: JsonObject };
+  const definition = row.definition as JsonObject & {
+    readonly version: number;
+    readonly executor: string;
+    readonly config: JsonObject;
+    readonly input_schema: JsonObject;
+  };
   return { ...definition, name: row.name, digest: row.digest, created_at: new Date(row.createdAtMs).toISOString() };
 }
 
@@ -85,11 +121,20 @@ export function makeExecutorSettings({ store, executors, validateSettings }: Too
       };
     });
   };
-  const one = async (tenantUid: TenantUid, type: string) => (await view(tenantUid)).find((executor) => executor.type === type);
+  const one = async (tenantUid: TenantUid, type: string) =>
+    (await view(tenantUid)).find((executor) => executor.type === type);
   return {
     list: async ({ caller }: { readonly caller: Caller }) => ({ items: await view(caller.tenantUid) }),
     get: ({ caller, type }: { readonly caller: Caller; readonly type: string }) => one(caller.tenantUid, type),
-    put: async ({ caller, type, settings }: { readonly caller: Caller; readonly type: string; readonly settings: JsonObject }) => {
+    put: async ({
+      caller,
+      type,
+      settings,
+    }: {
+      readonly caller: Caller;
+      readonly type: string;
+      readonly settings: JsonObject;
+    }) => {
       if (!executors().some((executor) => executor.type === type)) return undefined;
       const [fault] = validateSettings(type, settings);
       if (fault !== undefined) throw new StepgateError("FIELD_INVALID", { field: fault });

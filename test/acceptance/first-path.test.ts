@@ -23,6 +23,12 @@ t.test("A10 a chain of two steps: the second takes the first's output by $from",
     t.equal(run.status, "succeeded");
     t.equal(sink.calls[0]?.spec.inputs["text"], nonce);
     const steps = await rig.steps(runUid);
-    t.match([...steps.values()].map((step) => [step.state, step.attemptsMade]), [["succeeded", 1], ["succeeded", 1]]);
+    t.match(
+      [...steps.values()].map((step) => [step.state, step.attemptsMade]),
+      [
+        ["succeeded", 1],
+        ["succeeded", 1],
+      ],
+    );
   });
 });

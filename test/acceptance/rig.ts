@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
+import { makeCallCounter } from "../../src/capability/call-counter.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { canonicalDigest } from "../../src/core/canonical-json.ts";
 import type { PackDecision } from "../../src/core/decision.ts";
@@ -15,9 +16,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../src/core/js
 import { parseJson } from "../../src/core/parse-json.ts";
 import { isRunEnded } from "../../src/core/state.ts";
 import type { ExecutionContext, ExecutorAdapter, ExecutorResult } from "../../src/executors/contract.ts";
-import { makeCallCounter } from "../../src/capability/call-counter.ts";
 import { makeNoopAdapter } from "../../src/executors/noop/noop-adapter.ts";
-import { startStepgate, type Stepgate } from "../../src/main.ts";
+import { type Stepgate, startStepgate } from "../../src/main.ts";
 import type { LoadedPack } from "../../src/policy/pack.ts";
 import type { RunRow, StepRow } from "../../src/runs/ports.ts";
 import { makeLog } from "../../src/telemetry/logger.ts";
@@ -33,7 +33,12 @@ export function packOf(id: string, decide: Decide): LoadedPack {
     evaluate: (bytes) => {
       const input = parseJson(bytes);
       if (!isJsonObject(input)) return { ok: false, fault: "malformed", durationUs: 1 };
-      return { ok: true, decision: { reasons: [], patches: [], obligations: [], ...decide(input) }, undeclared: [], durationUs: 1 };
+      return {
+        ok: true,
+        decision: { reasons: [], patches: [], obligations: [], ...decide(input) },
+        undeclared: [],
+        durationUs: 1,
+      };
     },
     close: () => undefined,
   };
@@ -42,9 +47,14 @@ export function packOf(id: string, decide: Decide): LoadedPack {
 export const allow: Decide = () => ({ effect: "allow" });
 
 /** An executor of type `sink` that remembers every call: what must stay untouched or be touched. */
-export function makeSink(perform: (context: ExecutionContext, call: number, signal: AbortSignal) => Promise<ExecutorResult> | ExecutorResult) {
+export function makeSink(
+  perform: (context: ExecutionContext, call: number, signal: AbortSignal) => Promise<ExecutorResult> | ExecutorResult,
+) {
   const calls: ExecutionContext[] = [];
-  const base = makeNoopAdapter({ calls: makeCallCounter({ nowSec: () => Math.floor(Date.now() / 1000), maxTokens: 10_000 }), clockSkewSec: 30 });
+  const base = makeNoopAdapter({
+    calls: makeCallCounter({ nowSec: () => Math.floor(Date.now() / 1000), maxTokens: 10_000 }),
+    clockSkewSec: 30,
+  });
   const adapter: ExecutorAdapter = {
     ...base,
     type: "sink",
@@ -58,8 +68,14 @@ export function makeSink(perform: (context: ExecutionContext, call: number, sign
   return { adapter, calls };
 }
 
-export const done = (output: JsonValue, usage: { readonly tokens?: number; readonly usdMicros?: number } = { tokens: 0, usdMicros: 0 }): ExecutorResult => ({
-  ok: true, output, usage, toolEvents: [],
+export const done = (
+  output: JsonValue,
+  usage: { readonly tokens?: number; readonly usdMicros?: number } = { tokens: 0, usdMicros: 0 },
+): ExecutorResult => ({
+  ok: true,
+  output,
+  usage,
+  toolEvents: [],
 });
 
 export interface RigOptions {
@@ -78,9 +94,19 @@ export interface Rig {
   /** Waits until the run has ended and is sealed. */
   readonly ended: (runUid: RunUid) => Promise<RunRow>;
   /** Waits until `isThere` holds for the run's steps. */
-  readonly until: (runUid: RunUid, isThere: (steps: ReadonlyMap<string, StepRow>, run: RunRow) => boolean) => Promise<void>;
+  readonly until: (
+    runUid: RunUid,
+    isThere: (steps: ReadonlyMap<string, StepRow>, run: RunRow) => boolean,
+  ) => Promise<void>;
+  /** Waits until the run's log holds such an event. */
+  readonly untilEvent: (
+    runUid: RunUid,
+    isIt: (event: { readonly type: string; readonly stepId: string | undefined; readonly data: JsonObject }) => boolean,
+  ) => Promise<void>;
   readonly steps: (runUid: RunUid) => Promise<ReadonlyMap<string, StepRow>>;
-  readonly events: (runUid: RunUid) => Promise<readonly { readonly type: string; readonly stepId: string | undefined; readonly data: JsonObject }[]>;
+  readonly events: (
+    runUid: RunUid,
+  ) => Promise<readonly { readonly type: string; readonly stepId: string | undefined; readonly data: JsonObject }[]>;
   readonly rows: (sql: string, values?: readonly (string | number)[]) => Promise<readonly Record<string, unknown>[]>;
 }
 
@@ -89,8 +115,12 @@ const PATIENCE_MS = 20_000;
 export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
   const home = await mkdtemp(join(tmpdir(), "stepgate-rig-"));
   const loaded = loadConfig({
-    STEPGATE_HOME: home, STEPGATE_LISTEN: "127.0.0.1:0", STEPGATE_ADMIN_KEY: "acceptance-test-admin-key-0123456789", STEPGATE_RETRY_JITTER_PPM: "0",
-    STEPGATE_DRAIN_MS: "2000", ...options.env,
+    STEPGATE_HOME: home,
+    STEPGATE_LISTEN: "127.0.0.1:0",
+    STEPGATE_ADMIN_KEY: "acceptance-test-admin-key-0123456789",
+    STEPGATE_RETRY_JITTER_PPM: "0",
+    STEPGATE_DRAIN_MS: "2000",
+    ...options.env,
   });
   if (!loaded.ok) throw new TypeError(JSON.stringify(loaded.faults));
   const packs = new Map(Object.entries(options.packs ?? {}).map(([id, decide]) => [id, packOf(id, decide)]));
@@ -110,9 +140,18 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
   const { tenantUid } = tenant;
   if (options.tenant !== undefined) {
     const { quotas = [], ...settings } = options.tenant;
-    await rooms.tenants.put({ tenantUid, tenantId: "default", weight: 1, isPaused: false, settings, quotas: quotas as never, actor: "test" });
+    await rooms.tenants.put({
+      tenantUid,
+      tenantId: "default",
+      weight: 1,
+      isPaused: false,
+      settings,
+      quotas: quotas as never,
+      actor: "test",
+    });
   }
-  const steps = async (runUid: RunUid) => new Map((await rooms.store.steps(tenantUid, runUid)).map((step) => [step.stepId as string, step]));
+  const steps = async (runUid: RunUid) =>
+    new Map((await rooms.store.steps(tenantUid, runUid)).map((step) => [step.stepId as string, step]));
   const find = async (runUid: RunUid): Promise<RunRow> => {
     const run = await rooms.store.find(tenantUid, { runUid });
     if (run === undefined) throw new TypeError("the run is not there");
@@ -127,7 +166,9 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
         const [found, run] = [await steps(runUid), await find(runUid)];
         if (isThere(found, run)) return;
         if (performance.now() > endMs) {
-          const state = [...found.values()].map((step) => `${step.stepId}:${step.state}:${step.errorKind ?? ""}:${step.reasons.join("+")}`).join(" ");
+          const state = [...found.values()]
+            .map((step) => `${step.stepId}:${step.state}:${step.errorKind ?? ""}:${step.reasons.join("+")}`)
+            .join(" ");
           throw new TypeError(`nothing came of it in ${PATIENCE_MS} ms: run ${run.status}, ${state}`);
         }
         await new Promise<void>((resolve) => {
@@ -139,21 +180,48 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
       stop();
     }
   };
+  const events: Rig["events"] = async (runUid) =>
+    (await rooms.store.events({ tenantUid, runUid, afterSeq: 0, limit: 10_000 })).map(({ type, stepId, data }) => ({
+      type,
+      stepId,
+      data,
+    }));
   return {
     stepgate,
     tenantUid,
     steps,
     until,
+    events,
+    untilEvent: async (runUid, isIt) => {
+      let isThere = false;
+      await until(runUid, () => {
+        void events(runUid).then((found) => {
+          isThere ||= found.some(isIt);
+        });
+        return isThere;
+      });
+    },
     submit: async (submission) => {
-      const caller = { keyId: (await rooms.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]?.key_id ?? "", owner: "admin", roles: ["submitter"] };
-      const { runUid } = await rooms.submitRun({ tenantUid, caller, submission: rooms.readRunSubmission(submission), idempotencyKey: undefined, trace: undefined });
+      const caller = {
+        keyId:
+          (await rooms.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]
+            ?.key_id ?? "",
+        owner: "admin",
+        roles: ["submitter"],
+      };
+      const { runUid } = await rooms.submitRun({
+        tenantUid,
+        caller,
+        submission: rooms.readRunSubmission(submission),
+        idempotencyKey: undefined,
+        trace: undefined,
+      });
       return runUid;
     },
     ended: async (runUid) => {
       await until(runUid, (_, run) => isRunEnded(run.status) && run.sealRecord !== undefined);
       return find(runUid);
     },
-    events: async (runUid) => (await rooms.store.events({ tenantUid, runUid, afterSeq: 0, limit: 10_000 })).map(({ type, stepId, data }) => ({ type, stepId, data })),
     rows: async (sql, values = []) => (await rooms.pool.query<Record<string, unknown>>(sql, values)).rows,
   };
 }

@@ -3,7 +3,7 @@
  *
  * A ceiling that is 0 or does not parse stops the start. Not here: budgets and quotas, which are the tenants'.
  */
-import { FAIL_POINTS } from "../../gate/fail-point.ts";
+import { FAIL_POINTS } from "../../core/fail-point.ts";
 import { integer, oneOf, usd } from "../parsers.ts";
 import { optionalSetting, setting } from "../setting.ts";
 

@@ -4,9 +4,23 @@
  * Off unless configured. Not here: the tests that iterate the registry (test/crash/).
  */
 export const FAIL_POINTS = [
-  "after_claim", "after_guardrails", "after_decide", "after_mint", "before_admit", "after_admit", "before_execute",
-  "after_execute", "after_inspect", "before_settle", "after_settle", "before_publish", "after_publish", "after_fact",
-  "after_child_spawn", "before_seal", "after_seal",
+  "after_claim",
+  "after_guardrails",
+  "after_decide",
+  "after_mint",
+  "before_admit",
+  "after_admit",
+  "before_execute",
+  "after_execute",
+  "after_inspect",
+  "before_settle",
+  "after_settle",
+  "before_publish",
+  "after_publish",
+  "after_fact",
+  "after_child_spawn",
+  "before_seal",
+  "after_seal",
 ] as const;
 export type FailPoint = (typeof FAIL_POINTS)[number];
 

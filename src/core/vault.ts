@@ -1,0 +1,31 @@
+/**
+ * Sealed payloads as every room passes them: where one belongs, and what a tenant's vault does with it (spec 00).
+ *
+ * Here: the words. Not here: the cryptography (evidence/), the keys (gate/tenant-vault.ts), rows (storage/).
+ */
+import type { BlobId, Digest, RunUid, StepId } from "./ids.ts";
+
+/** Where a sealed payload belongs; it opens nowhere else. */
+export interface BlobPlace {
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+  readonly field: "input" | "output" | "error" | "checkpoint" | "labels" | "details" | "pack_input" | "tool_events";
+}
+
+/** A sealed payload ready to be stored: ciphertext and its wrapped key, never the plaintext. */
+export interface SealedBlob {
+  readonly blobId: BlobId;
+  readonly place: BlobPlace;
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+/** One tenant's payload keys, loaded. */
+export interface TenantVault {
+  readonly seal: (place: BlobPlace, text: string) => SealedBlob;
+  /** Keyed digest for internal equality only (snapshots, idempotency); no route returns it. */
+  readonly digest: (purpose: "snapshot" | "submission" | "approval", text: string) => string;
+  /** SHA-256 over fresh random bytes and the text; the bytes come back so that they can be sealed with the payload. */
+  readonly commit: (text: string) => { readonly commitment: Digest; readonly nonce: string };
+}

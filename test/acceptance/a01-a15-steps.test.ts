@@ -1,0 +1,389 @@
+/**
+ * What one step goes through (spec 01, acceptance cases A1 to A8, A12, A15), with sinks that must stay untouched or not.
+ */
+import t from "tap";
+import type { JsonObject } from "../../src/core/json.ts";
+import type { ExecutorResult } from "../../src/executors/contract.ts";
+import { forEachDatabase } from "../storage/test-database.ts";
+import { allow, type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
+
+const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+const deny: Decide = () => ({ effect: "deny", reasons: ["nothing_allowed"] });
+const failure = (over: Partial<Extract<ExecutorResult, { ok: false }>> = {}): ExecutorResult => ({
+  ok: false,
+  kind: "execution_error",
+  retryable: true,
+  code: "boom",
+  message: "it broke",
+  usage: { tokens: 3, usdMicros: 7 },
+  toolEvents: [],
+  ...over,
+});
+
+async function eventOf(rig: Rig, runUid: Parameters<Rig["events"]>[0], type: string): Promise<JsonObject> {
+  return (await rig.events(runUid)).find((event) => event.type === type)?.data ?? {};
+}
+
+t.test("A1 a denied step touches nothing, is charged nothing and says why on step and event", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const rig = await startRig(t, { database, packs: { runtime: deny }, adapters: [sink.adapter], tenant });
+    const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }], budget: { tokens: 100 } });
+    t.equal((await rig.ended(runUid)).status, "failed");
+    t.equal(sink.calls.length, 0, "the sink is untouched");
+    t.match((await rig.steps(runUid)).get("a"), {
+      state: "failed",
+      attemptsMade: 0,
+      errorKind: "policy_denied",
+      reasons: ["nothing_allowed"],
+    });
+    t.match(await eventOf(rig, runUid, "step_refused"), {
+      error_kind: "policy_denied",
+      stage: "decide",
+      reasons: ["nothing_allowed"],
+    });
+    t.match(
+      await rig.rows("select kind, actual_tokens, reserved_tokens from stepgate.cost_ledger where run_uid = $1", [
+        runUid,
+      ]),
+      [{ kind: "refused", actual_tokens: 0, reserved_tokens: 0 }],
+    );
+    t.match(
+      (await rig.rows("select tokens_used, tokens_reserved from stepgate.budgets where run_uid = $1", [runUid]))[0],
+      { tokens_used: 0, tokens_reserved: 0 },
+    );
+  });
+});
+
+t.test("A2 a redacted step runs on the patched inputs, and the original is nowhere", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const secret = `secret-${Math.random()}`;
+    const sink = makeSink(() => done({ ok: true }, { tokens: 10, usdMicros: 0 }));
+    const redact: Decide = ({ inputs }) =>
+      (inputs as JsonObject)["card"] === "[redacted]"
+        ? { effect: "allow" }
+        : {
+            effect: "redact",
+            reasons: ["card"],
+            patches: [{ op: "replace", path: "/inputs/card", value: "[redacted]" }],
+          };
+    const rig = await startRig(t, { database, packs: { runtime: redact }, adapters: [sink.adapter], tenant });
+    const runUid = await rig.submit({
+      steps: [{ id: "a", type: "sink", inputs: { card: secret } }],
+      budget: { tokens: 100 },
+    });
+    t.equal((await rig.ended(runUid)).status, "succeeded");
+    t.equal(sink.calls[0]?.spec.inputs["card"], "[redacted]");
+    t.match((await rig.steps(runUid)).get("a"), { state: "succeeded", attemptsMade: 1, tokens: 10 });
+    t.match(await eventOf(rig, runUid, "step_succeeded"), { budget: { actual: { tokens: 10 } } });
+    t.match(await eventOf(rig, runUid, "step_input_redacted"), { paths: ["/inputs/card"] });
+    const blobs = await rig.rows("select field from stepgate.blobs where run_uid = $1 and field = 'input'", [runUid]);
+    t.equal(blobs.length, 1, "the original's blob and key are deleted with the redaction");
+  });
+});
+
+t.test("A2 what cannot be redacted is denied", async (t) => {
+  const refusals = [
+    {
+      why: "a patch on a missing path",
+      patches: [{ op: "replace", path: "/inputs/none", value: 1 }],
+      kind: "patch_not_allowed",
+    },
+    {
+      why: "a patch outside the payload",
+      patches: [{ op: "add", path: "/policy/guardrails/0", value: "x" }],
+      kind: "patch_not_allowed",
+    },
+    {
+      why: "a patch of what may not change",
+      patches: [{ op: "replace", path: "/execution/max_attempts", value: 9 }],
+      kind: "patch_not_allowed",
+    },
+    { why: "a redaction that its own pack redacts again", patches: "growing", kind: "redaction_not_stable" },
+  ] as const;
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const runtime: Decide = ({ inputs }) => {
+      const { which, text } = inputs as JsonObject;
+      const refusal = refusals.find(({ why }) => why === which);
+      const patches =
+        refusal?.patches === "growing"
+          ? [{ op: "replace" as const, path: "/inputs/text", value: `${String(text)}!` }]
+          : (refusal?.patches ?? []);
+      return { effect: "redact", reasons: ["r"], patches };
+    };
+    const rig = await startRig(t, { database, packs: { runtime }, adapters: [sink.adapter], tenant });
+    for (const { why, kind } of refusals) {
+      const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: { which: why, text: "x" } }] });
+      await rig.ended(runUid);
+      t.equal((await rig.steps(runUid)).get("a")?.errorKind, kind, why);
+    }
+    t.equal(sink.calls.length, 0);
+  });
+});
+
+t.test(
+  "A3 a failing step is tried again after its backoff, each attempt charged, then fails without compensation",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const sink = makeSink(() => failure());
+      const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+      const runUid = await rig.submit({
+        steps: [
+          {
+            id: "a",
+            type: "sink",
+            inputs: {},
+            execution: { max_attempts: 2, retry_backoff_ms: 10, cost_hint: { tokens: 5 } },
+          },
+        ],
+        budget: { tokens: 100 },
+      });
+      t.equal((await rig.ended(runUid)).status, "failed");
+      t.equal(sink.calls.length, 2);
+      const retry = await eventOf(rig, runUid, "step_retry_scheduled");
+      t.match(retry, { attempt: 1, error_kind: "execution_error", reason: "retry" });
+      t.ok(typeof retry["not_before_ms"] === "number");
+      t.match((await rig.steps(runUid)).get("a"), { state: "failed", attemptsMade: 2, errorKind: "execution_error" });
+      t.match(
+        await rig.rows(
+          "select kind, actual_tokens, actual_usd_micros from stepgate.cost_ledger where run_uid = $1 order by lease_epoch",
+          [runUid],
+        ),
+        [
+          { kind: "retry_scheduled", actual_tokens: 3, actual_usd_micros: 7 },
+          { kind: "failed", actual_tokens: 3, actual_usd_micros: 7 },
+        ],
+      );
+      t.match(
+        (await rig.rows("select tokens_used, tokens_reserved from stepgate.budgets where run_uid = $1", [runUid]))[0],
+        { tokens_used: 6, tokens_reserved: 0 },
+      );
+      t.notOk((await rig.events(runUid)).some(({ type }) => type === "compensation_scheduled"));
+    });
+  },
+);
+
+t.test("A4 a step above the in-flight ceiling is put back unrecorded and runs when there is room", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    let release = (): void => undefined;
+    const sink = makeSink(({ stepId }) =>
+      stepId === "big"
+        ? new Promise<ExecutorResult>((resolve) => {
+            release = () => resolve(done(null));
+          })
+        : done(null),
+    );
+    const rig = await startRig(t, {
+      database,
+      packs: { runtime: allow },
+      adapters: [sink.adapter],
+      tenant,
+      env: { STEPGATE_MAX_IN_FLIGHT_USD: "1.0" },
+    });
+    const step = (id: string, usd_micros: number) => ({
+      id,
+      type: "sink",
+      inputs: {},
+      execution: { cost_hint: { usd_micros } },
+    });
+    const big = await rig.submit({ steps: [step("big", 1_000_000)] });
+    await rig.until(big, (steps) => steps.get("big")?.state === "running");
+    const small = await rig.submit({ steps: [step("small", 500_000)] });
+    await rig.untilEvent(small, ({ type, data }) => type === "step_queued" && data["reason"] === "backpressure");
+    t.match((await rig.steps(small)).get("small"), { state: "queued", attemptsMade: 0, recordIds: [] });
+    t.ok(((await rig.steps(small)).get("small")?.notBeforeMs ?? 0) > 0);
+    release();
+    t.equal((await rig.ended(small)).status, "succeeded");
+    t.equal((await rig.ended(big)).status, "succeeded");
+  });
+});
+
+t.test("A5 a checkpoint is stored and handed to the next attempt", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink((_, call) => (call === 1 ? failure({ checkpoint: { state: 42 } }) : done(null)));
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    const runUid = await rig.submit({
+      steps: [{ id: "a", type: "sink", inputs: {}, execution: { max_attempts: 2, retry_backoff_ms: 1 } }],
+    });
+    t.equal((await rig.ended(runUid)).status, "succeeded");
+    t.match(
+      sink.calls.map((call) => [call.attempt, call.checkpoint]),
+      [
+        [1, undefined],
+        [2, { state: 42 }],
+      ],
+    );
+    t.equal(
+      (await rig.rows("select 1 from stepgate.blobs where run_uid = $1 and field = 'checkpoint'", [runUid])).length,
+      1,
+    );
+  });
+});
+
+t.test("A6 A7 a failed step is compensated once, while the run is compensating, with both ledgers right", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(({ stepId }) =>
+      stepId === "origin"
+        ? failure({ retryable: false, usage: { tokens: 20, usdMicros: 100_000 } })
+        : done(null, { tokens: 5, usdMicros: 250_000 }),
+    );
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    const hint = (tokens: number, usd_micros: number) => ({ cost_hint: { tokens, usd_micros } });
+    const runUid = await rig.submit({
+      steps: [
+        {
+          id: "origin",
+          type: "sink",
+          inputs: {},
+          execution: { ...hint(50, 1_500_000), compensation: { step: "undo" } },
+        },
+        {
+          id: "undo",
+          type: "sink",
+          inputs: { was: { $from: "origin", pointer: "/inputs" } },
+          execution: hint(10, 500_000),
+        },
+      ],
+      budget: { tokens: 1000, usd_micros: 10_000_000 },
+    });
+    t.equal((await rig.ended(runUid)).status, "failed");
+    const types = (await rig.events(runUid)).map(({ type }) => type);
+    t.equal(types.filter((type) => type === "compensation_scheduled").length, 1);
+    t.ok(
+      types.indexOf("step_failed") < types.indexOf("run_compensating") &&
+        types.indexOf("run_compensating") < types.indexOf("run_failed"),
+    );
+    t.match(
+      await rig.rows(
+        `select step_id, kind, reserved_tokens, reserved_usd_micros, actual_tokens, actual_usd_micros from stepgate.cost_ledger
+                             where run_uid = $1 order by lease_epoch, kind`,
+        [runUid],
+      ),
+      [
+        { step_id: "origin", kind: "compensation_scheduled", reserved_tokens: 0 },
+        { step_id: "origin", kind: "failed", reserved_tokens: 50, reserved_usd_micros: 1_500_000 },
+        {
+          step_id: "undo",
+          kind: "succeeded",
+          reserved_tokens: 10,
+          reserved_usd_micros: 500_000,
+          actual_tokens: 5,
+          actual_usd_micros: 250_000,
+        },
+      ],
+    );
+  });
+});
+
+t.test("A8 a failing root skips its child", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => failure({ retryable: false }));
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    const step = (id: string) => ({ id, type: "sink", inputs: {} });
+    const runUid = await rig.submit({
+      steps: [step("root"), step("child"), step("grandchild")],
+      edges: [
+        ["root", "child"],
+        ["child", "grandchild"],
+      ],
+    });
+    await rig.ended(runUid);
+    const steps = await rig.steps(runUid);
+    t.match(
+      ["root", "child", "grandchild"].map((id) => steps.get(id)?.state),
+      ["failed", "skipped", "skipped"],
+    );
+    const types = (await rig.events(runUid)).map(({ type }) => type);
+    t.ok(types.includes("step_failed") && types.includes("step_skipped"));
+    t.equal(sink.calls.length, 1);
+  });
+});
+
+t.test("A12 the step's own budget is its cap", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    const runUid = await rig.submit({
+      steps: [
+        {
+          id: "a",
+          type: "sink",
+          inputs: {},
+          policy: { budget: { tokens: 10 } },
+          execution: { cost_hint: { tokens: 20 } },
+        },
+      ],
+    });
+    await rig.ended(runUid);
+    t.match((await rig.steps(runUid)).get("a"), { state: "failed", errorKind: "budget_exceeded", attemptsMade: 0 });
+    t.match(await eventOf(rig, runUid, "step_refused"), { error_kind: "budget_exceeded" });
+    t.equal(sink.calls.length, 0);
+  });
+});
+
+t.test(
+  "A15 a step refused at any stage leaves a signed record and a decision artifact, and no sink is touched",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const sink = makeSink(() => done(null, { tokens: 60, usdMicros: 0 }));
+      const runtime: Decide = ({ step }) =>
+        (step as JsonObject)["id"] === "decide"
+          ? { effect: "deny", reasons: ["no"] }
+          : { effect: "allow", ...narrowed((step as JsonObject)["id"]) };
+      const guardrail: Decide = ({ step }) =>
+        (step as JsonObject)["id"] === "guardrails" ? { effect: "deny", reasons: ["no"] } : { effect: "allow" };
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime, guardrail },
+        adapters: [sink.adapter],
+        tenant: { ...tenant, required_guardrails: ["guardrail"] },
+      });
+      const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
+      const runUid = await rig.submit({
+        steps: [
+          step("guardrails"),
+          step("decide"),
+          step("mint"),
+          step("guard"),
+          step("admit", { execution: { cost_hint: { tokens: 60 } } }),
+          step("before", { execution: { cost_hint: { tokens: 60 } } }),
+        ],
+        budget: { tokens: 100 },
+        run_config: { execution_mode: "sequential" },
+      });
+      await rig.ended(runUid);
+      const refusals = (await rig.events(runUid)).filter(({ type }) => type === "step_refused");
+      t.match(Object.fromEntries(refusals.map(({ stepId, data }) => [stepId, data["stage"]])), {
+        guardrails: "guardrails",
+        decide: "decide",
+        mint: "mint",
+        guard: "guard",
+      });
+      const records = await rig.rows(
+        "select step_id, kind from stepgate.records where run_uid = $1 and kind = 'refusal'",
+        [runUid],
+      );
+      const artifacts = await rig.rows("select step_id from stepgate.artifacts where run_uid = $1", [runUid]);
+      for (const id of ["guardrails", "decide", "mint", "guard"]) {
+        t.ok(
+          records.some((row) => row["step_id"] === id),
+          `record of ${id}`,
+        );
+        t.ok(
+          artifacts.some((row) => row["step_id"] === id),
+          `artifact of ${id}`,
+        );
+      }
+      t.equal(sink.calls.length, 1, "only the step within the budget ran");
+      t.ok(refusals.some(({ data }) => data["stage"] === "admit" && data["error_kind"] === "budget_exceeded"));
+    });
+  },
+);
+
+/** Obligations that break minting, or leave a scope that does not cover the demand. */
+function narrowed(id: JsonObject[string] | undefined) {
+  if (id === "mint") return { obligations: [{ id: "o", type: "limit" as const, properties: { tokens: "many" } }] };
+  if (id === "guard") return { obligations: [{ id: "o", type: "limit" as const, properties: { calls: 0 } }] };
+  return {};
+}
