@@ -6,7 +6,10 @@
 #   in genuine.rego; what makes a kind worth its pattern at all, in outline.rego. To drop a kind, delete its rule here.
 package stepgate.pii_redaction.kinds
 
-all := {kind | some kind, _ in detector}
+# Built once for a decision.
+table := {kind: rule | some kind, rule in detector}
+
+all := object.keys(table)
 
 secrets := {
 	"private_key",

@@ -57,7 +57,7 @@ escaped(part) := replace(replace(part, "~", "~0"), "/", "~1") if is_string(part)
 else := format_int(part, 10)
 
 pattern(kind) := concat("", ["(?:", detector.lead, ")(?:", detector.span, ")(?:", detector.trail, ")"]) if {
-	detector := kinds.detector[kind]
+	detector := kinds.table[kind]
 }
 
 touched(present, text) if {
@@ -97,7 +97,7 @@ masked(present, kind, text) := text if not kind in present
 
 masked(present, kind, text) := concat("", array.concat(pieces, [rest])) if {
 	kind in present
-	detector := kinds.detector[kind]
+	detector := kinds.table[kind]
 	cut := concat("", ["(?s)(.*?)(", detector.lead, ")(", detector.span, ")(", detector.trail, ")"])
 	matches := regex.find_all_string_submatch_n(cut, text, -1)
 	pieces := [piece | some match in matches; some piece in [match[1], match[2], shown(kind, match[2], match[3]), match[4]]]

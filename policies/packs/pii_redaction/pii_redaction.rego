@@ -17,9 +17,7 @@ decision := {"effect": effect, "reasons": sort(reasons), "patches": patches, "ob
 # Most the host takes in one decision.
 max_patches := 1000
 
-side := "pre" if outline.root == "inputs"
-
-side := "post" if outline.root == "output"
+side := {"inputs": "pre", "output": "post"}[outline.root]
 
 # What the step's own entries for this side of the step say; the host may hand over the options by themselves too.
 entries contains options if {
@@ -57,11 +55,11 @@ wanted contains kind if {
 	some kind in kinds.all
 }
 
-faults contains "pii.payload_missing" if not payload_given
+faults contains "payload_missing" if not payload_given
 
-faults contains "pii.options_invalid" if modes - known_modes != set()
+faults contains "options_invalid" if modes - known_modes != set()
 
-faults contains "pii.options_invalid" if wanted - kinds.all != set()
+faults contains "options_invalid" if wanted - kinds.all != set()
 
 payload_given if {
 	some name, _ in input
