@@ -1,15 +1,235 @@
 /**
  * The API's ports, each from the room that keeps it, and the server over them (gateway/ports.ts).
  *
- * Here: wiring only. Not here: what a use case does, HTTP.
+ * Here: wiring only, by resource. Not here: what a use case does, HTTP.
  */
+import { StepgateError } from "./core/errors.ts";
+import type { RunUid, TenantUid } from "./core/ids.ts";
+import { hashApiKey, makeApiKey } from "./evidence/api-key.ts";
+import { openBlob, sealBlob } from "./evidence/sealing.ts";
+import { makeDecideRequest } from "./gate/decide-request.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import type { GatewayPorts } from "./gateway/ports.ts";
+import { ROLES } from "./gateway/roles.ts";
+import type { JwksView } from "./gateway/views/health.ts";
 import type { Rooms } from "./main.ts";
+import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
+import { normalizeDecision } from "./runs/normalize-decision.ts";
+import { makePerformStep, summarise } from "./runs/perform-step.ts";
+import type { OpenBlobRow } from "./runs/ports.ts";
+import { makeRunReader } from "./runs/read-run.ts";
+import { makeApiKeyStore } from "./storage/api-key-store.ts";
+import { type AnswerVault, INSTANCE_SCOPE, makeIdempotencyStore } from "./storage/idempotency-store.ts";
+import { makeApiKeys } from "./tenancy/api-keys.ts";
+import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
+import { makeExecutorSettings, makeTools } from "./tenancy/tools.ts";
 
 export interface GatewayServer {
-  readonly address: string;
+  /** Of the API, with the port that was really taken. */
+  readonly url: string;
   readonly stop: () => Promise<void>;
 }
 
-export async function startGateway(_rooms: Rooms, _isWorkerReady: () => boolean): Promise<GatewayServer> {
-  return { address: "", stop: async () => undefined };
+/** Listens and answers. @throws {StepgateError} PORT_TAKEN. */
+export async function startGateway(rooms: Rooms, isWorkerReady: () => boolean): Promise<GatewayServer> {
+  const { config, clock, log, tracing, ids, version } = rooms;
+  const ports = makePorts(rooms, isWorkerReady);
+  const gateway = new Gateway({ ports, settings: config.gateway, ids, version, clock, log, tracing });
+  const { url } = await gateway.start();
+  return { url, stop: () => gateway.stop() };
+}
+
+function makePorts(rooms: Rooms, isWorkerReady: () => boolean): GatewayPorts {
+  const { tenants, records, registry, ids, packs, pool, log } = rooms;
+  const apiKeys = makeApiKeys({
+    store: makeApiKeyStore(pool),
+    tenants,
+    roles: ROLES,
+    makeKey: () => makeApiKey(ids.random),
+    hashKey: hashApiKey,
+    onTouchFailed: (caught) => log.warn({ err: caught }, "a key's last use was not written"),
+  });
+  const viewRecord = makeViewRecord({ records });
+  const artifacts = makeReadArtifacts({ records });
+  const budgets = makeBudgets(tenants);
+  const executors = registry.list;
+  return {
+    authenticator: {
+      authenticate: apiKeys.authenticate,
+      findTenant: apiKeys.findTenant,
+    },
+    idempotency: makeIdempotencyStore(pool, answerVault(rooms)),
+    runs: runPorts(rooms),
+    steps: { perform: performPort(rooms) },
+    decisions: { decide: decidePort(rooms) },
+    records: { get: ({ caller, recordId }) => viewRecord(caller.tenantUid, recordId) },
+    artifacts: {
+      get: ({ caller, artifactId }) => artifacts.view(caller.tenantUid, artifactId),
+      content: async ({ caller, artifactId }) => {
+        const row = await artifacts.bytes(caller.tenantUid, artifactId);
+        return row && contentOf(row.mediaType, row.bytes);
+      },
+    },
+    tenants: makeTenants({ store: tenants, ids, isPack: (name) => packs.has(name) }),
+    tools: makeTools({ store: tenants, executors }),
+    executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
+    budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
+    keys: apiKeys,
+    health: healthPorts(rooms, isWorkerReady),
+  };
+}
+
+function runPorts(rooms: Rooms): GatewayPorts["runs"] {
+  const { store, records, feed, submitRun, ready } = rooms;
+  const reader = makeRunReader({ store, open: opener(rooms) });
+  const exportEvidence = makeExportEvidence({ store, records });
+  const uidOf = async (tenantUid: TenantUid, run: Parameters<typeof reader.find>[1]): Promise<RunUid | undefined> =>
+    (await reader.find(tenantUid, run))?.runUid;
+  const breakpointsOf = async (tenantUid: TenantUid, runUid: RunUid) => store.breakpoints(tenantUid, runUid);
+  const changeBreakpoint =
+    (isSet: boolean): GatewayPorts["runs"]["setBreakpoint"] =>
+    async ({ caller, run, breakpoint }) => {
+      const { tenantUid } = caller;
+      const runUid = await uidOf(tenantUid, run);
+      if (runUid === undefined) return undefined;
+      const isChanged = await store.changeBreakpoint({
+        tenantUid,
+        runUid,
+        breakpoint,
+        isSet,
+        actor: `key:${caller.keyId}`,
+      });
+      if (!isChanged && isSet)
+        throw new StepgateError("STATE_CONFLICT", { run_uid: runUid, reason: "the run has ended" });
+      return breakpointsOf(tenantUid, runUid);
+    };
+  return {
+    submit: async ({ caller, submission, idempotencyKey, trace }) => {
+      const { runUid, isNew } = await submitRun({
+        tenantUid: caller.tenantUid,
+        caller,
+        submission,
+        idempotencyKey,
+        trace,
+      });
+      const run = await reader.get(caller.tenantUid, { runUid });
+      if (run === undefined) throw new StepgateError("RUN_NOT_FOUND", { run_uid: runUid });
+      return { run, isNew };
+    },
+    get: ({ caller, run }) => reader.get(caller.tenantUid, run),
+    list: ({ caller, status, after, limit }) => reader.list({ tenantUid: caller.tenantUid, status, after, limit }),
+    events: ({ caller, run, afterSeq, limit }) =>
+      reader.events({ tenantUid: caller.tenantUid, ref: run, afterSeq, limit }),
+    subscribe: async ({ caller, run, onChange }) => {
+      const runUid = await uidOf(caller.tenantUid, run);
+      return runUid === undefined ? undefined : feed.subscribe(runUid, onChange);
+    },
+    evidence: async ({ caller, run }) => {
+      const text = await exportEvidence(caller.tenantUid, run);
+      return text === undefined ? undefined : contentOf("application/vnd.stepgate.evidence+json", Buffer.from(text));
+    },
+    cancel: async ({ caller, run }) => {
+      const runUid = await uidOf(caller.tenantUid, run);
+      if (runUid === undefined) return undefined;
+      const cancelled = await store.cancel(caller.tenantUid, runUid, `key:${caller.keyId}`);
+      feed.changed(runUid);
+      const after = await reader.find(caller.tenantUid, { runUid });
+      return { run_uid: runUid, cancelled, status: after?.status ?? "cancelled" };
+    },
+    resume: async ({ caller, run }) => {
+      const runUid = await uidOf(caller.tenantUid, run);
+      if (runUid === undefined) return undefined;
+      if (!(await store.resume(caller.tenantUid, runUid, `key:${caller.keyId}`))) {
+        throw new StepgateError("STATE_CONFLICT", { run_uid: runUid, reason: "the run is not paused" });
+      }
+      ready.ready();
+      feed.changed(runUid);
+      return reader.get(caller.tenantUid, { runUid });
+    },
+    breakpoints: async ({ caller, run }) => {
+      const runUid = await uidOf(caller.tenantUid, run);
+      return runUid === undefined ? undefined : breakpointsOf(caller.tenantUid, runUid);
+    },
+    setBreakpoint: changeBreakpoint(true),
+    removeBreakpoint: changeBreakpoint(false),
+  };
+}
+
+function performPort(rooms: Rooms): GatewayPorts["steps"]["perform"] {
+  const { store, submitRun, feed, clock } = rooms;
+  const perform = makePerformStep({ store, submitRun, feed, clock, open: opener(rooms) });
+  return ({ caller, ...input }) => perform({ ...input, tenantUid: caller.tenantUid, caller });
+}
+
+function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
+  const { packs, databaseClock, ids, sign, records, authorities, vaults } = rooms;
+  const decide = makeDecideRequest({
+    packs,
+    databaseClock,
+    ids,
+    signBatch: sign,
+    insertDecision: records.insertDecision,
+  });
+  return async ({ caller, request }) => {
+    const { tenantUid } = caller;
+    const [authority, vault] = await Promise.all([authorities.now(tenantUid), vaults.of(tenantUid)]);
+    const answer = await decide({ tenantUid, authority, vault, caller, ...normalizeDecision(request) });
+    return {
+      record_id: answer.recordId,
+      decision: { ...summarise(answer.written), effect: answer.effect, reasons: answer.reasons },
+      obligations: answer.obligations,
+      ...(answer.inputs === undefined ? {} : { inputs: answer.inputs }),
+      ...(answer.output === undefined ? {} : { output: answer.output }),
+    };
+  };
+}
+
+function healthPorts({ pool, keyRing, metrics, log }: Rooms, isWorkerReady: () => boolean): GatewayPorts["health"] {
+  const isDatabaseThere = async (): Promise<boolean> => {
+    try {
+      await pool.query("select 1");
+      return true;
+    } catch (caught) {
+      log.warn({ err: caught }, "the database does not answer");
+      return false;
+    }
+  };
+  return {
+    ready: async () => {
+      const checks = [
+        { name: "database", ok: await isDatabaseThere() },
+        { name: "worker", ok: isWorkerReady() },
+      ];
+      return { ready: checks.every(({ ok }) => ok), checks };
+    },
+    // the key ring writes exactly this form
+    jwks: () => keyRing.jwks() as JwksView,
+    metricsText: metrics.text,
+  };
+}
+
+/** Opens a stored blob with its tenant's keys. */
+function opener({ vaults }: Rooms): (blob: OpenBlobRow) => Promise<string> {
+  return async (blob) => (await vaults.of(blob.tenantUid)).open(blob, blob);
+}
+
+/** Answers of repeated writes, sealed like every payload; those to the instance under a place of its own. */
+function answerVault({ keyRing, ids }: Rooms): AnswerVault {
+  const place = (tenantUid: TenantUid) => ({ tenantUid, runUid: INSTANCE_SCOPE, stepId: "", field: "answer" });
+  return {
+    seal: async (tenantUid, text) => {
+      const { dataKey } = await keyRing.tenants.of(tenantUid);
+      return sealBlob(dataKey, place(tenantUid), Buffer.from(text), ids.random);
+    },
+    open: async (tenantUid, blob) =>
+      Buffer.from(openBlob(await keyRing.tenants.dataKey(tenantUid, blob.keyId), place(tenantUid), blob)).toString(),
+  };
+}
+
+function contentOf(mediaType: string, bytes: Uint8Array) {
+  return { mediaType, sizeBytes: bytes.length, chunks: only(bytes) };
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

@@ -13,7 +13,7 @@ import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
 import type { Batch, SignBatch } from "../evidence/batch.ts";
 import { buildDecision } from "../evidence/decision-record.ts";
-import type { EvidenceRecord } from "../evidence/statement.ts";
+import { type EvidenceRecord, evaluationMembers } from "../evidence/statement.ts";
 import type { StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks } from "./guardrail-packs.ts";
@@ -41,7 +41,8 @@ export interface DecisionAnswer {
   readonly recordId: string;
   readonly effect: Effect;
   readonly reasons: readonly string[];
-  readonly evaluations: readonly Evaluation[];
+  /** The evaluations as records write them. */
+  readonly written: readonly JsonObject[];
   readonly obligations: readonly Obligation[];
   /** Present when something was patched. */
   readonly inputs: JsonObject | undefined;
@@ -94,7 +95,7 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
       recordId: record.id,
       effect,
       reasons: [...new Set([...evaluations.flatMap((evaluation) => evaluation.reasons), ...refused])],
-      evaluations,
+      written: evaluations.map(evaluationMembers),
       obligations,
       inputs: isPatched && payload.place === "inputs" ? payload.inputs : undefined,
       output: isPatched && payload.place === "output" ? payload.output : undefined,

@@ -8,7 +8,9 @@ import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { ApiKeyRow, ApiKeyStore, TenantStore } from "./ports.ts";
 
-export interface ApiKeyDeps {
+export interface ApiKeyDeps<Role extends string> {
+  /** Every role there is; what a row holds beside them grants nothing. */
+  readonly roles: readonly Role[];
   readonly store: ApiKeyStore;
   readonly tenants: Pick<TenantStore, "find">;
   /** A new key text, and the id and hash of one (evidence/api-key.ts). */
@@ -36,8 +38,10 @@ const MAX_KEY_LENGTH = 512;
 /** Compared with when no key is found, so that an unknown id takes as long as a wrong secret. */
 const NO_HASH = new Uint8Array(32);
 
-export function makeApiKeys(deps: ApiKeyDeps) {
+export function makeApiKeys<Role extends string>(deps: ApiKeyDeps<Role>) {
   const { store } = deps;
+  const rolesOf = ({ roles }: ApiKeyRow): readonly Role[] => deps.roles.filter((role) => roles.includes(role));
+  const viewKey = (row: ApiKeyRow) => ({ ...viewRow(row), roles: rolesOf(row) });
   return {
     authenticate: async (bearer: string) => {
       if (bearer.length > MAX_KEY_LENGTH) return undefined;
@@ -51,7 +55,7 @@ export function makeApiKeys(deps: ApiKeyDeps) {
         row.tenantUid === undefined || row.tenantId === undefined
           ? ("all" as const)
           : { tenantUid: row.tenantUid, tenantId: row.tenantId };
-      return { keyId, owner: row.owner, roles: row.roles, tenant };
+      return { keyId, owner: row.owner, roles: rolesOf(row), tenant };
     },
     findTenant: (tenantId: string) => deps.tenants.find(tenantId),
     list: async ({
@@ -125,12 +129,11 @@ function reach({ tenantUid, isInstanceWide, roles }: Caller): {
   return { tenantUid, withInstance: isInstanceWide && roles.includes("platform") };
 }
 
-function viewKey(row: ApiKeyRow) {
+function viewRow(row: ApiKeyRow) {
   const time = (atMs: number): string => new Date(atMs).toISOString();
   return {
     key_id: row.keyId,
     owner: row.owner,
-    roles: row.roles,
     scope: row.tenantUid === undefined ? ("instance" as const) : ("tenant" as const),
     ...(row.tenantId === undefined ? {} : { tenant_id: row.tenantId }),
     created_at: time(row.createdAtMs),

@@ -6,12 +6,25 @@
  */
 import { StepgateError } from "../core/errors.ts";
 import type { Ids, TenantUid } from "../core/ids.ts";
+import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { QuotaRow, TenantRow, TenantStore } from "./ports.ts";
 
+/** What people set of a tenant beside weight, pause and quotas; stored as it was checked at the API. */
+export interface TenantSettings {
+  readonly runtime_pack?: string;
+  readonly required_guardrails: readonly string[];
+  readonly min_isolation: Readonly<Record<string, IsolationLevel>>;
+  readonly weaker_isolation_allowed: readonly string[];
+  readonly default_requests: Readonly<Record<string, { readonly tokens: number; readonly usd_micros: number }>>;
+  readonly retention_days: number;
+  readonly transparency_scope: "disabled" | "gates" | "runs" | "artifacts";
+  readonly labels: JsonObject;
+}
+
 /** What a first start gives the tenant `default`: the baseline pack decides and is the floor. */
 export const DEFAULT_TENANT_ID = "default";
-export const DEFAULT_TENANT_SETTINGS: JsonObject = {
+export const DEFAULT_TENANT_SETTINGS = {
   runtime_pack: "baseline",
   required_guardrails: ["baseline"],
   min_isolation: {},
@@ -20,14 +33,13 @@ export const DEFAULT_TENANT_SETTINGS: JsonObject = {
   retention_days: 365,
   transparency_scope: "gates",
   labels: {},
-};
+} as const satisfies TenantSettings & JsonObject;
 
 /** Everything of a tenant that people set. */
-export interface TenantSubmission {
+export interface TenantSubmission extends TenantSettings {
   readonly weight: number;
   readonly is_paused: boolean;
   readonly quotas: readonly QuotaRow[];
-  readonly [setting: string]: unknown;
 }
 
 interface Holder {
@@ -84,7 +96,7 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
         weight,
         isPaused,
         quotas,
-        settings: settings as JsonObject,
+        settings: { ...settings },
         actor: `key:${holder.keyId}`,
       });
       const tenant = await view(tenantId);
@@ -96,27 +108,26 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
 }
 
 /** A pack that does not exist would refuse every step later; it is refused where it is set. */
-function refuseUnknownPacks(settings: Readonly<Record<string, unknown>>, isPack: (name: string) => boolean): void {
-  const { runtime_pack: runtimePack, required_guardrails: guardrails } = settings;
-  const names = [
-    ...(typeof runtimePack === "string" ? [runtimePack] : []),
-    ...(Array.isArray(guardrails) ? guardrails : []),
-  ];
-  for (const name of names) {
-    if (typeof name !== "string" || !isPack(name)) throw new StepgateError("PACK_NOT_FOUND", { pack: String(name) });
+function refuseUnknownPacks(
+  { runtime_pack: runtimePack, required_guardrails: guardrails }: TenantSettings,
+  isPack: (name: string) => boolean,
+): void {
+  for (const name of [...(runtimePack === undefined ? [] : [runtimePack]), ...guardrails]) {
+    if (!isPack(name)) throw new StepgateError("PACK_NOT_FOUND", { pack: name });
   }
 }
 
 export function viewTenant(row: TenantRow) {
   // a tenant without a runtime pack must not look as if it had the default one
-  const { runtime_pack: _default, ...defaults } = DEFAULT_TENANT_SETTINGS;
+  const { runtime_pack: _default, ...defaults }: TenantSettings = DEFAULT_TENANT_SETTINGS;
   return {
     id: row.tenantId,
     tenant_uid: row.tenantUid,
     version: row.version,
     created_at: new Date(row.createdAtMs).toISOString(),
     ...defaults,
-    ...row.settings,
+    // written by `put` from a checked submission, or by a first start
+    ...(row.settings as JsonObject & TenantSettings),
     weight: row.weight,
     is_paused: row.isPaused,
     quotas: row.quotas,
