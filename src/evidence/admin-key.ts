@@ -10,8 +10,8 @@ import { hashApiKey, makeApiKey } from "./api-key.ts";
 import type { KeyFiles } from "./key-files.ts";
 import type { KeyStore } from "./ports.ts";
 
-export const ADMIN_KEY_FILE = "admin-key";
-export const MIN_ADMIN_KEY_LENGTH = 32;
+const ADMIN_KEY_FILE = "admin-key";
+const MIN_ADMIN_KEY_LENGTH = 32;
 
 export type AdminKey =
   | { readonly source: "given"; readonly keyId: string }

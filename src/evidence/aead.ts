@@ -9,7 +9,7 @@ import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-export const SEALED_OVERHEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES;
+const SEALED_OVERHEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES;
 
 /** Seals `plaintext` under a fresh 12-byte nonce. */
 export function seal(key: KeyObject, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {

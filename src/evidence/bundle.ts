@@ -17,7 +17,7 @@ import { eventMembers } from "./seal.ts";
 import { count, fields, jsonObject, listOf, oneOf, optional, type ShapeOf, text } from "./shape.ts";
 import { members, RECORD_KINDS, type RecordKind, sha256Text } from "./statement.ts";
 
-export const BUNDLE_FORMAT = "stepgate-evidence/1";
+const BUNDLE_FORMAT = "stepgate-evidence/1";
 
 const batchShape = fields({ batch: text, envelope: envelopeShape });
 const recordShape = fields({

@@ -45,7 +45,7 @@ export const CHECKS = {
 } as const;
 export type CheckCode = keyof typeof CHECKS;
 
-export const VERDICTS = ["ok", "failed", "not_established"] as const;
+const VERDICTS = ["ok", "failed", "not_established"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 export interface Check {

@@ -7,7 +7,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Digest, Ids } from "../core/ids.ts";
 
-export const COMMITMENT_NONCE_BYTES = 32;
+const COMMITMENT_NONCE_BYTES = 32;
 
 export interface Commitment {
   readonly commitment: Digest;

@@ -12,7 +12,7 @@ import { buildManifest, type CapabilityEvidence, type ManifestProfile } from "./
 import { evaluationMembers, members, originMembers } from "./statement.ts";
 
 export const DECISION_ARTIFACT_KIND = "policy_decisions";
-export const DECISION_ARTIFACT_MEDIA_TYPE = "application/vnd.stepgate.policy-decisions+json";
+const DECISION_ARTIFACT_MEDIA_TYPE = "application/vnd.stepgate.policy-decisions+json";
 
 export interface DecisionArtifactEvidence {
   readonly runUid: RunUid;

@@ -10,7 +10,7 @@ import { StepgateError } from "../core/errors.ts";
 export const INSTANCE_KEY_BYTES = 32;
 
 /** What the instance key is good for; nothing is keyed by the instance key itself. */
-export const INSTANCE_LABELS = ["wrap", "row_mac", "presign", "check"] as const;
+const INSTANCE_LABELS = ["wrap", "row_mac", "presign", "check"] as const;
 export type InstanceLabel = (typeof INSTANCE_LABELS)[number];
 
 export interface InstanceKey {

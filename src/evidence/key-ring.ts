@@ -21,9 +21,9 @@ import { makeTenantKeyring, type TenantKeyring } from "./tenant-keys.ts";
 import { type TrustedKey, tokenKeysOf, trustFile } from "./trust-bundle.ts";
 import { ensureTrustBundle } from "./trust-renewal.ts";
 
-export const INSTANCE_KEY_FILE = "instance.key";
-export const ROOT_KEY_FILE = "root.key";
-export const TRUST_FILE = "trust.json";
+const INSTANCE_KEY_FILE = "instance.key";
+const ROOT_KEY_FILE = "root.key";
+const TRUST_FILE = "trust.json";
 
 export interface KeyRingDeps {
   readonly files: KeyFiles;

@@ -10,7 +10,7 @@ import type { ArtifactId, Digest, RecordId, RunUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { members } from "./statement.ts";
 
-export const MANIFEST_PROFILES = ["basic", "policy", "full"] as const;
+const MANIFEST_PROFILES = ["basic", "policy", "full"] as const;
 export type ManifestProfile = (typeof MANIFEST_PROFILES)[number];
 
 /** What the token of the attempt allowed; only profile `full` shows it. */
@@ -51,11 +51,7 @@ export function readProfile(name: string): ManifestProfile {
 }
 
 /** Who or what an artifact is about: `run:<uid>:step:<id>:<kind>`, or `run:<uid>:<kind>`. */
-export function manifestSubject({
-  runUid,
-  stepId,
-  kind,
-}: Pick<ManifestEvidence, "runUid" | "stepId" | "kind">): string {
+function manifestSubject({ runUid, stepId, kind }: Pick<ManifestEvidence, "runUid" | "stepId" | "kind">): string {
   return stepId === undefined ? `run:${runUid}:${kind}` : `run:${runUid}:step:${stepId}:${kind}`;
 }
 

@@ -15,7 +15,7 @@ export const ATTEMPT_STATUSES = ["succeeded", "failed", "retry_scheduled", "lost
 export type AttemptStatus = (typeof ATTEMPT_STATUSES)[number];
 
 /** Who counted: the executor, the host, or nobody (then the reservation is charged). */
-export const USAGE_SOURCES = ["reported", "host", "assumed"] as const;
+const USAGE_SOURCES = ["reported", "host", "assumed"] as const;
 export type UsageSource = (typeof USAGE_SOURCES)[number];
 
 export interface OutcomeEvidence {

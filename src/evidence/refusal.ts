@@ -10,7 +10,7 @@ import { type GateEvidence, gateMembers, gateSubjects } from "./gate-evidence.ts
 import { type EvidenceRecord, makeRecord } from "./statement.ts";
 
 /** Where a step can be refused: a stage of the gate, or its approval. */
-export const REFUSAL_STAGES = ["deadline", "guardrails", "decide", "mint", "guard", "admit", "approval"] as const;
+const REFUSAL_STAGES = ["deadline", "guardrails", "decide", "mint", "guard", "admit", "approval"] as const;
 export type RefusalStage = (typeof REFUSAL_STAGES)[number];
 
 export interface RefusalEvidence extends GateEvidence {

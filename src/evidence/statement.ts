@@ -12,7 +12,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { fields, jsonObject, listOf, oneOf, pattern, type ShapeOf, text } from "./shape.ts";
 
-export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
+const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 
 export const RECORD_KINDS = ["admission", "refusal", "hold", "outcome", "approval", "decision", "seal"] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];

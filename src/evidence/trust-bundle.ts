@@ -21,7 +21,7 @@ import { jwkFields, publicJwkShape, publicKeyOf, type SigningKey } from "./signi
 import { timeText } from "./statement.ts";
 
 export const TRUST_PAYLOAD_TYPE = "application/vnd.stepgate.trust-bundle+json";
-export const TRUST_FILE_FORMAT = "stepgate-trust/1";
+const TRUST_FILE_FORMAT = "stepgate-trust/1";
 
 /** A key that the root vouches for. */
 export interface TrustedKey extends VerificationKey {
