@@ -65,7 +65,7 @@ begin
            where r.tenant_uid = t.tenant_uid and r.state = 'queued' and r.not_before <= clock_timestamp()
              and r.type = any (p_types) and h.status in ('pending', 'running', 'compensating')
            order by r.is_contracted desc, r.breach_at, r.priority desc, r.ready_at, r.run_uid, r.step_id
-           limit case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / v_weights)::integer) else v_left end
+           limit case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / greatest(v_weights, t.weight))::integer) else v_left end
              for update of r skip locked),
         leased as (
           update stepgate.ready_steps r
