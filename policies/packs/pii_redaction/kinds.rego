@@ -176,7 +176,7 @@ detector["uk_nino"] := {
 # DNI and NIE.
 detector["es_dni"] := {
 	"lead": ``,
-	"span": `(?i)\b(?:[0-9]{8}|[XYZ][0-9]{7})[ -]?[A-HJ-NP-TV-Z]\b`,
+	"span": `(?i)\b(?:[0-9]{8}|[XYZ]-?[0-9]{7})[ -]?[A-HJ-NP-TV-Z]\b`,
 	"trail": ``,
 }
 

@@ -149,7 +149,7 @@ written_as := {
 
 in_a_row := {
 	"es_dni": "0000000",
-	"fr_nir": "000000000000",
+	"fr_nir": "00000000",
 	"it_fiscal_code": "000",
 	"uk_nino": "000000",
 }
