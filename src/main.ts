@@ -14,20 +14,21 @@ import { makeVerifier } from "./capability/make-verifier.ts";
 import type { Config } from "./config/config.ts";
 import { systemClock } from "./core/clock.ts";
 import { dominantEffect } from "./core/decision.ts";
-import { isStepgateError } from "./core/errors.ts";
+import { isStepgateError, StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type TenantUid, type WorkerId } from "./core/ids.ts";
 import { isRunEnded } from "./core/state.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
-import { openKeyFiles } from "./evidence/key-files.ts";
+import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
 import { makeAdapters } from "./executors/adapters.ts";
 import type { ExecutorAdapter } from "./executors/contract.ts";
 import { makeRegistry } from "./executors/registry.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
+import type { StepContext } from "./gate/context.ts";
 import { makeGate } from "./gate/gate.ts";
-
 import { makeInFlight } from "./gate/pressure.ts";
+import type { Settlement } from "./gate/settlement.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { type GatewayServer, startGateway } from "./main-gateway.ts";
 import { loadPack } from "./policy/load-pack.ts";
@@ -59,6 +60,7 @@ import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
 import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
+import { readTraceHeaders } from "./telemetry/trace-context.ts";
 import { makeTracing } from "./telemetry/tracing.ts";
 import { makeAuthorities } from "./tenancy/authorities.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
@@ -297,11 +299,18 @@ async function openKeys(config: Config, pool: Pool): Promise<KeyRing> {
     store: makeKeyStore(pool),
     ids,
     clock: systemClock,
-    givenInstanceKey: instanceKeyFile === undefined ? undefined : await readFile(instanceKeyFile),
+    givenInstanceKey: instanceKeyFile === undefined ? undefined : await readGivenKey(instanceKeyFile),
     givenAdminKey: adminKey,
     purposes: config.instance.role === "gateway" ? ["decision"] : ["token", "decision", "artifact"],
     trustLifetimeMs: TRUST_LIFETIME_MS,
   });
+}
+
+/** A key file that was named and is not there must not become a key that is made. */
+async function readGivenKey(path: string): Promise<Uint8Array> {
+  const bytes = await readKeyFile(path, userInfo().uid);
+  if (bytes === undefined) throw new StepgateError("INSTANCE_KEY_MISSING", { path });
+  return bytes;
 }
 
 /** Every built pack of the product, by name. */
@@ -406,7 +415,8 @@ function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
 }
 
 /** Metrics and the log line of every settled step; no payload, no tenant in a label. */
-function makeObserveOutcome({ metrics, log }: Pick<Rooms, "metrics" | "log">): RunStepDeps["onOutcome"] {
+function makeObserveOutcome(rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "clock">): RunStepDeps["onOutcome"] {
+  const { metrics, log, tracing } = rooms;
   return (context, kind, settlement) => {
     const { step } = context;
     const { type } = step.spec;
@@ -418,6 +428,7 @@ function makeObserveOutcome({ metrics, log }: Pick<Rooms, "metrics" | "log">): R
       metrics.count("budget.tokens", end.actual.tokens, { type });
       metrics.count("budget.cost", end.actual.usdMicros / 1_000_000, { type });
     }
+    if (tracing.isEnabled) reportStep(rooms, context, kind, settlement);
     log.debug(
       {
         run: step.runUid,
@@ -432,6 +443,45 @@ function makeObserveOutcome({ metrics, log }: Pick<Rooms, "metrics" | "log">): R
       "step settled",
     );
   };
+}
+
+/** One span per settled attempt, a child of the run's (spec 01, trace context). */
+function reportStep(
+  { tracing, clock }: Pick<Rooms, "tracing" | "clock">,
+  context: StepContext,
+  kind: string,
+  settlement: Settlement | undefined,
+): void {
+  const { step, capability, runtimeDecision, request } = context;
+  const parent = step.run.trace && readTraceHeaders(step.run.trace.traceparent, step.run.trace.tracestate);
+  const place = tracing.childOf(parent);
+  if (place === undefined) return;
+  const end = settlement !== undefined && "end" in settlement ? settlement.end : undefined;
+  const endMs = clock.nowMs();
+  tracing.report({
+    name: "step",
+    place,
+    parent,
+    startMs: capability === undefined ? endMs : capability.claims.iat * 1000,
+    endMs,
+    isFailed: kind !== "succeeded",
+    attributes: {
+      run_uid: step.runUid,
+      step_id: step.stepId,
+      step_type: step.spec.type,
+      subject: `run:${step.runUid}:step:${step.stepId}`,
+      attempt: step.attempt,
+      status: kind,
+      ...(settlement !== undefined && "errorKind" in settlement ? { error_kind: settlement.errorKind } : {}),
+      pack: runtimeDecision?.pack.id ?? step.spec.policy.pack ?? "baseline",
+      effect: dominantEffect(context.evaluations.map((evaluation) => evaluation.effect)),
+      reasons: [...new Set(context.evaluations.flatMap((evaluation) => evaluation.reasons))].slice(0, 3),
+      tokens: end?.actual.tokens ?? request.tokens,
+      usd_micros: end?.actual.usdMicros ?? request.usdMicros,
+      ...(capability === undefined ? {} : { token_id: capability.claims.jti }),
+      record_ids: settlement?.records.map((record) => record.id) ?? [],
+    },
+  });
 }
 
 interface SealLoop {

@@ -5,7 +5,7 @@
  * one seal per run whatever happens. Not here: the record's form (evidence/seal.ts).
  */
 
-import type { RunEvent } from "../core/event.ts";
+import { type RunEvent, TERMINAL_RUN_EVENTS } from "../core/event.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
 import { isRunEnded } from "../core/state.ts";
@@ -39,7 +39,9 @@ export function makeSealRuns(deps: SealDeps): () => Promise<number> {
 
 async function sealRun(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): Promise<void> {
   const run = await deps.store.find(tenantUid, { runUid });
-  if (run === undefined || !isRunEnded(run.status)) return;
+  const finalSnapshotId = run?.finalSnapshotId;
+  // the job is written with the end and its snapshot; a run without them has nothing to seal
+  if (run === undefined || !isRunEnded(run.status) || finalSnapshotId === undefined) return;
   const head = await digestLog(deps, tenantUid, runUid);
   const counts = await deps.seals.recordCounts(tenantUid, runUid);
   const record = buildSeal({
@@ -52,7 +54,7 @@ async function sealRun(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): Pr
     events: head.count,
     headDigest: head.digest,
     openEffects: head.openEffects,
-    finalSnapshotId: run.finalSnapshotId ?? ("0".repeat(64) as Digest),
+    finalSnapshotId,
     billOfMaterials: undefined,
     atMs: deps.nowMs(),
   });
@@ -77,8 +79,10 @@ async function digestLog(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): 
     head.add(eventMembers(event));
     count = event.seq;
     const { admission_record: admission, error_code: code } = event.data;
-    if ((event.type === "step_attempt_lost" || code === "abandoned") && typeof admission === "string")
-      openEffects.push(admission as RecordId);
+    const isOpen = event.type === "step_attempt_lost" || code === "abandoned";
+    if (isOpen && typeof admission === "string") openEffects.push(admission as RecordId);
+    // information may follow the terminal event, and is not part of what is sealed
+    if (TERMINAL_RUN_EVENTS.includes(event.type)) break;
   }
   return { digest: head.finish(), count, openEffects };
 }
