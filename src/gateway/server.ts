@@ -101,6 +101,8 @@ function makeApp({ settings, ids }: ServerDeps): Api {
     exposeHeadRoutes: false,
     return503OnClosing: false,
     clientErrorHandler: makeClientErrorHandler(ids),
+    // paths that the router cannot read: no hook runs for them
+    frameworkErrors: (caught, _request, reply) => void sendError(reply, convertError(caught)),
     routerOptions: {
       caseSensitive: true,
       ignoreTrailingSlash: false,

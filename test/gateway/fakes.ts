@@ -117,7 +117,7 @@ const EXECUTOR: ExecutorView = {
   settings_schema: {},
   inputs_schema: {},
 };
-const KEY: NewKeyView = {
+export const KEY: NewKeyView = {
   key_id: KEY_ID,
   owner: "agent",
   roles: ["submitter"],

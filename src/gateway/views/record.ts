@@ -9,14 +9,12 @@ import { anyObject, closedObject, count, digest, named, oneOf, text, time, uuid,
 
 export const RECORD_KINDS = ["admission", "refusal", "hold", "outcome", "approval", "decision", "seal"] as const;
 
-const base64 = (description: string) => Type.String({ description, contentEncoding: "base64" });
-
 export const EnvelopeView = closedObject(
   {
-    payload: base64("The signed bytes."),
+    payload: text("The signed bytes, base64."),
     payloadType: text("`application/vnd.in-toto+json`."),
     signatures: Type.Array(
-      closedObject({ keyid: text("RFC 7638 thumbprint."), sig: base64("Ed25519.") }, "One signature."),
+      closedObject({ keyid: text("RFC 7638 thumbprint."), sig: text("Ed25519, base64.") }, "One signature."),
     ),
   },
   "A DSSE envelope.",
