@@ -16,6 +16,7 @@ const CLOCK_REALTIME = 0;
 
 /** The module left with `proc_exit`: its instance is finished. */
 export class WasiExit extends Error {
+  override readonly name = "WasiExit";
   readonly status: number;
   constructor(status: number) {
     super(`the module ended itself with status ${status}`);

@@ -13,6 +13,7 @@ export type TextBuiltin = (operands: readonly string[]) => string | undefined;
 
 /** A builtin must not go on: it was stopped at its limit. The evaluation is a fault. */
 export class BuiltinHalted extends Error {
+  override readonly name = "BuiltinHalted";
   constructor(name: string) {
     super(`${name} was stopped`);
   }

@@ -41,6 +41,7 @@ export type ResultForm = "json" | "literal";
 
 /** The module stopped itself: a runtime error of the policy, or its memory is used up. */
 export class PolicyAbort extends Error {
+  override readonly name = "PolicyAbort";
   readonly isOutOfMemory: boolean;
   constructor(message: string) {
     super(message);

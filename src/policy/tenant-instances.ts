@@ -5,7 +5,7 @@
  * Not here: files (built-pack.ts), the thread it runs in (load-pack.ts, worker-pack.ts).
  */
 import type { Clock } from "../core/clock.ts";
-import { StepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { TextBuiltin } from "./host-builtin.ts";
 import type { PackManifest } from "./manifest.ts";
@@ -92,7 +92,7 @@ function instantiateFirst(make: () => OpaInstance): OpaInstance {
   try {
     return make();
   } catch (caught) {
-    if (caught instanceof StepgateError) throw caught;
+    if (isStepgateError(caught, "PACK_IMPORT_REFUSED")) throw caught;
     throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "the module does not start" }, { cause: caught });
   }
 }

@@ -9,7 +9,9 @@ import { parseLiteral, RegoNumber, RegoSet, type RegoValue, writeLiteral } from 
 export type ValueBuiltin = (...operands: readonly RegoValue[]) => RegoValue | undefined;
 
 /** An operand of the wrong type or form: the builtin is undefined, the evaluation goes on. */
-export class OperandError extends Error {}
+export class OperandError extends Error {
+  override readonly name = "OperandError";
+}
 
 /** Wraps a builtin for the bridge, where operands and result are literals. */
 export function onValues(builtin: ValueBuiltin): (operands: readonly string[]) => string | undefined {

@@ -32,7 +32,9 @@ export class RegoObject {
 }
 
 /** A literal that does not parse means that module and host no longer understand each other. */
-export class LiteralError extends Error {}
+export class LiteralError extends Error {
+  override readonly name = "LiteralError";
+}
 
 const NUMBER = /-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const STRING = /"(?:[^"\\]|\\.)*"/y;
