@@ -1,0 +1,206 @@
+/**
+ * The worker's wiring: queue → open → gate → settle, seals, and what is measured of every step (main.ts).
+ *
+ * Not here: what any of them does; stores, keys and packs, which the rooms hold already.
+ */
+import { dominantEffect } from "./core/decision.ts";
+import { isStepgateError } from "./core/errors.ts";
+import type { WorkerId } from "./core/ids.ts";
+import { isRunEnded } from "./core/state.ts";
+import type { StepContext } from "./gate/context.ts";
+import { makeGate } from "./gate/gate.ts";
+import { makeInFlight } from "./gate/pressure.ts";
+import type { Settlement } from "./gate/settlement.ts";
+import { CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main.ts";
+import { makeBatcher } from "./scheduler/batcher.ts";
+import { makeLeases } from "./scheduler/leases.ts";
+import { makeOpenSteps } from "./scheduler/open-steps.ts";
+import { makeReap } from "./scheduler/reaper.ts";
+import { makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
+import { Worker } from "./scheduler/worker.ts";
+import { makeClaimStore } from "./storage/claim-store.ts";
+import { makePipelineStore } from "./storage/pipeline-store.ts";
+import { readTraceHeaders } from "./telemetry/trace-context.ts";
+
+const SEAL_POLL_MS = 1000;
+
+/** Makes the worker of this process; `stops` gets what must be stopped after it. */
+export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
+  const { config, log, clock, ids, pool, registry, metrics, databaseClock, failPoints, feed, vaults } = rooms;
+  const { scheduler, gate: gateSettings } = config;
+  const workerId = `worker-${ids.uuid()}` as WorkerId;
+  const queue = makeClaimStore({ pool, workerId });
+  const leases = makeLeases();
+  const gate = makeGate({
+    packs: rooms.packs,
+    databaseClock,
+    clock,
+    ids,
+    breakpoints: queue,
+    inFlight: makeInFlight({
+      maxTokens: gateSettings.maxInFlightTokens,
+      maxUsdMicros: gateSettings.maxInFlightUsdMicros,
+    }),
+    backpressureDelayMs: gateSettings.backpressureDelayMs,
+    validateInputs: rooms.validateInputs,
+    issuer: ISSUER,
+    signer: () => rooms.keyRing.signer("token"),
+    adapters: (type) => registry.get(type),
+    writeTokenLifetimeSec: Math.ceil(scheduler.leaseMs / 1000) + 30,
+    verifyToken: rooms.verifyToken,
+    clockSkewSec: CLOCK_SKEW_SEC,
+    abortGraceMs: scheduler.abortGraceMs,
+    instanceUid: rooms.keyRing.instanceUid,
+    workerName: workerId,
+    jitter: () => 0.5 + (Math.random() - 0.5) * (scheduler.retryJitterPpm / 200_000),
+    activeBackoffMs: scheduler.activeBackoffMs,
+    maxBackoffMs: scheduler.retryBackoffMaxMs,
+    store: makePipelineStore({ pool, workerId }),
+    signBatch: rooms.sign,
+    failPoints,
+    onStage: (stage, durationMs) => metrics.observe("stage.latency_seconds", durationMs / 1000, { stage }),
+    onLag: ({ type, lagMs }) => metrics.observe("queue.lag_seconds", lagMs / 1000, { type }),
+  });
+  const canSplit = (caught: unknown): boolean => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL");
+  const batch = { maxItems: scheduler.batchSize, maxInFlight: 2, canSplit };
+  const sealSoon = makeSealLoop(rooms);
+  stops.unshift(sealSoon.stop);
+  const settle = makeBatcher({ ...batch, commit: gate.settle });
+  return new Worker({
+    queue,
+    types: registry.list().map(({ type }) => type),
+    open: makeOpenSteps({ queue, vaults }),
+    leases,
+    clock,
+    databaseClock,
+    wakeSignal: rooms.ready,
+    failPoints,
+    log,
+    settings: { ...scheduler, claimBatchSize: scheduler.batchSize },
+    onClaim: (count) => metrics.observe("queue.depth", count, {}),
+    reap: makeReap({
+      queue,
+      settle: gate.settle,
+      batchSize: scheduler.requeueBatchSize,
+      maxLostAttempts: scheduler.maxLostAttempts,
+    }),
+    runStep: makeRunStep({
+      gate,
+      admit: makeBatcher({ ...batch, commit: gate.admit }),
+      settle: async (settlement) => {
+        const outcome = await settle(settlement);
+        const { runUid } = settlement.address;
+        feed.changed(runUid);
+        if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) sealSoon.wake();
+        return outcome;
+      },
+      authorities: rooms.authorities,
+      leases,
+      clock,
+      databaseClock,
+      failPoints,
+      retryDeferMs: gateSettings.backpressureDelayMs,
+      onOutcome: makeObserveOutcome(rooms),
+    }),
+  });
+}
+
+/** Metrics and the log line of every settled step; no payload, no tenant in a label. */
+function makeObserveOutcome(rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "clock">): RunStepDeps["onOutcome"] {
+  const { metrics, log, tracing } = rooms;
+  return (context, kind, settlement) => {
+    const { step } = context;
+    const { type } = step.spec;
+    for (const { boundary, effect } of context.evaluations) metrics.count("decisions", 1, { boundary, effect });
+    if (context.capability !== undefined) metrics.count("tokens.minted", 1, {});
+    if (kind === "retry") metrics.count("step.retries", 1, { type });
+    const end = settlement !== undefined && "end" in settlement ? settlement.end : undefined;
+    if (end !== undefined) {
+      metrics.count("budget.tokens", end.actual.tokens, { type });
+      metrics.count("budget.cost", end.actual.usdMicros / 1_000_000, { type });
+    }
+    if (tracing.isEnabled) reportStep(rooms, context, kind, settlement);
+    log.debug(
+      {
+        run: step.runUid,
+        step: step.stepId,
+        attempt: step.attempt,
+        outcome: kind,
+        pack: context.runtimeDecision?.pack.id,
+        effect: dominantEffect(context.evaluations.map((evaluation) => evaluation.effect)),
+        reasons: [...new Set(context.evaluations.flatMap((evaluation) => evaluation.reasons))].slice(0, 3),
+        artifact: settlement?.artifact?.id,
+      },
+      "step settled",
+    );
+  };
+}
+
+/** One span per settled attempt, a child of the run's (spec 01, trace context). */
+function reportStep(
+  { tracing, clock }: Pick<Rooms, "tracing" | "clock">,
+  context: StepContext,
+  kind: string,
+  settlement: Settlement | undefined,
+): void {
+  const { step, capability, runtimeDecision, request } = context;
+  const parent = step.run.trace && readTraceHeaders(step.run.trace.traceparent, step.run.trace.tracestate);
+  const place = tracing.childOf(parent);
+  if (place === undefined) return;
+  const end = settlement !== undefined && "end" in settlement ? settlement.end : undefined;
+  const endMs = clock.nowMs();
+  tracing.report({
+    name: "step",
+    place,
+    parent,
+    startMs: capability === undefined ? endMs : capability.claims.iat * 1000,
+    endMs,
+    isFailed: kind !== "succeeded",
+    attributes: {
+      run_uid: step.runUid,
+      step_id: step.stepId,
+      step_type: step.spec.type,
+      subject: `run:${step.runUid}:step:${step.stepId}`,
+      attempt: step.attempt,
+      status: kind,
+      ...(settlement !== undefined && "errorKind" in settlement ? { error_kind: settlement.errorKind } : {}),
+      pack: runtimeDecision?.pack.id ?? step.spec.policy.pack ?? "baseline",
+      effect: dominantEffect(context.evaluations.map((evaluation) => evaluation.effect)),
+      reasons: [...new Set(context.evaluations.flatMap((evaluation) => evaluation.reasons))].slice(0, 3),
+      tokens: end?.actual.tokens ?? request.tokens,
+      usd_micros: end?.actual.usdMicros ?? request.usdMicros,
+      ...(capability === undefined ? {} : { token_id: capability.claims.jti }),
+      record_ids: settlement?.records.map((record) => record.id) ?? [],
+    },
+  });
+}
+
+interface SealLoop {
+  readonly wake: () => void;
+  readonly stop: () => Promise<void>;
+}
+
+/** Seals ended runs: at once after an end in this process, by polling for those of a process that died. */
+function makeSealLoop({ sealRuns, log }: Pick<Rooms, "sealRuns" | "log">): SealLoop {
+  let running = Promise.resolve();
+  let isWanted = false;
+  const run = async (): Promise<void> => {
+    while (isWanted) {
+      isWanted = false;
+      await sealRuns().catch((caught: unknown) => log.warn({ err: caught }, "sealing failed; it is tried again"));
+    }
+  };
+  const wake = (): void => {
+    isWanted = true;
+    running = running.then(run);
+  };
+  const timer = setInterval(wake, SEAL_POLL_MS);
+  return {
+    wake,
+    stop: async () => {
+      clearInterval(timer);
+      wake();
+      await running;
+    },
+  };
+}
