@@ -32,7 +32,7 @@ t.test("an empty environment gives the documented defaults", async (t) => {
       requeueBatchSize: 128,
     },
     gate: { backpressureDelayMs: 50 },
-    runs: { maxSteps: 10_000, maxEdges: 50_000, maxPayloadBytes: 1_048_576, maxRunDepth: 3, budgetWarnPpm: 800_000 },
+    runs: { maxSteps: 10_000, maxEdges: 50_000, maxPayloadBytes: 1_048_576 },
     telemetry: { logLevel: "info" },
   });
   for (const unset of [

@@ -25,16 +25,4 @@ export const runSettings = {
     default: "1048576",
     form: integer(1_024, 16_777_216),
   }),
-  maxRunDepth: setting({
-    key: "STEPGATE_MAX_RUN_DEPTH",
-    about: "How deep runs may start runs.",
-    default: "3",
-    form: integer(0, 16),
-  }),
-  budgetWarnPpm: setting({
-    key: "STEPGATE_BUDGET_WARN_PPM",
-    about: "Share of a budget or quota whose use is warned about once per window, in millionths.",
-    default: "800000",
-    form: integer(1, 1_000_000),
-  }),
 } as const;

@@ -20,12 +20,6 @@ export const schedulerSettings = {
     default: "64",
     form: integer(1, 64),
   }),
-  batchWaitMs: setting({
-    key: "STEPGATE_BATCH_WAIT_MS",
-    about: "Longest time that a step waits for company in a batch.",
-    default: "5",
-    form: integer(0, 100),
-  }),
   leaseMs: setting({
     key: "STEPGATE_LEASE_MS",
     about: "How long a claim holds without being extended; it is extended every third of it.",

@@ -31,16 +31,4 @@ export const storageSettings = {
     default: "5000",
     form: integer(100, 600_000),
   }),
-  retentionDays: setting({
-    key: "STEPGATE_RETENTION_DAYS",
-    about: "How long ended runs are kept, for tenants that set nothing.",
-    default: "365",
-    form: integer(1, 36_500),
-  }),
-  decisionInputDays: setting({
-    key: "STEPGATE_DECISION_INPUT_DAYS",
-    about: "How long the sealed inputs of decisions are kept, so that they can be decided again.",
-    default: "30",
-    form: integer(1, 36_500),
-  }),
 } as const;
