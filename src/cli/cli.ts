@@ -1,0 +1,86 @@
+/**
+ * The command line: its commands, its exit codes, what happens to errors.
+ *
+ * In: arguments. Out: an exit code; text through the terminal alone. Not here: the commands (one file each).
+ */
+import { Command, CommanderError } from "commander";
+import { takeSettings } from "../config/take-settings.ts";
+import { StepgateError } from "../core/errors.ts";
+import { addConfigPrint } from "./commands/config-print.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addKeyCreate } from "./commands/key-create.ts";
+import { addKeyList } from "./commands/key-list.ts";
+import { addKeyRevoke } from "./commands/key-revoke.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPackBuild } from "./commands/pack-build.ts";
+import { addPackCheck } from "./commands/pack-check.ts";
+import { addPackFormat } from "./commands/pack-fmt.ts";
+import { addPackTest } from "./commands/pack-test.ts";
+import { addRunCancel } from "./commands/run-cancel.ts";
+import { addRunGet } from "./commands/run-get.ts";
+import { addRunSubmit } from "./commands/run-submit.ts";
+import { addRunWatch } from "./commands/run-watch.ts";
+import { addServe } from "./commands/serve.ts";
+import { addVerify } from "./commands/verify.ts";
+import { readVersion } from "./product-version.ts";
+import { reportError } from "./report-error.ts";
+import { EXIT, type ExitCode, type Surroundings } from "./surroundings.ts";
+import { makeTerminal } from "./terminal.ts";
+
+/** Runs one command of this process and returns what it should exit with. */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const terminal = makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env });
+  const environment = takeSettings(process.env);
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort(new StepgateError("USAGE", { reason: "interrupted" }));
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  let exitCode: ExitCode = EXIT.done;
+  const around: Surroundings = {
+    terminal,
+    environment,
+    interrupted: interrupt.signal,
+    exitWith: (code) => {
+      exitCode = code;
+    },
+  };
+  try {
+    await (await makeProgram(around)).parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (caught) {
+    if (interrupt.signal.aborted) return EXIT.interrupted;
+    // commander has printed help, version or what it did not understand already
+    if (caught instanceof CommanderError) return caught.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return reportError(caught, terminal);
+  } finally {
+    process.removeListener("SIGINT", stop);
+    process.removeListener("SIGTERM", stop);
+  }
+}
+
+/** All commands, for running one and for tests that read their help. */
+export async function makeProgram(around: Surroundings): Promise<Command> {
+  const program = group(new Command("stepgate"))
+    .description("Every step of an agent, a workflow or a tool call passes one gate and leaves evidence.")
+    .version(await readVersion());
+  addServe(program, around);
+  addMigrate(program, around);
+  const run = group(program.command("run")).description("submit, follow, explain and cancel runs");
+  for (const add of [addRunSubmit, addRunWatch, addRunGet, addRunCancel]) add(run, around);
+  const pack = group(program.command("pack")).description("check, format, test and build policy packs");
+  for (const add of [addPackCheck, addPackFormat, addPackTest, addPackBuild]) add(pack, around);
+  addVerify(program, around);
+  const key = group(program.command("key")).description("make, list and revoke API keys");
+  for (const add of [addKeyCreate, addKeyList, addKeyRevoke]) add(key, around);
+  addConfigPrint(group(program.command("config")).description("settings"), around);
+  addDoctor(program, around);
+  return program;
+}
+
+/** Settings that commander hands down to the commands made below this one. */
+function group(command: Command): Command {
+  return command
+    .exitOverride()
+    .showHelpAfterError("add --help to see what this command takes      [USAGE]")
+    .configureHelp({ showGlobalOptions: false });
+}

@@ -1,0 +1,167 @@
+/**
+ * What `doctor` looks at: one finding per thing a start needs, with advice where it is not good.
+ *
+ * In: settings. Out: findings; nothing is made, started or changed. Not here: the table (commands/doctor.ts).
+ */
+import { lstat, readFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { makeCallCounter } from "../capability/call-counter.ts";
+import type { Config } from "../config/config.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
+import { readKeyFile } from "../evidence/key-files.ts";
+import { verifyTrustFile } from "../evidence/trust-bundle.ts";
+import { makeAdapters } from "../executors/adapters.ts";
+import { makeRegistry } from "../executors/registry.ts";
+import { checkDatabase } from "../storage/check-database.ts";
+import { readEmbeddedStatus } from "../storage/embedded/status.ts";
+import { makePool } from "../storage/pool.ts";
+import { makeLog } from "../telemetry/logger.ts";
+
+export interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly about: string;
+  readonly advice?: string;
+}
+
+const NEEDED_NODE_MAJOR = 24;
+
+/** Looks at everything, each look on its own: one that breaks down is a finding. */
+export async function findComplaints(config: Config): Promise<readonly Finding[]> {
+  const looks: readonly (readonly [string, () => Promise<readonly Finding[]>])[] = [
+    ["node", async () => [lookAtNode()]],
+    ["postgresql", async () => [await lookAtDatabase(config)]],
+    ["sandbox", lookAtSandbox],
+    ["home", async () => [await lookAtHome(config.instance.home)]],
+    ["keys", async () => lookAtKeys(config)],
+    ["port", async () => [await lookAtPort(config)]],
+  ];
+  const found = await Promise.all(
+    looks.map(async ([name, look]) => {
+      try {
+        return await look();
+      } catch (caught) {
+        const about = isStepgateError(caught) ? `${caught.message} ${describe(caught)}[${caught.code}]` : String(caught);
+        return [{ name, ok: false, about }];
+      }
+    }),
+  );
+  return found.flat();
+}
+
+function lookAtNode(): Finding {
+  const { node } = process.versions;
+  const ok = Number(node.split(".")[0]) >= NEEDED_NODE_MAJOR;
+  return { name: "node", ok, about: `Node.js ${node}`, ...(ok ? {} : { advice: "run: npm ci" }) };
+}
+
+async function lookAtDatabase({ storage, instance }: Config): Promise<Finding> {
+  const name = "postgresql";
+  if (storage.databaseUrl === undefined) {
+    const status = await readEmbeddedStatus(instance.home);
+    if (status.state === "absent") return { name, ok: true, about: "embedded, made at the first start" };
+    if (status.state === "stopped") return { name, ok: true, about: `embedded in ${status.dataDirectory}, not running` };
+    const { version, dataDirectory, users } = status;
+    return { name, ok: true, about: `embedded ${version} in ${dataDirectory}, used by ${users} processes` };
+  }
+  const pool = makePool({
+    url: storage.databaseUrl,
+    maxConnections: 1,
+    applicationName: "stepgate doctor",
+    log: makeLog({ level: "silent" }),
+    limits: { statementMs: storage.statementTimeoutMs, lockMs: storage.lockTimeoutMs },
+  });
+  try {
+    return { name, ok: true, about: `PostgreSQL ${await checkDatabase(pool)} at STEPGATE_DATABASE_URL` };
+  } finally {
+    await pool.close();
+  }
+}
+
+async function lookAtSandbox(): Promise<readonly Finding[]> {
+  const calls = makeCallCounter({ nowSec: () => 0, maxTokens: 1 });
+  const registry = makeRegistry(makeAdapters({ calls, clockSkewSec: 0 }));
+  await registry.selfTestAll();
+  const report = registry.list().find(({ type }) => type === "process")?.report;
+  if (report === undefined) return [];
+  const { level, checks, advice } = report;
+  const failed = checks.filter(({ held }) => !held).map((check) => check.name);
+  const ok = level === "namespaces+seccomp+uid" || (level === "namespaces" && process.geteuid?.() !== 0);
+  const about =
+    level === "none"
+      ? "process steps are refused here: sandbox_unavailable"
+      : `process steps run at ${level}, ${checks.length - failed.length} of ${checks.length} checks held`;
+  return [{ name: "sandbox", ok, about, ...(ok ? {} : { advice: advice ?? `checks that failed: ${failed.join(", ")}` }) }];
+}
+
+async function lookAtHome(home: string): Promise<Finding> {
+  const name = "home";
+  const stat = await lstat(home).catch(() => undefined);
+  if (stat === undefined) return { name, ok: true, about: `${home}, made at the first start` };
+  const ok = stat.isDirectory() && stat.uid === userInfo().uid && (stat.mode & 0o077) === 0;
+  const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
+  return { name, ok, about: `${home}, mode ${mode}`, ...(ok ? {} : { advice: `make it yours alone: chmod 700 ${home}` }) };
+}
+
+async function lookAtKeys({ instance, keys }: Config): Promise<readonly Finding[]> {
+  const folder = join(instance.home, "keys");
+  if ((await lstat(folder).catch(() => undefined)) === undefined)
+    return [{ name: "keys", ok: true, about: "made at the first start" }];
+  const { uid } = userInfo();
+  const instanceKey =
+    keys.instanceKeyFile === undefined
+      ? await readKeyFile(join(folder, "instance.key"), uid)
+      : await readFile(keys.instanceKeyFile).catch(() => undefined);
+  const trust = await readKeyFile(join(folder, "trust.json"), uid);
+  return [
+    instanceKey === undefined
+      ? { name: "keys", ok: false, about: "the instance key is not there", advice: `put it back into ${folder}` }
+      : { name: "keys", ok: true, about: `in ${folder}; back this folder up: without it payloads cannot be read` },
+    ...(trust === undefined ? [] : [lookAtTrust(trust)]),
+  ];
+}
+
+function lookAtTrust(file: Uint8Array): Finding {
+  const verdict = verifyTrustFile(file, { nowMs: Date.now(), pinnedRoot: undefined });
+  if (!verdict.ok)
+    return { name: "trust", ok: false, about: `trust.json: ${verdict.reason}`, advice: "restart the gateway: it renews the file" };
+  const until = new Date(verdict.trust.expiresAtMs).toISOString().slice(0, 10);
+  return { name: "trust", ok: true, about: `root ${verdict.trust.rootKid}, good until ${until}` };
+}
+
+/** Taken by a gateway of ours is good, by anything else it is not. */
+async function lookAtPort({ gateway }: Config): Promise<Finding> {
+  const { host, port } = gateway.listen;
+  const address = `${host}:${port}`;
+  if (port === 0) return { name: "port", ok: true, about: "any free one" };
+  if (await canListen(host, port)) return { name: "port", ok: true, about: `${address} is free` };
+  const answer = await fetch(`http://${host.includes(":") ? `[${host}]` : host}:${port}/healthz`, {
+    signal: AbortSignal.timeout(2_000),
+    redirect: "error",
+  }).catch(() => undefined);
+  const isOurs = answer?.ok === true && (await answer.text()).includes('"ok"');
+  if (isOurs) return { name: "port", ok: true, about: `${address} answers as a gateway` };
+  return { name: "port", ok: false, about: `${address} is taken`, advice: "stop what listens there, or set STEPGATE_LISTEN" };
+}
+
+async function canListen(host: string, port: number): Promise<boolean> {
+  const isTaken = await new Promise<boolean>((resolve) => {
+    const socket = connect({ host, port, timeout: 2_000 });
+    socket.once("connect", () => resolve(true));
+    for (const event of ["error", "timeout"]) socket.once(event, () => resolve(false));
+    socket.once("close", () => socket.destroy());
+  });
+  if (isTaken) return false;
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ host, port }, () => server.close(() => resolve(true)));
+  });
+}
+
+function describe({ detail }: StepgateError): string {
+  const { path, reason } = detail;
+  return [path, reason].filter((part) => part !== undefined).map((part) => `(${part}) `).join("");
+}

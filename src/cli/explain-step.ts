@@ -1,0 +1,72 @@
+/**
+ * `--why`: who decided a step, at which stage, by which rule, and which signed record says so.
+ *
+ * In: the run and the step's records, read over the API. Out: a few lines. Values are never shown, since records hold none.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { isJsonObject } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
+import { StepgateError } from "../core/errors.ts";
+import type { Api } from "./api.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { type Evaluation, RecordView, type RunView } from "./wire.ts";
+
+interface Question {
+  readonly api: Api;
+  readonly run: RunView;
+  readonly stepId: string;
+  readonly json: boolean;
+}
+
+const PACKS = new URL("../../policies/packs/", import.meta.url);
+
+/** @throws {StepgateError} NOT_FOUND when the run has no such step. */
+export async function explainStep({ terminal }: Surroundings, { api, run, stepId, json }: Question): Promise<void> {
+  const step = run.steps.find(({ id }) => id === stepId);
+  if (step === undefined) throw new StepgateError("NOT_FOUND", { step: stepId, run: run.run_uid });
+  const records = await Promise.all(step.record_ids.map((id) => api.get(`/v1/records/${id}`, RecordView)));
+  if (json) return terminal.write(`${JSON.stringify({ step, records })}\n`);
+  const outcome = [step.status, step.error_kind ?? ""].filter((part) => part !== "").join(", ");
+  terminal.line(`step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`);
+  if (records.length === 0) terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
+  const texts = await reasonTexts();
+  for (const record of records) {
+    const { predicate } = record.record;
+    terminal.line(`  record    ${record.record_id} (${record.kind}) · batch ${record.inclusion.batch_id}`);
+    if (predicate.error_kind !== undefined)
+      terminal.line(`  refused   ${predicate.error_kind} at ${predicate.stage ?? "execute"}: ${(predicate.reasons ?? []).join(", ")}`);
+    for (const evaluation of decisive(predicate.evaluations ?? [])) {
+      const { stage, boundary, effect, pack, patch_paths: paths, duration_us: durationUs } = evaluation;
+      terminal.line(`  stage     ${stage} · boundary ${boundary} · ${effect}`);
+      for (const reason of evaluation.reasons) {
+        terminal.line(`  rule      ${pack.id}  ${reason}`);
+        const text = texts.get(reason);
+        if (text !== undefined) terminal.line(terminal.paint("dim", `            "${text}"`));
+      }
+      if (paths.length > 0) terminal.line(`  where     ${paths.join(", ")}`);
+      terminal.line(`  pack      ${pack.id} ${pack.version} · sha256 ${pack.digest} · ${(durationUs / 1000).toFixed(2)} ms`);
+    }
+  }
+  const last = step.record_ids.at(-1);
+  if (last !== undefined)
+    terminal.line(terminal.paint("dim", `  verify    GET /v1/records/${last} > record.json; npx stepgate verify record.json --record --trust .stepgate/keys/trust.json`));
+}
+
+/** Those that did something; all of them when none did. */
+function decisive(evaluations: readonly Evaluation[]): readonly Evaluation[] {
+  const told = evaluations.filter(({ effect }) => effect !== "allow");
+  return told.length > 0 ? told : evaluations;
+}
+
+/** Reason code → its sentence, from the manifests of the packs in this copy; a pack from elsewhere has none here. */
+async function reasonTexts(): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  for (const name of await readdir(PACKS).catch(() => [])) {
+    const bytes = await readFile(new URL(`${name}/manifest.json`, PACKS)).catch(() => undefined);
+    const manifest = bytes === undefined ? undefined : parseJson(bytes);
+    const reasons = isJsonObject(manifest) ? manifest["reasons"] : undefined;
+    if (!isJsonObject(reasons)) continue;
+    for (const [code, text] of Object.entries(reasons)) if (typeof text === "string") texts.set(code, text);
+  }
+  return texts;
+}

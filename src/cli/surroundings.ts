@@ -1,0 +1,36 @@
+/**
+ * What every command is given beside its arguments.
+ *
+ * Commands read nothing of the process themselves, so that a test can stand in for it. Not here: making it (cli.ts).
+ */
+import type { Command } from "commander";
+import { configInvalid, loadConfig, type Environment } from "../config/load-config.ts";
+import type { Config } from "../config/config.ts";
+import { renderFaults } from "../config/render-config.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface Surroundings {
+  readonly terminal: Terminal;
+  /** Our variables, taken out of the process's environment. */
+  readonly environment: Environment;
+  /** Fires when the user interrupts. */
+  readonly interrupted: AbortSignal;
+  /** What the process ends with. */
+  readonly exitWith: (code: ExitCode) => void;
+}
+
+export type AddCommand = (parent: Command, around: Surroundings) => void;
+
+/** Done; refused or failed; could not be established; wrong usage; interrupted. */
+export const EXIT = { done: 0, failed: 1, open: 2, usage: 64, interrupted: 130 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The settings, or all faults on standard error. @throws {StepgateError} CONFIG_INVALID. */
+export function readConfig({ environment, terminal }: Surroundings): Config {
+  const loaded = loadConfig(environment);
+  if (loaded.ok) return loaded.config;
+  for (const line of renderFaults(loaded.faults).trimEnd().split("\n")) terminal.note(line);
+  throw configInvalid(loaded.faults);
+}
+
+export const JSON_OPTION = ["--json", "one JSON value (or one per line) for programs"] as const;

@@ -1,0 +1,102 @@
+/**
+ * What the command line reads of the API's answers: the members it uses, any others let through.
+ *
+ * The gateway's own schemas are its own; these are a client's, so that a newer gateway can add members. Not here: the API.
+ */
+import Type, { type Static } from "typebox";
+
+const text = Type.String();
+const count = Type.Integer({ minimum: 0 });
+const amount = Type.Object({ tokens: count, usd_micros: count });
+
+export const AnyJson = Type.Unknown();
+export const Nothing = Type.Null();
+
+export const EventView = Type.Object({
+  seq: count,
+  type: text,
+  step_id: Type.Optional(text),
+  at: text,
+  data: Type.Record(text, Type.Unknown()),
+});
+export type EventView = Static<typeof EventView>;
+
+const StepView = Type.Object({
+  id: text,
+  type: text,
+  status: text,
+  attempt: count,
+  depends_on: Type.Array(text),
+  error_kind: Type.Optional(text),
+  reasons: Type.Array(text),
+  record_ids: Type.Array(text),
+  decision_artifact: Type.Optional(text),
+  cost: amount,
+});
+
+export const RunView = Type.Object({
+  run_uid: text,
+  id: Type.Optional(text),
+  status: text,
+  submitted_at: text,
+  ended_at: Type.Optional(text),
+  steps: Type.Array(StepView),
+});
+export type RunView = Static<typeof RunView>;
+
+export const RunPage = Type.Object({ items: Type.Array(Type.Object({ run_uid: text, status: text })) });
+
+export const CancelView = Type.Object({ run_uid: text, cancelled: Type.Boolean(), status: text });
+
+const Evaluation = Type.Object({
+  stage: text,
+  boundary: text,
+  effect: text,
+  reasons: Type.Array(text),
+  patch_paths: Type.Array(text),
+  pack: Type.Object({ id: text, version: text, digest: text }),
+  duration_us: count,
+});
+export type Evaluation = Static<typeof Evaluation>;
+
+export const RecordView = Type.Object({
+  record_id: text,
+  kind: text,
+  created_at: text,
+  record: Type.Object({
+    predicate: Type.Object({
+      evaluations: Type.Optional(Type.Array(Evaluation)),
+      stage: Type.Optional(text),
+      error_kind: Type.Optional(text),
+      reasons: Type.Optional(Type.Array(text)),
+    }),
+  }),
+  inclusion: Type.Object({ batch_id: text }),
+});
+export type RecordView = Static<typeof RecordView>;
+
+export const KeyView = Type.Object({
+  key_id: text,
+  owner: text,
+  roles: Type.Array(text),
+  scope: text,
+  created_at: text,
+  expires_at: Type.Optional(text),
+  revoked_at: Type.Optional(text),
+  last_used_at: Type.Optional(text),
+  secret: Type.Optional(text),
+});
+export type KeyView = Static<typeof KeyView>;
+export const KeyPage = Type.Object({ items: Type.Array(KeyView), next: Type.Optional(text) });
+
+export const ReadyView = Type.Object({
+  ready: Type.Boolean(),
+  checks: Type.Array(Type.Object({ name: text, ok: Type.Boolean() })),
+});
+
+export const ExecutorView = Type.Object({
+  type: text,
+  isolation: text,
+  settings: Type.Record(text, Type.Unknown()),
+});
+export const ExecutorPage = Type.Object({ items: Type.Array(ExecutorView) });
