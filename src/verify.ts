@@ -7,6 +7,7 @@
 import type { ScopeDemand, StepSubject } from "./core/capability.ts";
 import type { RunUid, StepId, TenantUid } from "./core/ids.ts";
 
+export { type AttenuationInput, attenuateToken } from "./capability/attenuate-token.ts";
 export {
   type CallCounter,
   type CallCounterDeps,
@@ -14,9 +15,12 @@ export {
   makeCallCounter,
 } from "./capability/call-counter.ts";
 export { loadTrust } from "./capability/load-trust.ts";
+export { verifyChain } from "./capability/verify-chain.ts";
 export { verifyToken } from "./capability/verify-token.ts";
 export { canonicalJson } from "./core/canonical-json.ts";
 export {
+  type ChainVerdict,
+  type ChildClaims,
   type Constraint,
   DEFAULT_AUDIENCE,
   type Scope,

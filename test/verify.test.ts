@@ -60,6 +60,7 @@ t.test("the surface is what the docs name", async (t) => {
     "DEFAULT_AUDIENCE",
     "StepgateError",
     "TOKEN_REASONS",
+    "attenuateToken",
     "callDemand",
     "canonicalJson",
     "isStepgateError",
@@ -67,6 +68,7 @@ t.test("the surface is what the docs name", async (t) => {
     "makeCallCounter",
     "parseJson",
     "stepSubject",
+    "verifyChain",
     "verifyToken",
   ]);
 });

@@ -5,6 +5,7 @@
  * with effects then waits out one token lifetime, or counts durably. Not here: verification itself (verify-token.ts).
  */
 import {
+  type ChainVerdict,
   MAX_TOKEN_LIFETIME_SEC,
   type StepSubject,
   subjectUrn,
@@ -26,6 +27,11 @@ export interface CallCounter {
    * call, whatever its limit says (spec 10, tokens).
    */
   readonly count: (claims: TokenClaims, call: { readonly hasProof: boolean }) => CallVerdict;
+  /**
+   * Counts one call under a verified chain. A derived token is good for one call, and is the proof of possession for it;
+   * all that come from one gateway's token are counted on that one. A chain of one has no proof.
+   */
+  readonly countChain: (chain: Pick<Extract<ChainVerdict, { ok: true }>, "claims" | "root">) => CallVerdict;
 }
 
 export interface CallCounterDeps {
@@ -45,20 +51,27 @@ type Tallies = Map<string, Tally>;
 export function makeCallCounter({ nowSec, maxTokens }: CallCounterDeps): CallCounter {
   const calls: Tallies = new Map();
   const attempts: Tallies = new Map();
+  const count: CallCounter["count"] = (claims, { hasProof }) => {
+    const token = `${claims.iss} ${claims.jti}`;
+    const step = stepKey(claims.sub);
+    const made = calls.get(token)?.value ?? 0;
+    const allowed = callsAllowed(claims, hasProof);
+    if (claims.tctx.attempt < (attempts.get(step)?.value ?? 0)) return { ok: false, reasons: ["superseded"] };
+    const hasRoom = makeRoom(calls, token) && makeRoom(attempts, step);
+    if (made >= allowed || !hasRoom) return { ok: false, reasons: ["limit_calls"] };
+    calls.set(token, { value: made + 1, untilSec: claims.exp });
+    // an older attempt's token was minted before now, so it is dead one lifetime from now
+    attempts.set(step, { value: claims.tctx.attempt, untilSec: nowSec() + MAX_TOKEN_LIFETIME_SEC });
+    return { ok: true, callsLeft: allowed - made - 1 };
+  };
+
   return {
+    count,
     highestAttempt: (subject) => attempts.get(stepKey(subjectUrn(subject)))?.value ?? 0,
-    count: (claims, { hasProof }) => {
-      const token = `${claims.iss} ${claims.jti}`;
-      const step = stepKey(claims.sub);
-      const made = calls.get(token)?.value ?? 0;
-      const allowed = callsAllowed(claims, hasProof);
-      if (claims.tctx.attempt < (attempts.get(step)?.value ?? 0)) return { ok: false, reasons: ["superseded"] };
-      const hasRoom = makeRoom(calls, token) && makeRoom(attempts, step);
-      if (made >= allowed || !hasRoom) return { ok: false, reasons: ["limit_calls"] };
-      calls.set(token, { value: made + 1, untilSec: claims.exp });
-      // an older attempt's token was minted before now, so it is dead one lifetime from now
-      attempts.set(step, { value: claims.tctx.attempt, untilSec: nowSec() + MAX_TOKEN_LIFETIME_SEC });
-      return { ok: true, callsLeft: allowed - made - 1 };
+    countChain: ({ claims, root }) => {
+      // the child first: sent again, it must not use up a call of the gateway's token
+      const child = count(claims, { hasProof: false });
+      return child.ok && claims.iss !== root.iss ? count(root, { hasProof: true }) : child;
     },
   };
 

@@ -21,13 +21,17 @@ export function claimReasons(
   const reasons: TokenReason[] = [];
   if (claims.iss !== expected.issuer) reasons.push("issuer");
   if (claims.aud !== expected.audience) reasons.push("audience");
-  reasons.push(...timeReasons(claims, expected.clockSkewSec, nowSec));
   if (!isSubject(claims, expected)) reasons.push("subject");
   if (!(claims.tctx.attempt >= expected.highestAttemptSeen)) reasons.push("superseded");
-  if (!isConfirmationStrong(claims)) reasons.push("confirmation");
   const { salt, canonical } = expected.request;
   if (!isDigestOf(claims.tctx.request_digest, salt, canonical)) reasons.push("request_digest");
-  return reasons;
+  return [...reasons, ...ownReasons(claims, expected.clockSkewSec, nowSec)];
+}
+
+/** Every reason against these claims that lies in themselves: their times, and the holder's key. */
+export function ownReasons(claims: UnscopedClaims, clockSkewSec: number, nowSec: number): readonly TokenReason[] {
+  const reasons = timeReasons(claims, clockSkewSec, nowSec);
+  return isConfirmationStrong(claims) ? reasons : [...reasons, "confirmation"];
 }
 
 /** `exp` is exact, only the beginning is tolerant (RFC 7519 §4.1.4): an expired token is never stretched. */

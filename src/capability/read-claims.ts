@@ -4,11 +4,13 @@
  * In: parsed JSON. Out: the claims, typed, with the authorization details still unread. Not here: whether they are the
  * ones that somebody expects (check-claims.ts), the scope (read-scope.ts).
  */
-import type { TokenClaims, TokenContext } from "../core/capability.ts";
+import type { ChildClaims, TokenClaims, TokenContext } from "../core/capability.ts";
 import { DIGEST_PATTERN } from "../core/ids.ts";
-import { hasFields, hasOnlyIntegers, isCount, isText } from "./form.ts";
+import { hasFields, hasOnlyIntegers, isCount, isText, type UnknownRecord } from "./form.ts";
 
-export type UnscopedClaims = Omit<TokenClaims, "authorization_details"> & { readonly authorization_details: unknown };
+type Unscoped<Claims> = Omit<Claims, "authorization_details"> & { readonly authorization_details: unknown };
+export type UnscopedClaims = Unscoped<TokenClaims>;
+export type UnscopedChildClaims = Unscoped<ChildClaims>;
 
 const CLAIMS = ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "tctx", "authorization_details"] as const;
 const CONTEXT = [
@@ -23,11 +25,21 @@ const CONTEXT = [
 ] as const;
 const DIGEST = new RegExp(DIGEST_PATTERN);
 
-/** Whether a parsed payload has the form of our claims, every number an integer within 2^53 − 1. */
+/** Whether a parsed payload has the form of a gateway's claims, every number an integer within 2^53 − 1. */
 export function hasClaimsForm(value: unknown): value is UnscopedClaims {
-  if (!hasFields(value, CLAIMS, ["cnf"]) || !hasOnlyIntegers(value)) return false;
+  return hasFields(value, CLAIMS, ["cnf"]) && areClaims(value);
+}
+
+/** Whether it has the form of claims that a holder derived: those of a gateway, and where they come from. */
+export function hasChildForm(value: unknown): value is UnscopedChildClaims {
+  if (!hasFields(value, [...CLAIMS, "par_hash", "depth"], ["cnf"]) || !areClaims(value)) return false;
+  return isDigest(value["par_hash"]) && isCount(value["depth"]) && value["depth"] > 0;
+}
+
+function areClaims(value: UnknownRecord): boolean {
   const { iss, aud, sub, jti, iat, nbf, exp, tctx, cnf } = value;
   return (
+    hasOnlyIntegers(value) &&
     // one audience as a text: a token for several could be carried from one to the next (RFC 8725 §3.9)
     [iss, aud, sub, jti].every(isText) &&
     [iat, nbf, exp].every(isCount) &&

@@ -50,14 +50,9 @@ export function verifyTokenWith(
     nowSec,
   }: Readonly<{ token: string; keys: TokenKeys; expected: TokenExpectation; nowSec: number }>,
 ): TokenVerdict {
-  if (keys.size === 0) throw new StepgateError("KEYS_UNAVAILABLE");
-  const verdict = parseToken(token);
-  if (!verdict.ok) return refuse([verdict.reason]);
-  const { parsed } = verdict;
-  const { key, reasons: headerReasons } = readHeader(parsed.header, keys);
-  if (key === undefined || headerReasons.length > 0) return refuse(headerReasons);
-  if (!check(token, parsed, key)) return refuse(["signature"]);
-  const claims: unknown = parseStrictly(parsed.payload);
+  const opened = openToken(check, token, keys);
+  if (!opened.ok) return refuse(opened.reasons);
+  const claims = opened.payload;
   if (!hasClaimsForm(claims)) return refuse(["malformed"]);
   const read = readAuthorizationDetails(claims.authorization_details);
   const reasons = [
@@ -66,6 +61,26 @@ export function verifyTokenWith(
   ];
   if (!read.ok || reasons.length > 0) return refuse(reasons, claims.jti);
   return { ok: true, claims: { ...claims, authorization_details: [read.scope] }, scope: read.scope };
+}
+
+/**
+ * The payload of a token that one of these keys signed, parsed strictly but not read; undefined when it is no strict JSON.
+ *
+ * @throws {StepgateError} KEYS_UNAVAILABLE as `verifyToken`.
+ */
+export function openToken(
+  check: CheckSignature,
+  token: string,
+  keys: TokenKeys,
+): { readonly ok: true; readonly payload: unknown } | { readonly ok: false; readonly reasons: readonly TokenReason[] } {
+  if (keys.size === 0) throw new StepgateError("KEYS_UNAVAILABLE");
+  const verdict = parseToken(token);
+  if (!verdict.ok) return { ok: false, reasons: [verdict.reason] };
+  const { parsed } = verdict;
+  const { key, reasons } = readHeader(parsed.header, keys);
+  if (key === undefined || reasons.length > 0) return { ok: false, reasons };
+  if (!check(token, parsed, key)) return { ok: false, reasons: ["signature"] };
+  return { ok: true, payload: parseStrictly(parsed.payload) };
 }
 
 /**

@@ -109,6 +109,8 @@ export const TOKEN_REASONS = [
   "subject",
   "superseded",
   "confirmation",
+  "chain",
+  "scope_widened",
   "scope_malformed",
   "constraint_unknown",
   "action",
@@ -129,6 +131,14 @@ export const TOKEN_REASONS = [
   "missing",
 ] as const;
 export type TokenReason = (typeof TOKEN_REASONS)[number];
+
+/** Claims of a token that a holder of `cnf` derived from another one; subject and context are those of its parent. */
+export interface ChildClaims extends TokenClaims {
+  /** SHA-256 of the parent token's text, lower-case hex. */
+  readonly par_hash: string;
+  /** 1 for a child of the gateway's own token. */
+  readonly depth: number;
+}
 
 /** A verification key from outside the token. `alg` belongs to the key; a token never chooses it. */
 export interface TokenKey {
@@ -156,6 +166,11 @@ export interface TokenExpectation {
 
 export type TokenVerdict =
   | { readonly ok: true; readonly claims: TokenClaims; readonly scope: Scope }
+  | { readonly ok: false; readonly reasons: readonly TokenReason[]; readonly jti: string | undefined };
+
+/** A verified chain: what its last token allows, and the gateway's token on which all of it is counted. */
+export type ChainVerdict =
+  | { readonly ok: true; readonly claims: TokenClaims; readonly scope: Scope; readonly root: TokenClaims }
   | { readonly ok: false; readonly reasons: readonly TokenReason[]; readonly jti: string | undefined };
 
 /** The verification an executor is handed; keys and clock are bound already. */
