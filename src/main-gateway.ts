@@ -3,10 +3,11 @@
  *
  * Here: wiring only, by resource. Not here: what a use case does, HTTP.
  */
-import { StepgateError } from "./core/errors.ts";
+import { isStepgateError, StepgateError } from "./core/errors.ts";
 import type { RunUid, TenantUid } from "./core/ids.ts";
 import { hashApiKey, makeApiKey } from "./evidence/api-key.ts";
 import { openBlob, sealBlob } from "./evidence/sealing.ts";
+import type { EvidenceRecord } from "./evidence/statement.ts";
 import { makeDecideRequest } from "./gate/decide-request.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
@@ -18,6 +19,7 @@ import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
 import type { OpenBlobRow } from "./runs/ports.ts";
 import { makeRunReader } from "./runs/read-run.ts";
+import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
 import { type AnswerVault, INSTANCE_SCOPE, makeIdempotencyStore } from "./storage/idempotency-store.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
@@ -47,6 +49,7 @@ function makePorts(rooms: Rooms, isWorkerReady: () => boolean): GatewayPorts {
     roles: ROLES,
     makeKey: () => makeApiKey(ids.random),
     hashKey: hashApiKey,
+    nowMs: rooms.clock.nowMs,
     onTouchFailed: (caught) => log.warn({ err: caught }, "a key's last use was not written"),
   });
   const viewRecord = makeViewRecord({ records });
@@ -162,17 +165,21 @@ function performPort(rooms: Rooms): GatewayPorts["steps"]["perform"] {
 }
 
 function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
-  const { packs, databaseClock, ids, sign, records, authorities, vaults } = rooms;
+  const { packs, databaseClock, ids, sign, records, authorities, vaults, inputsSchema } = rooms;
   const decide = makeDecideRequest({
     packs,
     databaseClock,
     ids,
-    signBatch: sign,
-    insertDecision: records.insertDecision,
+    keep: async (tenantUid, record) => {
+      await keep({ tenantUid, record });
+    },
   });
   return async ({ caller, request }) => {
     const { tenantUid } = caller;
-    const [authority, vault] = await Promise.all([authorities.now(tenantUid), vaults.of(tenantUid)]);
+    const [authority, vault] = await Promise.all([
+      authorities.at(tenantUid, caller.authorityVersion),
+      vaults.of(tenantUid),
+    ]);
     const answer = await decide({ tenantUid, authority, vault, caller, ...normalizeDecision(request) });
     return {
       record_id: answer.recordId,

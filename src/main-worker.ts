@@ -43,6 +43,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     }),
     backpressureDelayMs: gateSettings.backpressureDelayMs,
     validateInputs: rooms.validateInputs,
+    inputsSchema: rooms.inputsSchema,
     issuer: ISSUER,
     signer: () => rooms.keyRing.signer("token"),
     adapters: (type) => registry.get(type),

@@ -244,6 +244,7 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
     readRunSubmission: makeReadSubmission(RunSubmission),
     verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: SIGNATURE_MEMO_SIZE }),
     validateInputs: makeValidateInputs(registry.list()),
+    inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };
 }
 

@@ -30,7 +30,7 @@ export function applyVerdict(
     inputsText: payload.inputsText,
     execution: payload.execution,
     patchPaths: verdict.isPatched
-      ? [...context.patchPaths, ...decision.patches.map((patch) => patch.path)]
+      ? [...context.patchPaths, ...verdict.evaluations.flatMap(({ patchPaths }) => patchPaths)]
       : context.patchPaths,
     obligations: [...context.obligations, ...decision.obligations],
     holds: decision.effect === "hold" ? [...context.holds, holdOf(decided)] : context.holds,

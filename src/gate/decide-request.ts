@@ -11,7 +11,6 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
-import type { Batch, SignBatch } from "../evidence/batch.ts";
 import { buildDecision } from "../evidence/decision-record.ts";
 import { type EvidenceRecord, evaluationMembers } from "../evidence/statement.ts";
 import type { StepContext } from "./context.ts";
@@ -21,8 +20,8 @@ import { inputPayload, outputPayload, type Payload } from "./payload.ts";
 
 export interface DecideRequestDeps extends DecideDeps {
   readonly ids: Ids;
-  readonly signBatch: SignBatch;
-  readonly insertDecision: (tenantUid: TenantUid, record: EvidenceRecord, batch: Batch) => Promise<void>;
+  /** Signs and stores one decision record; durable when it returns. */
+  readonly keep: (tenantUid: TenantUid, record: EvidenceRecord) => Promise<void>;
 }
 
 export interface DecisionQuestion {
@@ -89,7 +88,7 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
       evaluations,
       atMs: deps.databaseClock.nowMs(),
     });
-    await deps.insertDecision(question.tenantUid, record, deps.signBatch("decision", [record.id]));
+    await deps.keep(question.tenantUid, record);
     const isPatched = effect !== "deny" && payload.text !== start.text;
     return {
       recordId: record.id,

@@ -9,6 +9,8 @@ import type { Boundary, Evaluation, Obligation, PackDecision, PackRef, ReasonCod
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { LoadedPack } from "../policy/pack.ts";
+import { isPointer } from "../redaction/pointer.ts";
+import { visiblePath } from "../redaction/visible-path.ts";
 import type { StepContext } from "./context.ts";
 import { packInputText } from "./pack-input.ts";
 import { type Payload, patchPayload } from "./payload.ts";
@@ -45,6 +47,8 @@ export interface PackVerdict {
 
 export interface DecideDeps {
   readonly packs: Packs;
+  /** JSON Schema of a step type's inputs; keys it does not name are payload. Undefined for an unknown type. */
+  readonly inputsSchema: (type: string) => JsonObject | undefined;
   readonly databaseClock: Pick<Clock, "nowMs">;
 }
 
@@ -115,7 +119,7 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     boundary: use.boundary,
     effect: decision.effect,
     reasons: decision.reasons,
-    patchPaths: decision.patches.map((patch) => patch.path),
+    patchPaths: shownPaths(deps, context, use, decision.patches),
     obligations: decision.obligations,
     pack: pack.ref,
     origins: context.origins,
@@ -139,6 +143,27 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     decided: { decision, pack: pack.ref },
     refusal: refusalOf(decision, use),
   };
+}
+
+/** What an executor returns, as the host wraps it (inspect.ts): these keys are ours, what lies below is payload. */
+const OUTPUT_SCHEMA: JsonObject = {
+  properties: {
+    result: {},
+    checkpoint: {},
+    error: { properties: { code: {}, message: {}, details: {} } },
+    tool_events: { type: "array", items: { properties: { kind: {}, payload: {} } } },
+  },
+};
+
+/** A key that a caller or a tool chose may itself be a secret: it is shown as `*` (spec 00, payloads at rest). */
+function shownPaths(
+  deps: DecideDeps,
+  context: StepContext,
+  { payload }: PackUse,
+  patches: PackDecision["patches"],
+): readonly string[] {
+  const schema = payload.place === "output" ? OUTPUT_SCHEMA : deps.inputsSchema(context.step.spec.type);
+  return patches.map(({ path }) => (isPointer(path) ? visiblePath(path, schema) : "*"));
 }
 
 function refusalOf(decision: PackDecision, use: PackUse): Refusal | undefined {

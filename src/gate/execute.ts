@@ -5,6 +5,7 @@
  * its abort signal is a failed attempt, never a crash and never a wait without end. Not here: what becomes of it (inspect.ts).
  */
 import type { VerifyToken } from "../core/capability.ts";
+import { ERROR_KINDS } from "../core/error-kind.ts";
 import type { ExecutionContext, ExecutorResult } from "../executors/contract.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { specToRun } from "./mint.ts";
@@ -85,16 +86,22 @@ function abandonment(
   };
 }
 
+/** Codes stand in events and records in the clear, so that nothing of a payload may pass as one. */
+const ERROR_CODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
 /** Adapters are typed, but plugins are code of others: a result of another shape is an error, not a crash later. */
 function checkShape(result: ExecutorResult): ExecutorResult {
   const isUsable =
     typeof result === "object" &&
     result !== null &&
     Array.isArray(result.toolEvents) &&
-    (result.ok === true
-      ? result.output !== undefined
-      : result.ok === false && typeof result.code === "string" && typeof result.message === "string");
+    result.toolEvents.every((event) => typeof event?.kind === "string" && event.payload !== undefined) &&
+    (result.ok === true ? result.output !== undefined : result.ok === false && isFailure(result));
   return isUsable ? result : failure("result_malformed", "the adapter's result is not of the contract's shape");
+}
+
+function isFailure({ kind, code, message }: Extract<ExecutorResult, { ok: false }>): boolean {
+  return Object.hasOwn(ERROR_KINDS, kind) && ERROR_CODE.test(code) && typeof message === "string";
 }
 
 function failure(code: string, message: string): ExecutorResult {

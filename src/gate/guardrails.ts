@@ -8,6 +8,7 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary, Origin } from "../core/decision.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
+import { visiblePath } from "../redaction/visible-path.ts";
 import { resolveReferences } from "../runs/references.ts";
 import { applyVerdict } from "./apply-verdict.ts";
 import { goOn, refuse, type Stage, type StepContext } from "./context.ts";
@@ -28,7 +29,9 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     const faults = deps.validateInputs(context.step.spec.type, context.inputs);
     if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
     if (faults.length > 0)
-      return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], { fields: faults });
+      return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], {
+        fields: shown(deps, context, faults),
+      });
     const packs = guardrailPacks(context.authority, context.step.spec);
     if (!packs.ok)
       return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
@@ -49,6 +52,12 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     }
     return goOn(context);
   };
+}
+
+/** Pointers of what is wrong, without keys that the caller chose. */
+function shown(deps: DecideDeps, { step }: StepContext, pointers: readonly string[]): readonly string[] {
+  const schema = deps.inputsSchema(step.spec.type);
+  return pointers.map((pointer) => visiblePath(`/inputs${pointer === "/" ? "" : pointer}`, schema));
 }
 
 /** Steps that prompt a model are guarded as prompts, all others as tool calls. */

@@ -40,6 +40,19 @@ const EGRESS: Readonly<Record<"ingress_prompt" | "ingress_tool", Boundary>> = {
 };
 
 export function makeInspect(deps: DecideDeps): Inspect {
+  const inspect = makeInspection(deps);
+  return (context, result) => {
+    try {
+      return inspect(context, result);
+    } catch (caught) {
+      // an attempt was made and its result must not pass uninspected: whatever went wrong, it is denied
+      const reason = isStepgateError(caught) ? caught.code.toLowerCase() : "inspect_failed";
+      return { kind: "denied", reasons: [reason], evaluations: [], details: [] };
+    }
+  };
+}
+
+function makeInspection(deps: DecideDeps): Inspect {
   return (context, result) => {
     const output = storableForm(result);
     if (output === undefined) return { kind: "not_storable" };

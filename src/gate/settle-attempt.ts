@@ -143,7 +143,9 @@ function judge({ result, inspected, aborted }: Performed): Verdict {
     return { errorKind: "output_denied", code: "output_denied", reasons: inspected.reasons, isRetryable: false };
   }
   if (result.ok) return { errorKind: undefined, code: undefined, reasons: [], isRetryable: false };
-  return { errorKind: result.kind, code: result.code, reasons: [result.code], isRetryable: result.retryable };
+  // nobody cancelled it: an adapter that says so failed by itself, and its run must not end as if nothing had
+  const errorKind = result.kind === "cancelled" ? "execution_error" : result.kind;
+  return { errorKind, code: result.code, reasons: [result.code], isRetryable: result.retryable };
 }
 
 /** When the next attempt may start, or undefined when there is none. */

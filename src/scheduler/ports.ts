@@ -68,6 +68,8 @@ export interface Queue {
   /** Registers this worker, or extends the one lease under which it holds its steps; false once it has lapsed. */
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
   readonly endLease: () => Promise<void>;
+  /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
+  readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */
   readonly claim: (input: {
     readonly types: readonly string[];

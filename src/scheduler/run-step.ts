@@ -2,7 +2,7 @@
  * One claimed step on its way through the gate: prepare, admit, perform, settle.
  *
  * In: an opened step. Out: nothing; everything that happened is in the settlement. An error of our own infrastructure
- * settles nothing: the step stays leased and is taken again (spec 00, error kinds). Not here: claiming, batching.
+ * settles nothing and is thrown: the step is given up and taken again (spec 00, error kinds). Not here: claiming, batching.
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Clock } from "../core/clock.ts";
@@ -94,17 +94,17 @@ async function performAndSettle(
   try {
     const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
     if (lease.isLost()) return deps.onOutcome(context, "lost_lease", undefined);
-    const settlement = deps.gate.settlementOfAttempt({
-      context,
-      capability,
-      admission,
-      result,
-      inspected,
-      aborted: lease.abortedBy(),
-      startedAtMs,
-    });
+    const performed = { context, capability, admission, result, inspected, aborted: lease.abortedBy(), startedAtMs };
+    const settlement = deps.gate.settlementOfAttempt(performed);
     failPoint(deps.failPoints, "before_settle");
-    await settleUntilKnown(deps, context, settlement, lease.isLost);
+    try {
+      await settleUntilKnown(deps, context, settlement, lease.isLost);
+    } catch (caught) {
+      if (!isStepgateError(caught, "STORE_REFUSED")) throw caught;
+      // the attempt was made and must end, also where the database will not take its result
+      const bare = deps.gate.settlementOfAttempt({ ...performed, inspected: { kind: "not_storable" } });
+      await settleUntilKnown(deps, context, bare, lease.isLost);
+    }
     failPoint(deps.failPoints, "after_settle");
   } finally {
     lease.end();

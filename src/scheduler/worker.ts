@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import type { StepAddress } from "../gate/settlement.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Leases } from "./leases.ts";
 import type { OpenedStep } from "./open-steps.ts";
@@ -45,10 +46,14 @@ export interface WorkerDeps {
 }
 
 const CANCEL_POLL_MS = 250;
+/** How long a step waits that met a failure of our own; what failed it is not over at once. */
+const ABANDON_DELAY_MS = 1000;
 
 export class Worker {
   private readonly deps: WorkerDeps;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Steps that met a failure of our own and are still leased: this worker lives, so their lease would never lapse. */
+  private readonly abandoned = new Set<StepAddress>();
   private inUse = 0;
   private isStopping = false;
   private isHealthy = false;
@@ -69,6 +74,7 @@ export class Worker {
     this.stopListening = this.deps.wakeSignal.onReady(() => this.wake());
     this.every(leaseMs / 3, () => this.extendLease());
     this.every(reaperIntervalMs, async () => {
+      await this.giveUpAbandoned();
       if ((await this.deps.reap()) > 0) this.wake();
     });
     this.every(CANCEL_POLL_MS, async () => {
@@ -138,8 +144,9 @@ export class Worker {
     try {
       opened = await this.deps.open(claimed);
     } catch (caught) {
-      // nothing is settled for a failure of our own: the lease runs out and the steps are claimed again
+      // nothing is settled for a failure of our own: the steps are claimed again
       this.deps.log.error({ err: caught, steps: claimed.length }, "claimed steps could not be opened");
+      await this.abandon(claimed);
     }
     this.inUse -= claimed.length - opened.length;
     await Promise.all(
@@ -147,16 +154,31 @@ export class Worker {
         try {
           await this.deps.runStep(step);
         } catch (caught) {
-          this.deps.log.error(
-            { err: caught, run: step.step.runUid, step: step.step.stepId },
-            "a step was left to its lease",
-          );
+          this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was given up");
+          await this.abandon([step.step]);
         } finally {
           this.inUse -= 1;
           this.wake();
         }
       }),
     );
+  }
+
+  private async abandon(steps: readonly StepAddress[]): Promise<void> {
+    for (const { tenantUid, runUid, stepId, leaseEpoch } of steps) {
+      this.abandoned.add({ tenantUid, runUid, stepId, leaseEpoch });
+    }
+    // what fails now is tried again with every reaping
+    await this.giveUpAbandoned().catch((caught: unknown) =>
+      this.deps.log.warn({ err: caught, steps: this.abandoned.size }, "steps could not be given up yet"),
+    );
+  }
+
+  private async giveUpAbandoned(): Promise<void> {
+    for (const address of this.abandoned) {
+      await this.deps.queue.abandon(address, ABANDON_DELAY_MS);
+      this.abandoned.delete(address);
+    }
   }
 
   private async regainLease(): Promise<void> {

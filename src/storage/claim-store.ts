@@ -34,6 +34,9 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
     endLease: async () => {
       await pool.query(sql.END_LEASE, [workerId]);
     },
+    abandon: async ({ tenantUid, runUid, stepId, leaseEpoch }, delayMs) => {
+      await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);
+    },
     claim: async ({ types, maxSteps }) => {
       const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps]);
       return rows.map(claimedStep);

@@ -2,7 +2,7 @@
  * The state tables of spec 00 against the database: it refuses every transition that core/state.ts does not have, on the
  * functions, on the rows and whatever else the writer believes.
  */
-import t, { type Test } from "tap";
+import t from "tap";
 import {
   canRunMove,
   canStepMove,

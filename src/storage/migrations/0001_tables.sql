@@ -186,6 +186,8 @@ create table stepgate.run_heads (
   constraint run_heads_counts_check check (open_steps >= 0 and ready_rows between 0 and max_parallel and unplaced_steps >= 0)
 ) with (fillfactor = 50);
 
+create index run_heads_cancelling_idx on stepgate.run_heads (tenant_uid, run_uid) where status = 'cancelling';
+
 create table stepgate.steps (
   tenant_uid uuid not null,
   run_uid uuid not null,

@@ -115,19 +115,27 @@ begin
   return h;
 end $$;
 
+-- A held step that ends otherwise leaves no approval behind that somebody could still give.
+create function stepgate.void_approvals(h stepgate.run_heads, p_step text) returns void language sql as $$
+  update stepgate.approvals set state = 'void'
+   where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step) and state = 'open'
+$$;
+
 create function stepgate.skip_step(h stepgate.run_heads, p_step text, p_reason text)
 returns stepgate.run_heads language plpgsql as $$
 declare
   s stepgate.steps;
-  v_was_queued boolean;
+  v_was text;
 begin
   h := stepgate.append_event(h, 'step_skipped', p_step, jsonb_build_object('reason', p_reason));
-  select status = 'queued' into v_was_queued from stepgate.steps
+  select status into v_was from stepgate.steps
    where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step);
   update stepgate.steps set status = 'skipped', reasons = array[p_reason], ended_at = now(), ended_seq = h.head_seq
    where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step) returning * into s;
-  if v_was_queued then
+  if v_was = 'queued' then
     h := stepgate.drop_ready(h, p_step);
+  elsif v_was = 'held' then
+    perform stepgate.void_approvals(h, p_step);
   end if;
   if not s.is_target then
     h.open_steps := h.open_steps - 1;

@@ -462,11 +462,7 @@ begin
          admission_record = null, jti = null, not_before = v_not_before, ready_at = v_not_before,
          is_alone = is_alone or i.is_lost
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
-  if h.is_cancelled and not exists (select 1 from stepgate.steps s where s.is_target
-       and (s.tenant_uid, s.run_uid, s.step_id) = (i.tenant_uid, i.run_uid, i.step_id)) then
-    return stepgate.cancel_step(h, i.step_id);
-  end if;
-  return h;
+  return stepgate.stop_step(h, i);
 end $$;
 
 -- leased → queued without an attempt: pressure, a short quota, a change of what the decision rested on, shutdown.
@@ -478,13 +474,8 @@ begin
          not_before = case when i.not_before_ms is not null then to_timestamp(i.not_before_ms / 1000.0)
                            else clock_timestamp() + coalesce(i.delay_ms, 0) * interval '1 millisecond' end
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
-  if h.is_cancelled and h.status = 'cancelling' then
-    return stepgate.finish_run(stepgate.cancel_step(h, i.step_id));
-  end if;
-  if h.fail_fast and h.failed_steps > 0 then
-    h := stepgate.skip_step(h, i.step_id, 'fail_fast');
-    h := stepgate.settle_target_of(h, i.step_id, i.lease_epoch);
-    return stepgate.finish_run(h);
+  if stepgate.is_stopped(h, i.step_id) then
+    return stepgate.stop_step(h, i);
   end if;
   -- information for people, once per wait: the first deferral only
   if i.defer_reason is not null and not exists (
@@ -500,8 +491,8 @@ language plpgsql as $$
 begin
   update stepgate.ready_steps set state = 'queued', lease_owner = null
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
-  if h.is_cancelled and h.status = 'cancelling' then
-    return stepgate.finish_run(stepgate.cancel_step(h, i.step_id));
+  if stepgate.is_stopped(h, i.step_id) then
+    return stepgate.stop_step(h, i);
   end if;
   -- a breakpoint met while the run is paused already only puts the step back, and stays
   if h.status = 'paused_at_step' then
@@ -528,26 +519,45 @@ begin
   select i.tenant_uid, a.approval_id, i.run_uid, i.step_id, a.hold_record, a.shown_digest, a.role,
          clock_timestamp() + a.ttl_seconds * interval '1 second'
     from jsonb_to_record(i.approval) as a (approval_id uuid, hold_record text, shown_digest text, role text, ttl_seconds integer);
-  h := stepgate.drop_ready(h, i.step_id);
-  if h.is_cancelled and h.status = 'cancelling' then
+  return stepgate.stop_step(stepgate.drop_ready(h, i.step_id), i);
+end $$;
+
+-- Whether a step that was handed back may not go on: its run is cancelled or has failed fast. Targets still run.
+create function stepgate.is_stopped(h stepgate.run_heads, p_step text) returns boolean language sql stable as $$
+  select (h.is_cancelled or h.fail_fast and h.failed_steps > 0) and not s.is_target from stepgate.steps s
+   where (s.tenant_uid, s.run_uid, s.step_id) = (h.tenant_uid, h.run_uid, p_step)
+$$;
+
+-- Ends a step that just came back to a stopped run; nothing else would, since stopped runs are not claimed from.
+create function stepgate.stop_step(h stepgate.run_heads, i stepgate.settlement) returns stepgate.run_heads
+language plpgsql as $$
+begin
+  if not stepgate.is_stopped(h, i.step_id) then
+    return h;
+  end if;
+  if h.is_cancelled then
     return stepgate.finish_run(stepgate.cancel_step(h, i.step_id));
   end if;
-  return h;
+  h := stepgate.skip_step(h, i.step_id, 'fail_fast');
+  h := stepgate.settle_target_of(h, i.step_id, i.lease_epoch);
+  return stepgate.finish_run(h);
 end $$;
 
 -- Cancels one open step that nobody is executing.
 create function stepgate.cancel_step(h stepgate.run_heads, p_step text) returns stepgate.run_heads language plpgsql as $$
 declare
   s stepgate.steps;
-  v_was_queued boolean;
+  v_was text;
 begin
   h := stepgate.append_event(h, 'step_cancelled', p_step, '{}');
-  select status = 'queued' into v_was_queued from stepgate.steps
+  select status into v_was from stepgate.steps
    where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step);
   update stepgate.steps set status = 'cancelled', error_kind = 'cancelled', ended_at = now(), ended_seq = h.head_seq
    where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step) returning * into s;
-  if v_was_queued then
+  if v_was = 'queued' then
     h := stepgate.drop_ready(h, p_step);
+  elsif v_was = 'held' then
+    perform stepgate.void_approvals(h, p_step);
   end if;
   if not s.is_target then
     h.open_steps := h.open_steps - 1;

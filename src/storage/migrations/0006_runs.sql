@@ -190,11 +190,55 @@ begin
   return true;
 end $$;
 
+-- Cancelled runs whose leased steps a dead worker left behind: nobody claims from them, so nobody else would end them.
+create function stepgate.finish_cancelling(p_limit integer) returns void language plpgsql as $$
+declare
+  r record;
+  h stepgate.run_heads;
+  v_step text;
+begin
+  for r in
+    select c.tenant_uid, c.run_uid from stepgate.run_heads c
+     where c.status = 'cancelling' and exists (select 1 from stepgate.ready_steps q
+             where q.tenant_uid = c.tenant_uid and q.run_uid = c.run_uid and q.state <> 'running' and not exists
+               (select 1 from stepgate.workers w where w.worker_id = q.lease_owner and w.lease_until > clock_timestamp()))
+     order by c.tenant_uid, c.run_uid limit p_limit for update of c skip locked
+  loop
+    h := stepgate.lock_run(r.tenant_uid, r.run_uid);
+    continue when h.status <> 'cancelling';
+    for v_step in
+      update stepgate.ready_steps q set state = 'queued', lease_owner = null
+       where q.tenant_uid = r.tenant_uid and q.run_uid = r.run_uid and q.state <> 'running' and not exists
+         (select 1 from stepgate.workers w where w.worker_id = q.lease_owner and w.lease_until > clock_timestamp())
+      returning q.step_id
+    loop
+      h := stepgate.cancel_step(h, v_step);
+    end loop;
+    h := stepgate.finish_run(h);
+    perform stepgate.save_head(h);
+  end loop;
+end $$;
+
+-- Gives up one step of a living worker that met a failure of our own: what was not started waits a moment and is claimed
+-- again, what was is nobody's and is closed as lost by the reaper (spec 00, error kinds).
+create function stepgate.abandon_step(p_worker text, p_tenant uuid, p_run uuid, p_step text, p_epoch bigint, p_delay_ms bigint)
+returns boolean language plpgsql as $$
+begin
+  update stepgate.ready_steps
+     set state = case state when 'leased' then 'queued' else state end,
+         lease_owner = case state when 'leased' then null else p_worker || '/abandoned' end,
+         not_before = case state when 'leased' then clock_timestamp() + p_delay_ms * interval '1 millisecond' else not_before end
+   where (tenant_uid, run_uid, step_id) = (p_tenant, p_run, p_step)
+     and lease_owner = p_worker and lease_epoch = p_epoch and state <> 'queued';
+  return found;
+end $$;
+
 -- Steps that a dead worker had leased and never started go back to the queue; nothing was made, nothing is charged.
 create function stepgate.release_lapsed(p_limit integer) returns integer language plpgsql as $$
 declare
   v_count integer;
 begin
+  perform stepgate.finish_cancelling(p_limit);
   with lapsed as (
     select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
      where r.state = 'leased' and not exists

@@ -6,10 +6,13 @@ create function stepgate.insert_record(p_tenant uuid, p_run uuid, p_record jsonb
     from jsonb_to_record(p_record) as r (record_id text, kind text, statement text, batch_id uuid, leaf_index integer)
 $$;
 
-create function stepgate.insert_decision(p_tenant uuid, p_record jsonb, p_batch jsonb) returns boolean language plpgsql as $$
+create function stepgate.insert_decisions(p_records jsonb, p_batch jsonb) returns boolean language plpgsql as $$
 begin
   perform stepgate.insert_batch(p_batch);
-  perform stepgate.insert_record(p_tenant, null, p_record);
+  insert into stepgate.records (tenant_uid, record_id, kind, statement, batch_id, leaf_index)
+  select r.tenant_uid, r.record_id, r.kind, r.statement, r.batch_id, r.leaf_index
+    from jsonb_to_recordset(p_records)
+      as r (tenant_uid uuid, record_id text, kind text, statement text, batch_id uuid, leaf_index integer);
   return true;
 end $$;
 
