@@ -80,8 +80,14 @@ export function confine(
   const common = { uid, walls: confinement.walls, strayFds: machine.strayFds };
   if (confinement.walls === "plain") {
     if (holes.isBare === true) return { ...common, file: program.path, args: program.args, env, filter: undefined };
-    const args = ["--pdeathsig", "KILL", "--no-new-privs", "--", ...limited];
-    return { ...common, file: needed(machine, "setpriv"), args, env, filter: undefined };
+    // what instruments this process may put names into the environment of every child; `env -i` takes them out again
+    const environment = [
+      needed(machine, "env"),
+      "-i",
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    ];
+    const args = ["--pdeathsig", "KILL", "--no-new-privs", "--", ...environment, ...limited];
+    return { ...common, file: needed(machine, "setpriv"), args, env: {}, filter: undefined };
   }
   const filter = confinement.hasFilter ? machine.filter : undefined;
   if (confinement.hasFilter && filter === undefined) throw unavailable("filter");
@@ -148,7 +154,7 @@ function rlimits({ hardLimits }: Machine, limits: ProcessLimits): readonly strin
 /** bubblewrap's first process in the namespace counts too. */
 const SANDBOX_PROCESSES = 1;
 
-function needed(machine: Machine, tool: "bubblewrap" | "prlimit" | "setpriv"): string {
+function needed(machine: Machine, tool: "bubblewrap" | "env" | "prlimit" | "setpriv"): string {
   const path = machine[tool];
   if (path === undefined) throw unavailable(tool);
   return path;

@@ -11,6 +11,7 @@ export interface Machine {
   readonly bubblewrap: string | undefined;
   readonly prlimit: string | undefined;
   readonly setpriv: string | undefined;
+  readonly env: string | undefined;
   readonly perl: string | undefined;
   readonly arch: string;
   /** Whether the service may give a program another uid. */
@@ -37,6 +38,7 @@ export function surveyMachine(): Machine {
     bubblewrap: find("bwrap"),
     prlimit: find("prlimit"),
     setpriv: find("setpriv"),
+    env: find("env"),
     perl: find("perl"),
     arch: process.arch,
     isRoot: process.geteuid?.() === 0,

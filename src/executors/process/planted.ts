@@ -23,31 +23,33 @@ export interface Plantation extends PlantedThings {
  * @throws {StepgateError} SANDBOX_UNAVAILABLE when something cannot be planted: then nothing can be proved.
  */
 export async function plant(scratchFolder: string): Promise<Plantation> {
-  const folder = await mkdtemp(join(scratchFolder, "stepgate-self-test-"));
   const servers: Server[] = [];
+  let folder: string | undefined;
   const remove = async () => {
     for (const server of servers) server.close();
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
-    const canary = join(folder, "canary");
-    const socket = join(folder, "socket");
-    const abstract = `stepgate-self-test-${randomBytes(8).toString("hex")}`;
-    await writeFile(canary, "canary", { mode: 0o644 });
-    await chmod(folder, 0o755);
-    await listen(servers, { path: socket });
-    await chmod(socket, 0o777);
-    await listen(servers, { path: `\0${abstract}` });
-    const address = (await listen(servers, { host: "127.0.0.1", port: 0 })).address();
-    if (address === null || typeof address === "string")
-      throw new StepgateError("SANDBOX_UNAVAILABLE", { missing: "port" });
-    return { folder, canary, socket, abstract, port: address.port, remove };
+    folder = await mkdtemp(join(scratchFolder, "stepgate-self-test-"));
+    return { folder, ...(await plantIn(folder, servers)), remove };
   } catch (cause) {
     await remove();
-    throw cause instanceof StepgateError
-      ? cause
-      : new StepgateError("SANDBOX_UNAVAILABLE", { missing: "canary" }, { cause });
+    throw new StepgateError("SANDBOX_UNAVAILABLE", { missing: "canary" }, { cause });
   }
+}
+
+async function plantIn(folder: string, servers: Server[]): Promise<PlantedThings> {
+  const canary = join(folder, "canary");
+  const socket = join(folder, "socket");
+  const abstract = `stepgate-self-test-${randomBytes(8).toString("hex")}`;
+  await writeFile(canary, "canary", { mode: 0o644 });
+  await chmod(folder, 0o755);
+  await listen(servers, { path: socket });
+  await chmod(socket, 0o777);
+  await listen(servers, { path: `\0${abstract}` });
+  const address = (await listen(servers, { host: "127.0.0.1", port: 0 })).address();
+  if (address === null || typeof address === "string") throw new StepgateError("SANDBOX_UNAVAILABLE");
+  return { canary, socket, abstract, port: address.port };
 }
 
 async function listen(servers: Server[], where: { path: string } | { host: string; port: number }): Promise<Server> {

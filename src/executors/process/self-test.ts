@@ -71,7 +71,7 @@ export async function proveIsolation(deps: SelfTestDeps): Promise<Proof> {
   }
 }
 
-function candidates({ bubblewrap, prlimit, setpriv, perl, filter }: Machine): readonly Confinement[] {
+function candidates({ bubblewrap, prlimit, setpriv, env, perl, filter }: Machine): readonly Confinement[] {
   if (prlimit === undefined || perl === undefined) return [];
   const walled = (hasFilter: boolean): readonly Confinement[] =>
     // container runtimes that mask /proc refuse a new one; without it the walls are the same
@@ -79,7 +79,9 @@ function candidates({ bubblewrap, prlimit, setpriv, perl, filter }: Machine): re
   return [
     ...(bubblewrap === undefined || filter === undefined ? [] : walled(true)),
     ...(bubblewrap === undefined ? [] : walled(false)),
-    ...(setpriv === undefined ? [] : [{ walls: "plain", hasFilter: false, hasProc: true } as const]),
+    ...(setpriv === undefined || env === undefined
+      ? []
+      : [{ walls: "plain", hasFilter: false, hasProc: true } as const]),
   ];
 }
 
