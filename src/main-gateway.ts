@@ -165,11 +165,28 @@ function performPort(rooms: Rooms): GatewayPorts["steps"]["perform"] {
 }
 
 function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
-  const { packs, databaseClock, ids, sign, records, authorities, vaults, inputsSchema } = rooms;
+  const { packs, databaseClock, ids, sign, records, authorities, vaults, inputsSchema, config } = rooms;
+  // decisions of many callers share a signature and a commit; each is answered after its own is durable
+  const keep = makeBatcher({
+    commit: async (items: readonly { readonly tenantUid: TenantUid; readonly record: EvidenceRecord }[]) => {
+      await records.insertDecisions(
+        items,
+        sign(
+          "decision",
+          items.map(({ record }) => record.id),
+        ),
+      );
+      return items;
+    },
+    maxItems: config.scheduler.batchSize,
+    maxInFlight: 2,
+    canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL"),
+  });
   const decide = makeDecideRequest({
     packs,
     databaseClock,
     ids,
+    inputsSchema,
     keep: async (tenantUid, record) => {
       await keep({ tenantUid, record });
     },

@@ -26,6 +26,8 @@ import type { ExecutorPage, ExecutorView, ToolPage, ToolSubmission, ToolView } f
 export interface TenantRef {
   readonly tenantUid: TenantUid;
   readonly tenantId: string;
+  /** Of what decisions in this tenant rest on, as read with the credential. */
+  readonly authorityVersion: number;
 }
 
 /** A valid key's holder. */

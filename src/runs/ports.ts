@@ -183,8 +183,11 @@ export interface RecordStore {
   readonly batches: (batchIds: readonly string[]) => Promise<readonly Batch[]>;
   readonly record: (tenantUid: TenantUid, recordId: RecordId) => Promise<RecordRow | undefined>;
   readonly artifact: (tenantUid: TenantUid, artifactId: string) => Promise<ArtifactRow | undefined>;
-  /** Writes a decision made outside a run, with its batch; durable when it returns. */
-  readonly insertDecision: (tenantUid: TenantUid, record: EvidenceRecord, batch: Batch) => Promise<void>;
+  /** Writes decisions made outside a run, with the batch over them in this order; durable when it returns. */
+  readonly insertDecisions: (
+    decisions: readonly { readonly tenantUid: TenantUid; readonly record: EvidenceRecord }[],
+    batch: Batch,
+  ) => Promise<void>;
 }
 
 export interface SealStore {

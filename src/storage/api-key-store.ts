@@ -56,6 +56,7 @@ interface KeyColumns {
   readonly key_id: string;
   readonly tenant_uid: TenantUid | null;
   readonly tenant_id: string | null;
+  readonly authority_version: number | null;
   readonly owner: string;
   readonly roles: readonly string[];
   readonly created_at_ms: number;
@@ -69,6 +70,7 @@ function keyRow(row: KeyColumns): ApiKeyRow {
     keyId: row.key_id,
     tenantUid: row.tenant_uid ?? undefined,
     tenantId: row.tenant_id ?? undefined,
+    authorityVersion: row.authority_version ?? undefined,
     owner: row.owner,
     roles: row.roles,
     createdAtMs: row.created_at_ms,

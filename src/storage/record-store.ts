@@ -26,12 +26,13 @@ export function makeRecordStore(pool: Pool): RecordStore & SealStore {
       const { rows } = await pool.query<ArtifactColumns>(sql.READ_ARTIFACT, [tenantUid, artifactId]);
       return rows[0] && artifactRow(rows[0]);
     },
-    insertDecision: async (tenantUid, record, batch) => {
-      await pool.query(sql.INSERT_DECISION, [
-        tenantUid,
-        jsonText(recordItem(record, batch)),
-        jsonText(batchItem(batch)),
-      ]);
+    insertDecisions: async (decisions, batch) => {
+      const items = decisions.map(({ tenantUid, record }, leafIndex) => ({
+        tenant_uid: tenantUid,
+        ...recordItem(record, batch),
+        leaf_index: leafIndex,
+      }));
+      await pool.query(sql.INSERT_DECISIONS, [jsonText(items), jsonText(batchItem(batch))]);
     },
     takeJob: async (holdMs) => {
       const { rows } = await pool.query<{ tenant_uid: TenantUid; run_uid: RunUid }>(sql.TAKE_SEAL_JOB, [holdMs]);

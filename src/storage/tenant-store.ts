@@ -12,8 +12,9 @@ import * as sql from "./statements/tenants.ts";
 export function makeTenantStore(pool: Pool): TenantStore {
   return {
     find: async (tenantId) => {
-      const { rows } = await pool.query<{ tenant_uid: TenantUid; tenant_id: string }>(sql.FIND_TENANT, [tenantId]);
-      return rows[0] && { tenantUid: rows[0].tenant_uid, tenantId: rows[0].tenant_id };
+      const { rows } = await pool.query<FoundColumns>(sql.FIND_TENANT, [tenantId]);
+      const [row] = rows;
+      return row && { tenantUid: row.tenant_uid, tenantId: row.tenant_id, authorityVersion: row.authority_version };
     },
     get: async (tenantId) => {
       const { rows } = await pool.query<TenantColumns>(sql.READ_TENANT, [tenantId]);
@@ -155,6 +156,12 @@ async function putTenant(
     jsonText({ tenant_id: tenant.tenantId, quotas: tenant.quotas.length }),
   ]);
   return { isNew };
+}
+
+interface FoundColumns {
+  readonly tenant_uid: TenantUid;
+  readonly tenant_id: string;
+  readonly authority_version: number;
 }
 
 interface TenantColumns {

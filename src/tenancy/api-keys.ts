@@ -16,6 +16,7 @@ export interface ApiKeyDeps<Role extends string> {
   /** A new key text, and the id and hash of one (evidence/api-key.ts). */
   readonly makeKey: () => string;
   readonly hashKey: (key: string) => { readonly keyId: string; readonly secretHash: Uint8Array };
+  readonly nowMs: () => number;
   readonly onTouchFailed: (caught: unknown) => void;
 }
 
@@ -35,6 +36,8 @@ export interface KeySubmission {
 }
 
 const MAX_KEY_LENGTH = 512;
+/** To the minute: more often would make every request a write. */
+const TOUCH_INTERVAL_MS = 60_000;
 /** Compared with when no key is found, so that an unknown id takes as long as a wrong secret. */
 const NO_HASH = new Uint8Array(32);
 
@@ -49,12 +52,15 @@ export function makeApiKeys<Role extends string>(deps: ApiKeyDeps<Role>) {
       const row = await store.findActive(keyId);
       const isRight = timingSafeEqual(row?.secretHash ?? NO_HASH, secretHash);
       if (row === undefined || !isRight) return undefined;
-      // a key that cannot be marked as used is still a valid key: the mark is for people
-      store.touch(keyId).catch(deps.onTouchFailed);
+      if (row.lastUsedAtMs === undefined || deps.nowMs() - row.lastUsedAtMs > TOUCH_INTERVAL_MS) {
+        // a key that cannot be marked as used is still a valid key: the mark is for people
+        store.touch(keyId).catch(deps.onTouchFailed);
+      }
+      const { tenantUid, tenantId, authorityVersion } = row;
       const tenant =
-        row.tenantUid === undefined || row.tenantId === undefined
+        tenantUid === undefined || tenantId === undefined || authorityVersion === undefined
           ? ("all" as const)
-          : { tenantUid: row.tenantUid, tenantId: row.tenantId };
+          : { tenantUid, tenantId, authorityVersion };
       return { keyId, owner: row.owner, roles: rolesOf(row), tenant };
     },
     findTenant: (tenantId: string) => deps.tenants.find(tenantId),

@@ -6,6 +6,12 @@
 import type { Digest, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 
+export interface FoundTenant {
+  readonly tenantUid: TenantUid;
+  readonly tenantId: string;
+  readonly authorityVersion: number;
+}
+
 export interface QuotaRow {
   readonly id: string;
   readonly unit: "tokens" | "usd_micros" | "runs" | "concurrent_steps";
@@ -48,6 +54,8 @@ export interface ApiKeyRow {
   readonly keyId: string;
   readonly tenantUid: TenantUid | undefined;
   readonly tenantId: string | undefined;
+  /** Of its tenant; undefined for a key of the instance. */
+  readonly authorityVersion: number | undefined;
   readonly owner: string;
   readonly roles: readonly string[];
   readonly createdAtMs: number;
@@ -87,9 +95,7 @@ export interface AuthorityRow {
 }
 
 export interface TenantStore {
-  readonly find: (
-    tenantId: string,
-  ) => Promise<{ readonly tenantUid: TenantUid; readonly tenantId: string } | undefined>;
+  readonly find: (tenantId: string) => Promise<FoundTenant | undefined>;
   readonly get: (tenantId: string) => Promise<TenantRow | undefined>;
   readonly list: (input: {
     readonly tenantUid: TenantUid | undefined;

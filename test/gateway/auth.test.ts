@@ -78,7 +78,7 @@ t.test("platform on a tenant's key counts for nothing", async (t) => {
     keyId: "both",
     owner: "x",
     roles: ["reader", "platform"],
-    tenant: { tenantUid: "u" as never, tenantId: "acme" },
+    tenant: { tenantUid: "u" as never, tenantId: "acme", authorityVersion: 1 },
   });
   t.match(await harness.send({ url: "/v1/tenants", key: "sg_both" }), { status: 403 });
   await harness.send({ url: "/v1/tenants/acme", key: "sg_both" });

@@ -85,7 +85,6 @@ t.test("bytes that are not HTTP get a problem and the end", async (t) => {
     `POST /v1/runs HTTP/1.1\r\n${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     `POST /v1/runs HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
     `GET /v1/runs HTTP/1.1\r\nX: ${"x".repeat(20_000)}\r\n\r\n`,
-    "GET /v1/runs HTTP/1.1\r\nHost: a\r\nHost: localhost\r\nConnection: close\r\n\r\n",
   ];
   for (const bytes of sent) {
     const answer = await dialled(http, bytes);
@@ -95,6 +94,24 @@ t.test("bytes that are not HTTP get a problem and the end", async (t) => {
   t.match(problem, /^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json\r\n/);
   t.match(JSON.parse(problem.slice(problem.indexOf("{"))), { code: "REQUEST_MALFORMED", status: 400 });
   t.equal(http.calls.length, 0, "no use case was reached");
+});
+
+t.test("a header that means one thing is sent once", async (t) => {
+  const http = await makeOverHttp();
+  t.teardown(http.close);
+  const auth = "Authorization: Bearer sg_acme_reader\r\n";
+  const sent = [
+    `Host: localhost\r\nHost: localhost\r\n${auth}`,
+    `Host: localhost\r\n${auth}${auth}`,
+    `Host: localhost\r\n${auth}Origin: x\r\norigin: x\r\n`,
+  ];
+  for (const headers of sent) {
+    const answer = await dialled(http, `GET /v1/runs HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`);
+    t.match(answer, /^HTTP\/1\.1 400 /, headers);
+    t.match(answer, "was sent twice");
+  }
+  const once = await dialled(http, `GET /v1/runs HTTP/1.1\r\nHost: localhost\r\n${auth}Connection: close\r\n\r\n`);
+  t.match(once, /^HTTP\/1\.1 200 /, "the control");
 });
 
 t.test("a client that does not send its request in time is cut off", async (t) => {

@@ -153,7 +153,7 @@ t.test("a key that was revoked ends its stream, and so does one that lost its ro
   const lost = [
     { why: "revoked", now: undefined },
     { why: "without its role", now: { ...holder, roles: ["approver" as const] } },
-    { why: "another tenant's", now: { ...holder, tenant: { tenantUid: "x" as never, tenantId: "globex" } } },
+    { why: "another tenant's", now: { ...holder, tenant: { tenantUid: "x" as never, tenantId: "globex", authorityVersion: 1 } } },
     { why: "another key", now: { ...holder, keyId: "other" } },
   ];
   for (const { why, now } of lost) {

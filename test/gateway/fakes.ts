@@ -27,9 +27,9 @@ import type { ExecutorView, ToolView } from "../../src/gateway/views/tool.ts";
 
 export const NOW = "2026-01-02T03:04:05.678Z";
 export const DIGEST = "ab".repeat(32);
-export const ACME: TenantRef = { tenantUid: uuid(1) as TenantUid, tenantId: "acme" };
-export const GLOBEX: TenantRef = { tenantUid: uuid(2) as TenantUid, tenantId: "globex" };
-export const HOME: TenantRef = { tenantUid: uuid(3) as TenantUid, tenantId: "default" };
+export const ACME: TenantRef = { tenantUid: uuid(1) as TenantUid, tenantId: "acme", authorityVersion: 1 };
+export const GLOBEX: TenantRef = { tenantUid: uuid(2) as TenantUid, tenantId: "globex", authorityVersion: 1 };
+export const HOME: TenantRef = { tenantUid: uuid(3) as TenantUid, tenantId: "default", authorityVersion: 1 };
 const TENANTS = [ACME, GLOBEX, HOME];
 
 /** The only run, record, artifact, tool and key there is; they belong to acme. */

@@ -91,8 +91,8 @@ export const READ_ARTIFACT = `
          stepgate.epoch_ms(created_at) as created_at_ms
     from stepgate.artifacts where tenant_uid = $1 and artifact_id = $2`;
 
-/** Writes one record outside a run (a decision) with its signed batch; one statement, so both or neither. */
-export const INSERT_DECISION = `select stepgate.insert_decision($1, $2, $3) as done`;
+/** Writes decisions $1 made outside a run with their signed batch $2; one statement, so all or none. */
+export const INSERT_DECISIONS = `select stepgate.insert_decisions($1, $2) as done`;
 
 /** The next seal job that is due; another process keeps off it until this one's transaction ends. Instance-wide. */
 export const TAKE_SEAL_JOB = `select * from stepgate.take_seal_job($1)`;

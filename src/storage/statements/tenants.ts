@@ -3,7 +3,7 @@
  */
 
 /** The tenant of name $1. Instance-wide: it is how a name becomes a uid. */
-export const FIND_TENANT = `select tenant_uid, tenant_id from stepgate.tenants where tenant_id = $1`;
+export const FIND_TENANT = `select tenant_uid, tenant_id, authority_version from stepgate.tenants where tenant_id = $1`;
 
 const TENANT_COLUMNS = `
   t.tenant_uid, t.tenant_id, t.authority_version, t.weight, t.is_paused, t.settings, stepgate.epoch_ms(t.created_at) as created_at_ms,
@@ -75,7 +75,7 @@ export const READ_RUN_BUDGETS = `
 // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const KEY_COLUMNS = `
-  k.key_id, k.tenant_uid, t.tenant_id, k.owner, k.roles, stepgate.epoch_ms(k.created_at) as created_at_ms,
+  k.key_id, k.tenant_uid, t.tenant_id, t.authority_version, k.owner, k.roles, stepgate.epoch_ms(k.created_at) as created_at_ms,
   stepgate.epoch_ms(k.expires_at) as expires_at_ms, stepgate.epoch_ms(k.revoked_at) as revoked_at_ms,
   stepgate.epoch_ms(k.last_used_at) as last_used_at_ms`;
 
