@@ -119,6 +119,7 @@ t.test("refuses a chain that is broken at any link", async (t) => {
     ["its own parent's audience, elsewhere", [root.token, forge({ claims: { aud: "adapter.mail" } })], "audience"],
     ["a longer life", [root.token, forge({ claims: { exp: root.claims.exp + 1 } })], "chain"],
     ["an earlier beginning", [root.token, forge({ claims: { iat: root.claims.iat - 1 } })], "chain"],
+    ["valid before its parent", [root.token, forge({ claims: { nbf: root.claims.nbf - 1 } })], "chain"],
     ["a beginning to come", [root.token, forge({ claims: { nbf: NOW_SEC + 31 } })], "not_yet_valid"],
     [
       "a wider scope",
