@@ -3,8 +3,8 @@
 # description: |
 #   Both maps are written as reading.rego reads: lower case, no accents, and figures that stand for letters turned into them
 #   (aWdub3Jl, Base64 for "ignore", is awdubejl here). `fragment` only tells whether to look closer: as few and as short as
-#   can be, because the map is built for every decision. `cue` tells which families to try. A family belongs here with
-#   every word that all its phrases need; every ASCII cue contains a fragment, which a test checks.
+#   can be, because the map is built for every decision. `cue` tells which families to try. Every phrase needs a fragment and
+#   a cue of its family to be found; in which words, is its own affair.
 package stepgate.prompt_injection.cues
 
 stirs(text) if strings.replace_n(fragment, text) != text
@@ -27,15 +27,15 @@ fragment := {
 	"jailbr": "«", "jz2svcm": "«", "limitation": "«", "lnbm9yz": "«", "lucerydw": "«", "m now on": "«",
 	"matter what": "«", "mer data": "«", "mer list": "«", "mer rec": "«", "missacht": "«", "n character": "«",
 	"n cook": "«", "new system": "«", "nfilter": "«", "no filter": "«", "no longer": "«", "not comply": "«",
-	"nstruc": "«", "nt polic": "«", "olvid": "«", "oubli": "«", "pacity": "«", "password": "«", "pbnnocnv": "«",
-	"pi key": "«", "programming": "«", "prompt": "«", "pz2svcm": "«", "r's data": "«", "restrict": "«",
-	"sconsider": "«", "secret": "«", "ser data": "«", "snoitcurt": "«", "sregard": "«", "ss token": "«",
-	"swdubejl": "«", "sys>>": "«", "t alert": "«", "t ask": "«", "t follow": "«", "t inform": "«", "t let": "«",
-	"t mention": "«", "t notify": "«", "t obey": "«", "t reveal": "«", "t tell": "«", "t warn": "«", "uberg": "«",
-	"ut appro": "«", "ut confirm": "«", "ut filter": "«", "ut notif": "«", "ut permi": "«", "vafgehpg": "«",
-	"vate key": "«", "veloper m": "«", "ver alert": "«", "ver inform": "«", "ver let": "«", "ver mention": "«",
-	"ver notify": "«", "ver reveal": "«", "ver tell": "«", "vergess": "«", "vergiss": "«", "verr": "«",
-	"versation": "«", "violat": "«", "vironment v": "«", "visibility": "«", "vtaber": "«", "xfil": "«",
+	"nstruc": "«", "nt polic": "«", "olvid": "«", "oubli": "«", "p follow": "«", "p obey": "«", "pacity": "«",
+	"password": "«", "pbnnocnv": "«", "pi key": "«", "programming": "«", "prompt": "«", "pz2svcm": "«", "r's data": "«",
+	"restrict": "«", "sconsider": "«", "secret": "«", "ser data": "«", "snoitcurt": "«", "sregard": "«",
+	"ss token": "«", "swdubejl": "«", "sys>>": "«", "t alert": "«", "t ask": "«", "t follow": "«", "t inform": "«",
+	"t let": "«", "t mention": "«", "t notify": "«", "t obey": "«", "t reveal": "«", "t tell": "«", "t warn": "«",
+	"uberg": "«", "ut appro": "«", "ut confirm": "«", "ut filter": "«", "ut notif": "«", "ut permi": "«",
+	"vafgehpg": "«", "vate key": "«", "veloper m": "«", "ver alert": "«", "ver inform": "«", "ver let": "«",
+	"ver mention": "«", "ver notify": "«", "ver reveal": "«", "ver tell": "«", "vergess": "«", "vergiss": "«",
+	"verr": "«", "versation": "«", "violat": "«", "vironment v": "«", "visibility": "«", "vtaber": "«", "xfil": "«",
 	"ystem mess": "«", "ystem:": "«", "ystem>": "«", "ystem]": "«", "ystem_p": "«", "|assist": "«", "|system": "«",
 	"|user": "«",
 }
@@ -45,13 +45,8 @@ cue := {
 	"bypass": "«override»", "directive": "«override»", "dont follow": "«override»", "forget": "«override»",
 	"gnor": "«override»", "isregard": "«override»", "n't follow": "«override»", "n't obey": "«override»",
 	"new instruc": "«override»", "new system": "«override»", "not comply": "«override»", "not follow": "«override»",
-	"not obey": "«override»", "overrul": "«override»", "programming": "«override»", "verrid": "«override»",
-	"violate": "«override»",
-	"missacht": "«override_german»", "uberg": "«override_german»", "vergess": "«override_german»",
-	"vergiss": "«override_german»",
-	"ignor": "«override_romance»«override»«override_german»",
-	"desconsider": "«override_romance»", "dimentic": "«override_romance»", "esque": "«override_romance»",
-	"olvid": "«override_romance»", "oubli": "«override_romance»",
+	"not obey": "«override»", "overrul": "«override»", "programming": "«override»", "stop follow": "«override»",
+	"stop obey": "«override»", "verrid": "«override»", "violate": "«override»",
 	"不要遵守": "«override_east_asian»", "従わな": "«override_east_asian»", "忘れ": "«override_east_asian»",
 	"忘記": "«override_east_asian»", "忘记": "«override_east_asian»", "忽略": "«override_east_asian»",
 	"忽視": "«override_east_asian»", "忽视": "«override_east_asian»", "无视": "«override_east_asian»",
@@ -101,6 +96,13 @@ cue := {
 	"message history": "«data_exfiltration»", "password": "«data_exfiltration»", "private key": "«data_exfiltration»",
 	"session cook": "«data_exfiltration»", "user data": "«data_exfiltration»", "user's data": "«data_exfiltration»",
 	"secret": "«data_exfiltration»«forced_tool»",
+	"anweisung": "«override_german»", "befehl": "«override_german»", "instruktion": "«override_german»",
+	"regel": "«override_german»", "richtlinie": "«override_german»", "vorgabe": "«override_german»",
+	"acima": "«override_romance»", "antecedent": "«override_romance»", "anterieur": "«override_romance»",
+	"anterior": "«override_romance»", "arriba": "«override_romance»", "ci-dessus": "«override_romance»",
+	"iniciais": "«override_romance»", "initiale": "«override_romance»", "precedent": "«override_romance»",
+	"previa": "«override_romance»", "previo ": "«override_romance»", "previos": "«override_romance»",
+	"sopra": "«override_romance»",
 	"%2oinstr": "«encoded»", "%2oprev": "«encoded»", "%69%6t%6e": "«encoded»", "%a9%6t%6e": "«encoded»",
 	"696etetat2ts6e": "«encoded»", "696t6e6ft2": "«encoded»", "a96t6e6ft2": "«encoded»", "awdubejl": "«encoded»",
 	"awszdhji": "«encoded»", "erongi": "«encoded»", "g n o r e": "«encoded»", "g*n*o*r*e": "«encoded»",

@@ -2,7 +2,7 @@
 # title: The phrases of prompt injection, by family
 # description: |
 #   `certain` phrases are instructions to a model that no honest document gives; `suspicious` ones also occur in honest texts.
-#   Texts are matched after reading.rego has normalised them: lower case, no accents, nothing invisible. A family is looked
+#   Texts are matched as reading.rego reads them: lower case, no accents, nothing invisible, 0 as o. A family is looked
 #   at when one of its cues (cues.rego) is there.
 package stepgate.prompt_injection.phrases
 
@@ -28,8 +28,8 @@ shared := {
 	"encoded": "encoded_instructions",
 }
 
-# Words between a verb and its object.
-few := `(?:[\w']+\W+){0,4}?`
+# Words between a verb and its object, in one sentence.
+few := `(?:[\w']+[^\w.!?]+){0,4}?`
 
 certain.override contains concat("", [
 	`\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|bypass|(?:do not|don't|dont|stop) (?:follow|obey|comply with)(?:ing)?)\W+`,
@@ -50,13 +50,18 @@ certain.override contains concat("", [
 	`above|before|prior)\b`,
 ])
 
+certain.override contains concat("", [
+	`\b(?:ignore|disregard|forget)\W+(?:all\W+)?(?:the\W+|of the\W+|any\W+)?(?:instructions?|prompts?|guidelines|directives)\W+`,
+	`(?:\w+\W+)?(?:above|before this|so far|you (?:were|have been|got))\b`,
+])
+
 # German.
 certain.override_german contains concat("", [
 	`\b(?:ignorier\w*|vergiss|vergessen sie|missacht\w*|uberg\w*)\W+`,
 	few,
 	`(?:vorherig|bisherig|obig|vorangegangen|vorig|fruher|vorhergehend|ursprunglich|all|dein|ihr)\w*\W+`,
 	few,
-	`(?:anweisung|instruktion|befehl|vorgabe|regel|richtlinie|prompt)\w*`,
+	`(?:anweisung|instruktion|befehl|vorgabe|regel|richtlinie)\w*`,
 ])
 
 # French, Spanish, Italian, Portuguese: the noun first, and what came before it after it.
@@ -84,8 +89,8 @@ certain.override_east_asian contains `(?:이전|위의|앞의|모든)\s*(?:모�
 
 # Russian.
 certain.override_russian contains concat("", [
-	`(?:игнорируй|проигнорируй|забудь|не обращай внимания на|не следуй)\pL*\s+(?:\pL+\s+){0,3}?`,
-	`(?:предыдущ|прошл|прежн|вышеуказанн|изначальн|все|сво)\pL*\s+(?:\pL+\s+){0,2}?`,
+	`(?:игнорируй|проигнорируй|забудь|не обращай внимания на|не следуй)[а-яё]*\s+(?:[а-яё]+\s+){0,3}?`,
+	`(?:предыдущ|прошл|прежн|вышеуказанн|изначальн|все|сво)[а-яё]*\s+(?:[а-яё]+\s+){0,2}?`,
 	`(?:инструкци|указани|правил|команд|подсказк|промпт)`,
 ])
 
@@ -100,21 +105,22 @@ certain.system_prompt contains concat("", [
 	`\b(?:reveal|show|print|display|output|repeat|tell|give|leak|expose|dump|disclose|share|write|recite|send|return|summari[sz]e|`,
 	`translate|what (?:is|are|was|were))\W+`,
 	few,
-	`your\W+(?:[\w']+\W+){0,3}?(?:system (?:prompt|message|instructions?)|`,
-	`(?:hidden|secret|initial|original|internal|confidential|developer|full|exact) (?:prompt|instructions?|guidelines?|rules?)|prompt\b)`,
+	`your\W+(?:[\w']+[^\w.!?]+){0,3}?(?:system (?:prompt|message|instructions?)|`,
+	`(?:hidden|secret|initial|original|internal|confidential|developer|full|exact) (?:prompt|instructions?|guidelines?|rules?)|`,
+	`prompt(?:\W*$|[.!?,;:"'\n]| (?:verbatim|word for word|exactly|in full|and|to me)\b))`,
 ])
 
 suspicious.system_prompt contains concat("", [
 	`(?:^|[.!?:;"\n]\s*|\b(?:please|then|and|now|also|must|should|instead) )`,
 	`(?:reveal|show|print|display|output|repeat|tell me|give me|leak|expose|dump|disclose|recite|send)\W+`,
 	few,
-	`(?:the|this|all|any)\W+(?:[\w']+\W+){0,3}?(?:system prompt|system message|system instructions|hidden (?:prompt|instructions)|`,
+	`(?:the|this|all|any)\W+(?:[\w']+[^\w.!?]+){0,3}?(?:system prompt|system message|system instructions|hidden (?:prompt|instructions)|`,
 	`initial (?:prompt|instructions)|developer message)\b`,
 ])
 
 suspicious.system_prompt contains concat("", [
-	`\b(?:repeat|print|output|copy|recite|translate)\W+(?:[\w']+\W+){0,3}?(?:text|words|everything|all|sentences|lines)\W+`,
-	`(?:[\w']+\W+){0,3}?above\b`,
+	`\b(?:repeat|print|output|copy|recite|translate)\W+(?:[\w']+[^\w.!?]+){0,3}?(?:text|words|everything|all|sentences|lines)\W+`,
+	`(?:[\w']+[^\w.!?]+){0,1}?above(?:\W*$|[.!?:"'\n]| this\b| verbatim| exactly| word)`,
 ])
 
 certain.role_play contains concat("", [
@@ -133,7 +139,7 @@ suspicious.role_play contains `\bfrom now on\W+(?:you (?:are|will|must|shall|sho
 
 suspicious.role_play contains `\byou are no longer\W+(?:an? )?(?:ai\b|assistant|language model|chatbot|bound|restricted|limited)`
 
-suspicious.role_play contains `\b(?:stay in character|jailbreak mode|developer mode (?:is )?(?:enabled|on|activated))\b`
+suspicious.role_play contains `\b(?:stay in character|jailbreak mode|developer mode (?:is )?(?:enabled|activated))\b`
 
 # Tokens with which chat templates mark who speaks.
 certain.role_delimiter contains `<\|(?:im_start|start_header_id)\|>\s*(?:system|developer|assistant)|<<sys>>|<\|system\|>`
@@ -151,36 +157,36 @@ suspicious.hidden_text contains concat("", [
 ])
 
 suspicious.hidden_text contains concat("", [
-	`(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:px|pt|em|%)?\b|opacity\s*:\s*0(?:\.0+)?\b|color\s*:\s*(?:white|#fff(?:fff)?)\b|`,
-	`aria-hidden\s*=\s*["']?true|\shidden[\s>])[^>]*>[^<]*?`,
+	`(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[oi](?:px|pt|em|%)?\b|opacity\s*:\s*o(?:\.o+)?\b|`,
+	`aria-hidden\s*=\s*["']?true|\shidden\b)[^>]*>[^<]*?`,
 	`(?:\bignore\b|disregard|instructions?\b|system prompt|assistant|\byou must\b|language model|\bai (?:agent|model|system)s?\b)`,
 ])
 
 suspicious.markdown_exfiltration contains concat("", [
-	`!\[[^\]]*\]\(\s*<?https?://[^)\s]*(?:[?&][^)\s=]*=[^)\s]*(?:\{|\[|<|%7b)|`,
+	`!\[[^\]]*\]\(\s*<?https?://[^)\s]*(?:[?&][^)\s=]*=[^)\s]*(?:\{|\[|<|%tb)|`,
 	`[?&](?:data|secret|history|conversation|chat|prompt|payload|exfil|leak|content|context|memory)=)`,
 ])
 
 suspicious.markdown_exfiltration contains `\]\(\s*(?:javascript|vbscript|data:text/html)`
 
 suspicious.forced_tool contains concat("", [
-	`\b(?:call|invoke|use|run|execute|trigger)\W+(?:[\w'.-]+\W+){0,4}?(?:tool|function|plugin|command|connector|api)\b`,
+	`\b(?:call|invoke|use|run|execute|trigger)\W+(?:[\w'.-]+[^\w.!?]+){0,4}?(?:tool|function|plugin|connector)\b`,
 	`[^.\n]*?\b(?:without (?:asking|confirm\w*|telling|permission|approval|notif\w*)|do not (?:ask|tell|inform|mention)|`,
 	`don't (?:ask|tell|inform|mention)|silently|secretly)\b`,
 ])
 
 suspicious.forced_tool contains concat("", [
-	`\b(?:you must|always|immediately|instead)\W+(?:[\w']+\W+){0,2}?(?:call|invoke|use|execute)\W+(?:[\w'.-]+\W+){0,3}?(?:tool|function|plugin)\b`,
+	`\b(?:you must|always|immediately|instead)\W+(?:[\w']+[^\w.!?]+){0,2}?(?:call|invoke|use|execute)\W+(?:[\w'.-]+[^\w.!?]+){0,3}?(?:tool|function|plugin)\b`,
 	`[^.\n]*?\b(?:no matter what|regardless)\b`,
 ])
 
 suspicious.concealment contains `\b(?:do not|don't|never)\W+(?:tell|inform|alert|notify|warn|mention (?:this|it|that) to|reveal (?:this|it) to|let)\W+(?:the )?(?:user|human|operator|owner)\b`
 
 suspicious.data_exfiltration contains concat("", [
-	`\b(?:send|post|upload|forward|transmit|exfiltrate|leak|e-?mail|deliver|submit|append|encode)\W+(?:[\w']+\W+){0,6}?`,
-	`(?:conversations?|chat history|message history|system prompt|api keys?|credentials?|passwords?|secrets?|access tokens?|`,
+	`\b(?:send|post|upload|forward|transmit|exfiltrate|leak|e-?mail|deliver|submit|append|encode)\W+(?:[\w']+[^\w.!?]+){0,6}?`,
+	`(?:conversations?(?: history)?|chat history|message history|system prompt|api keys?|credentials?|passwords?|secrets?|access tokens?|`,
 	`environment variables|private keys?|customer (?:data|records|list)|user(?:'s)? data|session cookies?|contacts)\W+`,
-	`(?:\w+\W+){0,4}?(?:to|at|via|into|as)\b[^\n]*?(?:https?://|@|\bwebhook\b|\burl\b)`,
+	`(?:(?:and|of|from|in|for|you|the|this|that|have|it|them|all|here)\W+){0,4}?(?:to|at|via|into|as)\b[^\n]*?(?:https?://|@|\bwebhook\b|\burl\b)`,
 ])
 
 certain.data_exfiltration contains `\bexfiltrat(?:e|ing)\b[^.\n]*?\bto\b[^.\n]*?https?://`

@@ -5,11 +5,10 @@
 #   scripts, figures for letters, spaced letters, encodings. Each is one more reading of the text; a phrase in any counts.
 package stepgate.prompt_injection.reading
 
-# Every reading that costs little. Of a text in ASCII there are two.
-readings(text) := {lowered, figures(lowered)} if {
-	is_ascii(text)
-	lowered := lower(text)
-} else := {plain(text), figures(plain(text)), latin(plain(text))}
+# Every reading that costs little. Of a text in ASCII there is one.
+readings(text) := {figures(lower(text))} if is_ascii(text)
+
+else := {figures(plain(text)), figures(latin(plain(text)))}
 
 is_ascii(text) if not regex.match(`[^\x00-\x7f]`, text)
 
@@ -22,7 +21,7 @@ folded := object.union(invisible, accents)
 figures(text) := strings.replace_n(figure, text)
 
 figure := {
-	"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s",
+	"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "$": "s",
 	"\\u003c": "<", "\\u003e": ">", "\\u0026": "&",
 }
 

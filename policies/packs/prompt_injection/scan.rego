@@ -42,6 +42,9 @@ leaves := sort([[path, text] |
 	is_string(text)
 ])
 
+# Texts as they follow each other in the payload, then the names.
+in_order := array.concat([text | some [_, text] in leaves], sort([name | some name in names]))
+
 texts := {text | some [_, text] in leaves}
 
 names := {name |
@@ -53,9 +56,8 @@ names := {name |
 findings(tolerance) := none if {
 	not cued
 	not linked(whole)
-	reading.is_ascii(whole)
 } else := {"certain": certain, "suspicious": suspicious, "patches": patches, "in_names": in_names} if {
-	heard := concat("\n", [considered(tolerance, text) | some text in (texts | names)])
+	heard := concat("\n", [considered(tolerance, text) | some text in in_order])
 	certain := certain_codes(heard)
 	families := suspicious_families(heard)
 	held := {text: codes |
@@ -73,13 +75,11 @@ findings(tolerance) := none if {
 
 whole := json.marshal(payload)
 
-# The two readings in which cues are looked for; the same for a text in ASCII.
-first_readings := {reading.figures(lower(whole))} if reading.is_ascii(whole)
-
-else := {reading.figures(plain), reading.figures(reading.latin(plain)), plain} if plain := reading.plain(whole)
+# In the payload as JSON, one text is as good as all.
+whole_readings := reading.readings(whole)
 
 cued if {
-	some read in first_readings
+	some read in whole_readings
 	cues.stirs(read)
 }
 
@@ -87,7 +87,7 @@ cued if {
 cued if not reading.is_ascii(whole)
 
 cued_families := {family |
-	some read in first_readings
+	some read in whole_readings
 	some family in cues.families(read)
 }
 
