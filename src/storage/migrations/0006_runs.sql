@@ -113,6 +113,8 @@ begin
   h.paused_step := null;
   h.paused_at := null;
   h.is_cancelled := true;
+  -- written at once: what follows may end the run, and only from cancelling may it end cancelled
+  perform stepgate.save_head(h);
   for v_step in
     select s.step_id from stepgate.steps s
      where s.tenant_uid = p_tenant and s.run_uid = p_run and not s.is_target and s.status in ('blocked', 'queued', 'held', 'waiting')
