@@ -48,7 +48,8 @@ export async function findTarget(
 
 async function readKey(config: Config, keyFile: string | undefined): Promise<string> {
   const path = keyFile ?? join(config.instance.home, "keys", "admin-key");
-  const bytes = keyFile === undefined ? await readKeyFile(path, userInfo().uid) : await readFile(keyFile).catch(() => undefined);
+  const bytes =
+    keyFile === undefined ? await readKeyFile(path, userInfo().uid) : await readFile(keyFile).catch(() => undefined);
   const key = bytes === undefined ? config.keys.adminKey : Buffer.from(bytes).toString().trim();
   if (key === undefined || key === "" || key.length > MAX_KEY_LENGTH)
     throw new StepgateError("KEY_FILE_UNAVAILABLE", { path, reason: "there is no key in" });
@@ -106,7 +107,11 @@ function makeCall({ baseUrl, key }: ApiTarget): Call {
 }
 
 function unreachable({ baseUrl }: Pick<ApiTarget, "baseUrl">, reason?: string, cause?: unknown): StepgateError {
-  return new StepgateError("GATEWAY_UNREACHABLE", { url: baseUrl, ...(reason === undefined ? {} : { reason }) }, { cause });
+  return new StepgateError(
+    "GATEWAY_UNREACHABLE",
+    { url: baseUrl, ...(reason === undefined ? {} : { reason }) },
+    { cause },
+  );
 }
 
 const HIDDEN_MEMBERS: ReadonlySet<string> = new Set(["type", "title", "status", "code", "retry"]);
@@ -117,7 +122,10 @@ async function problemOf(response: Response): Promise<StepgateError> {
   const problem = readProblem(text);
   const code = problem?.["code"];
   if (problem === undefined || typeof code !== "string" || !isErrorCode(code))
-    return new StepgateError("GATEWAY_UNREACHABLE", { status: response.status, reason: "it answered no problem of ours" });
+    return new StepgateError("GATEWAY_UNREACHABLE", {
+      status: response.status,
+      reason: "it answered no problem of ours",
+    });
   const detail: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(problem)) {
     if (HIDDEN_MEMBERS.has(name) || name === "instance") continue;
@@ -154,12 +162,14 @@ async function* readEvents(call: Call, run: string, signal: AbortSignal): AsyncG
       if (event === "end") return;
       const value = parseJson(data);
       if (event === "error") throw new StepgateError("GATEWAY_UNREACHABLE", { reason: "the event stream was ended" });
-      if (!validator.Check(value)) throw new StepgateError("GATEWAY_UNREACHABLE", { reason: "an event is not one of ours" });
+      if (!validator.Check(value))
+        throw new StepgateError("GATEWAY_UNREACHABLE", { reason: "an event is not one of ours" });
       after = value.seq;
       failures = 0;
       yield value;
     }
     failures += 1;
-    if (failures > 5) throw new StepgateError("GATEWAY_UNREACHABLE", { reason: "the event stream ends again and again" });
+    if (failures > 5)
+      throw new StepgateError("GATEWAY_UNREACHABLE", { reason: "the event stream ends again and again" });
   }
 }

@@ -9,7 +9,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { makeCallCounter } from "../capability/call-counter.ts";
 import type { Config } from "../config/config.ts";
-import { isStepgateError, StepgateError } from "../core/errors.ts";
+import { isStepgateError, type StepgateError } from "../core/errors.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { verifyTrustFile } from "../evidence/trust-bundle.ts";
 import { makeAdapters } from "../executors/adapters.ts";
@@ -43,7 +43,9 @@ export async function findComplaints(config: Config): Promise<readonly Finding[]
       try {
         return await look();
       } catch (caught) {
-        const about = isStepgateError(caught) ? `${caught.message} ${describe(caught)}[${caught.code}]` : String(caught);
+        const about = isStepgateError(caught)
+          ? `${caught.message} ${describe(caught)}[${caught.code}]`
+          : String(caught);
         return [{ name, ok: false, about }];
       }
     }),
@@ -62,7 +64,8 @@ async function lookAtDatabase({ storage, instance }: Config): Promise<Finding> {
   if (storage.databaseUrl === undefined) {
     const status = await readEmbeddedStatus(instance.home);
     if (status.state === "absent") return { name, ok: true, about: "embedded, made at the first start" };
-    if (status.state === "stopped") return { name, ok: true, about: `embedded in ${status.dataDirectory}, not running` };
+    if (status.state === "stopped")
+      return { name, ok: true, about: `embedded in ${status.dataDirectory}, not running` };
     const { version, dataDirectory, users } = status;
     return { name, ok: true, about: `embedded ${version} in ${dataDirectory}, used by ${users} processes` };
   }
@@ -93,7 +96,9 @@ async function lookAtSandbox(): Promise<readonly Finding[]> {
     level === "none"
       ? "process steps are refused here: sandbox_unavailable"
       : `process steps run at ${level}, ${checks.length - failed.length} of ${checks.length} checks held`;
-  return [{ name: "sandbox", ok, about, ...(ok ? {} : { advice: advice ?? `checks that failed: ${failed.join(", ")}` }) }];
+  return [
+    { name: "sandbox", ok, about, ...(ok ? {} : { advice: advice ?? `checks that failed: ${failed.join(", ")}` }) },
+  ];
 }
 
 async function lookAtHome(home: string): Promise<Finding> {
@@ -102,7 +107,12 @@ async function lookAtHome(home: string): Promise<Finding> {
   if (stat === undefined) return { name, ok: true, about: `${home}, made at the first start` };
   const ok = stat.isDirectory() && stat.uid === userInfo().uid && (stat.mode & 0o077) === 0;
   const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-  return { name, ok, about: `${home}, mode ${mode}`, ...(ok ? {} : { advice: `make it yours alone: chmod 700 ${home}` }) };
+  return {
+    name,
+    ok,
+    about: `${home}, mode ${mode}`,
+    ...(ok ? {} : { advice: `make it yours alone: chmod 700 ${home}` }),
+  };
 }
 
 async function lookAtKeys({ instance, keys }: Config): Promise<readonly Finding[]> {
@@ -126,7 +136,12 @@ async function lookAtKeys({ instance, keys }: Config): Promise<readonly Finding[
 function lookAtTrust(file: Uint8Array): Finding {
   const verdict = verifyTrustFile(file, { nowMs: Date.now(), pinnedRoot: undefined });
   if (!verdict.ok)
-    return { name: "trust", ok: false, about: `trust.json: ${verdict.reason}`, advice: "restart the gateway: it renews the file" };
+    return {
+      name: "trust",
+      ok: false,
+      about: `trust.json: ${verdict.reason}`,
+      advice: "restart the gateway: it renews the file",
+    };
   const until = new Date(verdict.trust.expiresAtMs).toISOString().slice(0, 10);
   return { name: "trust", ok: true, about: `root ${verdict.trust.rootKid}, good until ${until}` };
 }
@@ -143,7 +158,12 @@ async function lookAtPort({ gateway }: Config): Promise<Finding> {
   }).catch(() => undefined);
   const isOurs = answer?.ok === true && (await answer.text()).includes('"ok"');
   if (isOurs) return { name: "port", ok: true, about: `${address} answers as a gateway` };
-  return { name: "port", ok: false, about: `${address} is taken`, advice: "stop what listens there, or set STEPGATE_LISTEN" };
+  return {
+    name: "port",
+    ok: false,
+    about: `${address} is taken`,
+    advice: "stop what listens there, or set STEPGATE_LISTEN",
+  };
 }
 
 async function canListen(host: string, port: number): Promise<boolean> {
@@ -163,5 +183,8 @@ async function canListen(host: string, port: number): Promise<boolean> {
 
 function describe({ detail }: StepgateError): string {
   const { path, reason } = detail;
-  return [path, reason].filter((part) => part !== undefined).map((part) => `(${part}) `).join("");
+  return [path, reason]
+    .filter((part) => part !== undefined)
+    .map((part) => `(${part}) `)
+    .join("");
 }

@@ -4,9 +4,9 @@
  * In: the run and the step's records, read over the API. Out: a few lines. Values are never shown, since records hold none.
  */
 import { readdir, readFile } from "node:fs/promises";
+import { StepgateError } from "../core/errors.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import { StepgateError } from "../core/errors.ts";
 import type { Api } from "./api.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type Evaluation, RecordView, type RunView } from "./wire.ts";
@@ -27,14 +27,18 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
   const records = await Promise.all(step.record_ids.map((id) => api.get(`/v1/records/${id}`, RecordView)));
   if (json) return terminal.write(`${JSON.stringify({ step, records })}\n`);
   const outcome = [step.status, step.error_kind ?? ""].filter((part) => part !== "").join(", ");
-  terminal.line(`step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`);
+  terminal.line(
+    `step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`,
+  );
   if (records.length === 0) terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
   const texts = await reasonTexts();
   for (const record of records) {
     const { predicate } = record.record;
     terminal.line(`  record    ${record.record_id} (${record.kind}) · batch ${record.inclusion.batch_id}`);
     if (predicate.error_kind !== undefined)
-      terminal.line(`  refused   ${predicate.error_kind} at ${predicate.stage ?? "execute"}: ${(predicate.reasons ?? []).join(", ")}`);
+      terminal.line(
+        `  refused   ${predicate.error_kind} at ${predicate.stage ?? "execute"}: ${(predicate.reasons ?? []).join(", ")}`,
+      );
     for (const evaluation of decisive(predicate.evaluations ?? [])) {
       const { stage, boundary, effect, pack, patch_paths: paths, duration_us: durationUs } = evaluation;
       terminal.line(`  stage     ${stage} · boundary ${boundary} · ${effect}`);
@@ -44,12 +48,19 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
         if (text !== undefined) terminal.line(terminal.paint("dim", `            "${text}"`));
       }
       if (paths.length > 0) terminal.line(`  where     ${paths.join(", ")}`);
-      terminal.line(`  pack      ${pack.id} ${pack.version} · sha256 ${pack.digest} · ${(durationUs / 1000).toFixed(2)} ms`);
+      terminal.line(
+        `  pack      ${pack.id} ${pack.version} · sha256 ${pack.digest} · ${(durationUs / 1000).toFixed(2)} ms`,
+      );
     }
   }
   const last = step.record_ids.at(-1);
   if (last !== undefined)
-    terminal.line(terminal.paint("dim", `  verify    GET /v1/records/${last} > record.json; npx stepgate verify record.json --record --trust .stepgate/keys/trust.json`));
+    terminal.line(
+      terminal.paint(
+        "dim",
+        `  verify    GET /v1/records/${last} > record.json; npx stepgate verify record.json --record --trust .stepgate/keys/trust.json`,
+      ),
+    );
 }
 
 /** Those that did something; all of them when none did. */

@@ -43,7 +43,8 @@ export function reportError(caught: unknown, terminal: Terminal): ExitCode {
   const about = describeDetail(detail);
   terminal.note(`${terminal.paint("red", "error:")} ${error.message}${about === "" ? "" : ` (${about})`}`);
   terminal.note(`  ${advice}      ${terminal.paint("dim", `[${code}]`)}`);
-  if (code === "INTERNAL" && caught instanceof Error) terminal.note(`  ${caught.name}: ${caught.message.split("\n")[0]}`);
+  if (code === "INTERNAL" && caught instanceof Error)
+    terminal.note(`  ${caught.name}: ${caught.message.split("\n")[0]}`);
   return code === "USAGE" || code === "CONFIG_INVALID" ? EXIT.usage : EXIT.failed;
 }
 

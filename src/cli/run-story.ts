@@ -9,7 +9,16 @@ import type { EventView } from "./wire.ts";
 
 export interface StepStory {
   readonly id: string;
-  readonly state: "running" | "retrying" | "held" | "waiting" | "succeeded" | "failed" | "refused" | "skipped" | "cancelled";
+  readonly state:
+    | "running"
+    | "retrying"
+    | "held"
+    | "waiting"
+    | "succeeded"
+    | "failed"
+    | "refused"
+    | "skipped"
+    | "cancelled";
   /** The step type that performs it; undefined when nothing came to that. */
   readonly executor: string | undefined;
   readonly isolation: string | undefined;

@@ -66,7 +66,10 @@ function provideBubblewrap() {
   if (process.geteuid() === 0 && spawnSync("apt-get", ["--version"]).status === 0) {
     process.stdout.write("installing bubblewrap with apt-get, which the tests of the sandbox need …\n");
     const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    for (const step of [["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "bubblewrap"]]) {
+    for (const step of [
+      ["update", "-qq"],
+      ["install", "-y", "-qq", "--no-install-recommends", "bubblewrap"],
+    ]) {
       spawnSync("apt-get", step, { stdio: ["ignore", "ignore", "inherit"], env: environment });
     }
     if (hasBubblewrap()) return true;

@@ -66,7 +66,8 @@ function decisionOf(step: StepStory): string {
   if (step.state === "retrying") return `failed, try ${step.attempts + 1} next`;
   if (step.state === "failed") return "failed";
   if (step.undoes !== undefined && step.state === "succeeded") return "compensated";
-  if (step.decision === "redact") return `redact ${step.redacted.length} ${step.redacted.length === 1 ? "path" : "paths"}`;
+  if (step.decision === "redact")
+    return `redact ${step.redacted.length} ${step.redacted.length === 1 ? "path" : "paths"}`;
   return step.decision ?? step.state;
 }
 

@@ -4,8 +4,8 @@
  * Commands read nothing of the process themselves, so that a test can stand in for it. Not here: making it (cli.ts).
  */
 import type { Command } from "commander";
-import { configInvalid, loadConfig, type Environment } from "../config/load-config.ts";
 import type { Config } from "../config/config.ts";
+import { configInvalid, type Environment, loadConfig } from "../config/load-config.ts";
 import { renderFaults } from "../config/render-config.ts";
 import type { Terminal } from "./terminal.ts";
 

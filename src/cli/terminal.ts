@@ -85,7 +85,9 @@ function plainLength(text: string): number {
 /** Columns of a table, padded; the last one is not. */
 export function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, plainLength(cell))));
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, plainLength(cell));
+  }
   return rows.map((row) =>
     row
       .map((cell, at) => (at === row.length - 1 ? cell : cell + " ".repeat((widths[at] ?? 0) - plainLength(cell))))

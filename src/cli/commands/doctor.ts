@@ -17,7 +17,9 @@ export const addDoctor: AddCommand = (parent, around) => {
       if (json) terminal.line(JSON.stringify(findings));
       else {
         const rows = findings.map(({ name, ok, about }) => [
-          ok ? terminal.paint("green", terminal.symbol("✔", "ok  ")) : terminal.paint("red", terminal.symbol("✖", "FAIL")),
+          ok
+            ? terminal.paint("green", terminal.symbol("✔", "ok  "))
+            : terminal.paint("red", terminal.symbol("✖", "FAIL")),
           name,
           about,
         ]);

@@ -1,9 +1,9 @@
 /**
  * `stepgate key create`: makes an API key; its secret is printed once and kept nowhere.
  */
-import { makeApi, findTarget } from "../api.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { findTarget, makeApi } from "../api.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
+import { addTargetOptions, type TargetOptions } from "../target-options.ts";
 import { KeyView } from "../wire.ts";
 
 interface Options extends TargetOptions {
@@ -17,7 +17,10 @@ export const addKeyCreate: AddCommand = (parent, around) => {
   addTargetOptions(parent.command("create"))
     .description("make an API key; its secret is shown once")
     .requiredOption("--owner <name>", "the person or service that holds it")
-    .requiredOption("--role <role...>", "what it may do: reader, submitter, author, operator, approver, admin, platform")
+    .requiredOption(
+      "--role <role...>",
+      "what it may do: reader, submitter, author, operator, approver, admin, platform",
+    )
     .option("--expires <time>", "when it stops working, such as 2030-01-01T00:00:00Z")
     .option("--instance", "a key of the instance, for every tenant (needs the role platform)")
     .addHelpText("after", "\nExample:\n  npx stepgate key create --owner ci --role submitter reader\n")

@@ -21,7 +21,8 @@ export const addMigrate: AddCommand = (parent, around) => {
       const { terminal } = around;
       const { storage, instance, telemetry } = readConfig(around);
       const log = makeLog({ level: telemetry.logLevel });
-      const embedded = storage.databaseUrl === undefined ? await startEmbedded({ home: instance.home, log }) : undefined;
+      const embedded =
+        storage.databaseUrl === undefined ? await startEmbedded({ home: instance.home, log }) : undefined;
       const target = embedded === undefined ? { url: storage.databaseUrl ?? "" } : { connection: embedded.connection };
       const pool = makePool({
         ...target,
@@ -44,7 +45,9 @@ export const addMigrate: AddCommand = (parent, around) => {
         });
         const report = { postgresql: version, applied, schema: migrations.length };
         terminal.line(
-          json ? JSON.stringify(report) : `schema ${migrations.length} on PostgreSQL ${version}, ${applied} applied now`,
+          json
+            ? JSON.stringify(report)
+            : `schema ${migrations.length} on PostgreSQL ${version}, ${applied} applied now`,
         );
       } finally {
         await pool.close();

@@ -15,6 +15,10 @@ export const addRunCancel: AddCommand = (parent, around) => {
       const api = makeApi(await findTarget(readConfig(around), options));
       const view = await api.send("POST", `/v1/runs/${encodeURIComponent(run)}/cancel`, { schema: CancelView });
       if (options.json === true) return terminal.line(JSON.stringify(view));
-      terminal.line(view.cancelled ? `run ${view.run_uid} is being cancelled` : `run ${view.run_uid} is ${view.status}; nothing to cancel`);
+      terminal.line(
+        view.cancelled
+          ? `run ${view.run_uid} is being cancelled`
+          : `run ${view.run_uid} is ${view.status}; nothing to cancel`,
+      );
     });
 };

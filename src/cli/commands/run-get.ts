@@ -25,7 +25,9 @@ export const addRunGet: AddCommand = (parent, around) => {
 };
 
 function showRun(terminal: Terminal, run: RunView): void {
-  terminal.line(`run ${run.run_uid}${run.id === undefined ? "" : ` (${run.id})`} · ${run.status} · ${run.submitted_at}`);
+  terminal.line(
+    `run ${run.run_uid}${run.id === undefined ? "" : ` (${run.id})`} · ${run.status} · ${run.submitted_at}`,
+  );
   const rows = run.steps.map((step) => [
     `  ${step.id}`,
     step.type,

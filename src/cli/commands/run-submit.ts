@@ -34,6 +34,9 @@ async function readPlan(file: string): Promise<JsonObject> {
   const plan = parseJson(bytes);
   if (!isJsonObject(plan)) throw new StepgateError("USAGE", { path: file, reason: "no JSON object in" });
   if (Object.hasOwn(plan, "sample"))
-    throw new StepgateError("USAGE", { path: file, reason: "a sample needs its own server; `npm start -- --demo-only` runs" });
+    throw new StepgateError("USAGE", {
+      path: file,
+      reason: "a sample needs its own server; `npm start -- --demo-only` runs",
+    });
   return plan;
 }

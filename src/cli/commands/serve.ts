@@ -3,13 +3,15 @@
  * it is interrupted. `npm start` is `serve --demo`.
  */
 import { once } from "node:events";
-import { relative } from "node:path";
+import { userInfo } from "node:os";
 import type { Config } from "../../config/config.ts";
 import { isStepgateError, StepgateError } from "../../core/errors.ts";
+import { readKeyFile } from "../../evidence/key-files.ts";
 import { type StartProgress, type Stepgate, startStepgate } from "../../main.ts";
 import { type Log, makeLog } from "../../telemetry/logger.ts";
 import { makeApi } from "../api.ts";
 import { runSample, type SampleResult } from "../sample/run-sample.ts";
+import { shownPath } from "../shown-path.ts";
 import { type AddCommand, EXIT, readConfig, type Surroundings } from "../surroundings.ts";
 import { RunPage } from "../wire.ts";
 
@@ -41,12 +43,15 @@ async function serve(around: Surroundings, { demo = false, demoOnly = false }: O
   const { terminal, interrupted, exitWith } = around;
   const config = readConfig(around);
   const isDemo = demo || demoOnly;
+  const told = new Set<string>();
   const stepgate = await startStepgate({
     config,
-    log: isDemo ? quietLog(around) : makeLog({ level: config.telemetry.logLevel }),
+    log: isDemo ? quietLog(around, config.telemetry.logLevel) : makeLog({ level: config.telemetry.logLevel }),
     onProgress: (progress) => {
       const text = PROGRESS[progress];
-      if (isDemo && text !== undefined) terminal.line(terminal.paint("dim", text));
+      if (!isDemo || text === undefined || told.has(text)) return;
+      told.add(text);
+      terminal.line(terminal.paint("dim", text));
     },
   });
   try {
@@ -62,21 +67,24 @@ async function serve(around: Surroundings, { demo = false, demoOnly = false }: O
 }
 
 /** Beside the sample's view only what a person should know is logged, and not between its lines. */
-function quietLog({ environment }: Surroundings): Log {
-  const level = environment["STEPGATE_LOG_LEVEL"] === undefined ? "warn" : undefined;
+function quietLog({ environment }: Surroundings, logLevel: Config["telemetry"]["logLevel"]): Log {
   const destination = { write: (text: string) => void process.stderr.write(text) };
-  return makeLog({ level: level ?? "info", destination });
+  return makeLog({ level: environment["STEPGATE_LOG_LEVEL"] === undefined ? "warn" : logLevel, destination });
 }
 
 async function greet({ terminal }: Surroundings, { rooms, gateway }: Stepgate, config: Config): Promise<void> {
   const { embedded, database, version, registry, keyRing } = rooms;
-  const place = embedded === undefined ? "at STEPGATE_DATABASE_URL" : `in ${relative("", embedded.dataDirectory)}`;
+  const place = embedded === undefined ? "at STEPGATE_DATABASE_URL" : `in ${shownPath(embedded.dataDirectory)}`;
   const isolation = registry.list().find(({ type }) => type === "process")?.report?.level ?? "none";
   terminal.line(
     `stepgate ${version} · ${embedded === undefined ? "" : "embedded "}PostgreSQL ${database} ${place} · isolation: ${isolation}`,
   );
   const { adminKey } = keyRing;
-  const key = { file: adminKey.source === "file" ? relative("", adminKey.path) : "", given: "as given", stored: "as made" };
+  const key = {
+    file: adminKey.source === "file" ? shownPath(adminKey.path) : "",
+    given: "as given",
+    stored: "as made",
+  };
   const about = gateway === undefined ? `role ${config.instance.role}, no API here` : `listening on ${gateway.url}`;
   terminal.line(`${terminal.paint("bold", about)}    admin key: ${key[adminKey.source]}`);
 }
@@ -95,7 +103,8 @@ async function demonstrate(
 ): Promise<SampleResult | undefined> {
   const key = await readAdminKey(rooms.keyRing.adminKey, config);
   if (gateway === undefined || key === undefined) {
-    if (isForced) throw new StepgateError("KEY_FILE_UNAVAILABLE", { reason: "the sample needs the API and the admin key of" });
+    if (isForced)
+      throw new StepgateError("KEY_FILE_UNAVAILABLE", { reason: "the sample needs the API and the admin key of" });
     return undefined;
   }
   const api = makeApi({ baseUrl: gateway.url, key });
@@ -104,12 +113,13 @@ async function demonstrate(
   return runSample(around, { api, home: config.instance.home, trustFile: rooms.keyRing.trustFile() });
 }
 
-async function readAdminKey(adminKey: Stepgate["rooms"]["keyRing"]["adminKey"], config: Config): Promise<string | undefined> {
+async function readAdminKey(
+  adminKey: Stepgate["rooms"]["keyRing"]["adminKey"],
+  config: Config,
+): Promise<string | undefined> {
   if (adminKey.source === "given") return config.keys.adminKey;
   if (adminKey.source === "stored") return undefined;
   try {
-    const { readKeyFile } = await import("../../evidence/key-files.ts");
-    const { userInfo } = await import("node:os");
     const bytes = await readKeyFile(adminKey.path, userInfo().uid);
     return bytes === undefined ? undefined : Buffer.from(bytes).toString().trim();
   } catch (caught) {

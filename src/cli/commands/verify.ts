@@ -4,14 +4,14 @@
 import { readFile } from "node:fs/promises";
 import { StepgateError } from "../../core/errors.ts";
 import { verifyBundle, verifyRecordFile } from "../../evidence/verify-bundle.ts";
-import { EXIT, type AddCommand, JSON_OPTION } from "../surroundings.ts";
+import { type AddCommand, EXIT, JSON_OPTION } from "../surroundings.ts";
 import { reportVerification } from "../verify-report.ts";
 
 interface Options {
   readonly trust?: string;
-  readonly jwks?: string;
   readonly root?: string;
   readonly record?: boolean;
+  readonly all?: boolean;
   readonly json?: boolean;
 }
 
@@ -22,6 +22,7 @@ export const addVerify: AddCommand = (parent, { terminal, exitWith }) => {
     .option("--trust <file>", "the instance's trust file, such as .stepgate/keys/trust.json")
     .option("--root <thumbprint>", "the root key's RFC 7638 thumbprint, as you know it from elsewhere")
     .option("--record", "the file is one record as GET /v1/records/{id} answers it")
+    .option("--all", "show every check in full, also those that hold")
     .option(...JSON_OPTION)
     .addHelpText(
       "after",
@@ -38,7 +39,7 @@ export const addVerify: AddCommand = (parent, { terminal, exitWith }) => {
       const verify = options.record === true ? verifyRecordFile : verifyBundle;
       const report = verify(await readInput(file), context);
       if (options.json === true) terminal.line(JSON.stringify(report));
-      else reportVerification(terminal, report);
+      else reportVerification(terminal, report, { isWhole: options.all === true });
       exitWith({ ok: EXIT.done, failed: EXIT.failed, not_established: EXIT.open }[report.status]);
     });
 };

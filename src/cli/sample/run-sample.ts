@@ -5,12 +5,13 @@
  * In: the API, the home folder. Out: shown on the terminal; whether all was as declared. Not here: starting the gateway.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { isAtLeast } from "../../core/isolation.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { verifyBundle } from "../../evidence/verify-bundle.ts";
 import type { Api } from "../api.ts";
 import { followRun } from "../follow-run.ts";
+import { shownPath } from "../shown-path.ts";
 import { endLine, showEvent } from "../story-lines.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { reportVerification } from "../verify-report.ts";
@@ -21,7 +22,7 @@ import { readSample, type SampleFile } from "./sample-file.ts";
 import { startSampleServer } from "./sample-server.ts";
 
 const SAMPLE = new URL("../../../policies/examples/support-triage.json", import.meta.url);
-/** Executors that the sample opens have this weaker or this strong a sandbox as their own default floor. */
+/** Below this level process steps are refused as `sandbox_unavailable`. */
 const NEEDED_ISOLATION = "namespaces";
 
 export interface SampleInput {
@@ -63,7 +64,8 @@ export async function runSample(around: Surroundings, { api, home, trustFile }: 
     const differences = [...compare(sample, { story, events, received: server.received })];
     const end = differences.length === 0 ? "as the sample declares" : "NOT as the sample declares";
     terminal.line(`${endLine(story)} · ${end}`);
-    if (!(await proveIt(around, { api, home, trustFile, runUid: run.run_uid }))) differences.push("the evidence does not verify");
+    if (!(await proveIt(around, { api, home, trustFile, runUid: run.run_uid })))
+      differences.push("the evidence does not verify");
     for (const difference of differences) terminal.line(terminal.paint("red", `  differs: ${difference}`));
     return { ok: differences.length === 0, runUid: run.run_uid };
   } finally {
@@ -97,16 +99,18 @@ async function proveIt(
   const path = join(folder, "evidence.stepgate");
   const evidence = await api.bytes(`/v1/runs/${runUid}/evidence`);
   await writeFile(path, evidence, { mode: 0o600 });
-  const shown = relative("", path);
+  const shown = shownPath(path);
   terminal.line("");
   terminal.line(`evidence: ${shown} (${Math.ceil(evidence.length / 1024)} KB)`);
-  terminal.line(terminal.paint("bold", `stepgate verify ${shown} --trust ${relative("", join(home, "keys", "trust.json"))}`));
+  terminal.line(
+    terminal.paint("bold", `stepgate verify ${shown} --trust ${shownPath(join(home, "keys", "trust.json"))}`),
+  );
   const report = verifyBundle(await readFile(path), {
     trustFile,
     pinnedRoot: undefined,
     nowMs: Date.now(),
     onProgress: undefined,
   });
-  reportVerification(terminal, report);
+  reportVerification(terminal, report, { isWhole: false });
   return report.status === "ok";
 }

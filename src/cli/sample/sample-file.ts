@@ -25,6 +25,8 @@ const StepExpectation = Type.Object(
     error_kind: Type.Optional(Type.String()),
     reasons: Type.Optional(Type.Array(Type.String())),
     undoes: Type.Optional(Type.String()),
+    /** Texts that the sample's server must have been sent. */
+    server_sees: Type.Optional(Type.Array(Type.String())),
     cost: Type.Optional(Type.Object({ tokens: Type.Integer(), usd_micros: Type.Integer() }, closed)),
   },
   closed,
@@ -36,21 +38,17 @@ const Sample = Type.Object(
     about: Type.String(),
     status: Type.String(),
     executors: Type.Record(Type.String(), Type.Record(Type.String(), Type.Unknown())),
-    /** Values that the sample's server must have been sent, and those that it must never see. */
-    server_sees: Type.Array(Type.String()),
+    /** Values that no request to the sample's server may hold, and no event. */
     server_never_sees: Type.Array(Type.String()),
   },
   closed,
 );
-
-const Expected = Type.Object({ expect: StepExpectation, expect_without_sandbox: Type.Optional(StepExpectation) });
 
 export interface SampleFile {
   readonly about: string;
   readonly status: string;
   /** Settings by step type, set before the run. */
   readonly executors: Readonly<Record<string, JsonObject>>;
-  readonly serverSees: readonly string[];
   readonly serverNeverSees: readonly string[];
   /** By step. */
   readonly expected: ReadonlyMap<string, StepExpectation>;
@@ -73,20 +71,20 @@ export function readSample({ text, values, hasSandbox }: SampleInput): SampleFil
   const about = Compile(Sample);
   if (!about.Check(sample)) throw invalid("/sample");
   if (!isJsonArray(steps)) throw invalid("/steps");
-  const expectedForm = Compile(Expected);
+  const form = Compile(StepExpectation);
   const expected = new Map<string, StepExpectation>();
   const sent = steps.map((step, index) => {
-    if (!isJsonObject(step) || !expectedForm.Check(step)) throw invalid(`/steps/${index}`);
-    const { expect: _expect, expect_without_sandbox: _without, ...plain } = step;
-    const { expect, expect_without_sandbox: without = expect } = step;
-    expected.set(String(plain["id"]), hasSandbox ? expect : without);
-    return plain;
+    if (!isJsonObject(step)) throw invalid(`/steps/${index}`);
+    const { id, expect, expect_without_sandbox: without = expect, ...plain } = step;
+    const expectation = hasSandbox ? expect : without;
+    if (typeof id !== "string" || !form.Check(expectation)) throw invalid(`/steps/${index}`);
+    expected.set(id, expectation);
+    return { id, ...plain };
   });
   return {
     about: sample.about,
     status: sample.status,
     executors: sample.executors as Readonly<Record<string, JsonObject>>,
-    serverSees: sample.server_sees,
     serverNeverSees: sample.server_never_sees,
     expected,
     submission: { ...rest, steps: sent },
