@@ -74,13 +74,15 @@ export async function startWorkerPack(
     thread ??= startThread(work);
     const current = thread;
     if (!current.isReady) {
-      Atomics.wait(current.signal, 0, 0, START_TIMEOUT_MS);
+      hasAnswered(current.signal, 0, { clock, timeoutMs: START_TIMEOUT_MS });
       acceptThread(current);
       current.worker.unref();
     }
     const seen = Atomics.load(current.signal, 0);
-    current.port.postMessage(question);
-    if (Atomics.wait(current.signal, 0, seen, limits.deadlineMs) === "timed-out") return "timeout";
+    // exactly these bytes: a Buffer's view would carry along what else lies in its pool
+    const input = new Uint8Array(question.input);
+    current.port.postMessage({ ...question, input }, [input.buffer]);
+    if (!hasAnswered(current.signal, seen, { clock, timeoutMs: limits.deadlineMs })) return "timeout";
     const answer = takeAnswer(current);
     return answer?.kind === "result" ? answer.result : "crashed";
   };
@@ -136,10 +138,25 @@ function startThread(work: ThreadWork): Thread {
   return thread;
 }
 
+/** Sleeps until the count of answers is no longer `seen`, or the time is over. */
+function hasAnswered(
+  signal: Int32Array<SharedArrayBuffer>,
+  seen: number,
+  { clock, timeoutMs }: { readonly clock: Pick<Clock, "monotonicMs">; readonly timeoutMs: number },
+): boolean {
+  const endMs = clock.monotonicMs() + timeoutMs;
+  while (Atomics.load(signal, 0) === seen) {
+    // the notification of the answer before may come late and wake us without a new one: look again, and sleep again
+    const wake = Atomics.wait(signal, 0, seen, endMs - clock.monotonicMs());
+    if (wake === "timed-out") return Atomics.load(signal, 0) !== seen;
+  }
+  return true;
+}
+
 /** Ends the thread wherever it is, also in a loop of the module. */
 function endThread(thread: Thread | undefined): undefined {
   thread?.port.close();
-  thread?.worker.terminate();
+  void thread?.worker.terminate();
 }
 
 function acceptThread(thread: Thread): void {

@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import t from "tap";
+import { systemClock } from "../../src/core/clock.ts";
 import { isStepgateError } from "../../src/core/errors.ts";
 import { makeOwnBuiltins } from "../../src/policy/builtins/index.ts";
 import { inspectModule } from "../../src/policy/inspect-module.ts";
@@ -11,7 +12,7 @@ import { instantiateOpa, PolicyAbort } from "../../src/policy/opa-instance.ts";
 import { DEFAULT_PACK_LIMITS, type LoadedPack } from "../../src/policy/pack.ts";
 import { processToolchain } from "../../src/policy/pack-tools.ts";
 import { code, type Hostile, hostileModule, RESULT_ADDRESS } from "./hostile-module.ts";
-import { buildRules, bytes, load, TENANT, writeBuiltPack } from "./make-pack.ts";
+import { buildRules, bytes, load, PATIENT_LIMITS, TENANT, writeBuiltPack } from "./make-pack.ts";
 
 /** A pack whose only reason is what `rule` gives as text. */
 async function packThatSays(rule: string): Promise<LoadedPack> {
@@ -118,7 +119,7 @@ t.test("g: an evaluation over the deadline is a fault even with an answer", asyn
 });
 
 t.test("g: memory has a maximum, and the next evaluation gets a new instance", async (t) => {
-  const limits = { ...DEFAULT_PACK_LIMITS, maxMemoryBytes: 4 * 1024 * 1024, maxInputBytes: 1024 * 1024 };
+  const limits = { ...PATIENT_LIMITS, maxMemoryBytes: 4 * 1024 * 1024, maxInputBytes: 1024 * 1024 };
   const rules =
     'decision := {"effect": "allow", "reasons": [r | some n in numbers.range(1, input.n); n < 0; r := "never"]}';
   const pack = await load(await buildRules({ name: "hungry", rules }), { limits });
@@ -264,8 +265,10 @@ t.test("an endless loop is stopped in its own thread, and the next evaluation fi
   const limits = { ...DEFAULT_PACK_LIMITS, deadlineMs: 50 };
   for (const evalCode of [code.forever, code.growForever]) {
     const directory = await writeBuiltPack(hostileModule({ evalCode: [...evalCode, ...code.constant(0)] }));
-    const pack = await load(directory, { placement: "worker", limits });
-    t.match(pack.evaluate(bytes({}), TENANT), { ok: false, fault: "timeout" });
+    const pack = await load(directory, { placement: "worker", limits, clock: systemClock });
+    const stopped = pack.evaluate(bytes({}), TENANT);
+    t.match(stopped, { ok: false, fault: "timeout" });
+    t.ok(stopped.durationUs >= 50_000 && stopped.durationUs < 2_000_000, `after ${stopped.durationUs} µs`);
     t.match(pack.evaluate(bytes({}), TENANT), { ok: false, fault: "timeout" });
     pack.close();
     t.match(pack.evaluate(bytes({}), TENANT), { ok: false, fault: "crashed" }, "closed");

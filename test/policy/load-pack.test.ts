@@ -47,6 +47,19 @@ t.test("a built pack decides, in the caller's thread and in its own", async (t) 
   }
 });
 
+t.test("a pack in its own thread answers each of many inputs with its own decision", async (t) => {
+  const pack = await load(await buildRules(GUARD), { placement: "worker" });
+  const wrong: unknown[] = [];
+  for (let count = 0; count < 3_000; count += 1) {
+    const text = count % 2 === 0 ? "4111111111111111" : `${count}`;
+    const result = pack.evaluate(bytes({ inputs: { text } }), TENANT);
+    const effect = result.ok ? result.decision.effect : result.fault;
+    if (effect !== (count % 2 === 0 ? "redact" : "allow")) wrong.push({ count, effect });
+  }
+  t.same(wrong, []);
+  pack.close();
+});
+
 t.test("the digest is that of the files, and loading compares it", async (t) => {
   const directory = await buildRules(GUARD);
   const { digest } = (await load(directory)).ref;

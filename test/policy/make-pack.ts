@@ -11,7 +11,7 @@ import { sha256Hex } from "../../src/core/canonical-json.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { TenantUid } from "../../src/core/ids.ts";
 import { type LoadPackInput, loadPack } from "../../src/policy/load-pack.ts";
-import { DEFAULT_PACK_LIMITS, type LoadedPack } from "../../src/policy/pack.ts";
+import { DEFAULT_PACK_LIMITS, type LoadedPack, type PackLimits } from "../../src/policy/pack.ts";
 import { buildPack, processToolchain } from "../../src/policy/pack-tools.ts";
 
 export const TENANT = "tenant-a" as TenantUid;
@@ -19,6 +19,9 @@ export const OTHER_TENANT = "tenant-b" as TenantUid;
 
 /** Stands still unless told to go on, so that no evaluation is late because the machine is busy. */
 export const standingClock: Clock = { nowMs: () => 0, monotonicMs: () => 0 };
+
+/** A thread on a busy machine may take long to wake up; tests about deadlines set their own. */
+export const PATIENT_LIMITS: PackLimits = { ...DEFAULT_PACK_LIMITS, deadlineMs: 60_000 };
 
 export interface SourcePack {
   readonly name: string;
@@ -98,7 +101,7 @@ export async function load(directory: string, over: Partial<LoadPackInput> = {})
     placement: "caller",
     clock: standingClock,
     toolchain: processToolchain(),
-    limits: DEFAULT_PACK_LIMITS,
+    limits: PATIENT_LIMITS,
     ...over,
   });
 }
