@@ -5,6 +5,7 @@
  */
 import { isStepgateError, StepgateError } from "./core/errors.ts";
 import type { RunUid, TenantUid } from "./core/ids.ts";
+import type { StoredBlob } from "./core/vault.ts";
 import { hashApiKey, makeApiKey } from "./evidence/api-key.ts";
 import { openBlob, sealBlob } from "./evidence/sealing.ts";
 import type { EvidenceRecord } from "./evidence/statement.ts";
@@ -17,7 +18,6 @@ import type { Rooms } from "./main.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
-import type { OpenBlobRow } from "./runs/ports.ts";
 import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
@@ -233,7 +233,7 @@ function healthPorts({ pool, keyRing, metrics, log }: Rooms, isWorkerReady: () =
 }
 
 /** Opens a stored blob with its tenant's keys. */
-function opener({ vaults }: Rooms): (blob: OpenBlobRow) => Promise<string> {
+function opener({ vaults }: Rooms): (blob: StoredBlob) => Promise<string> {
   return async (blob) => (await vaults.of(blob.tenantUid)).open(blob, blob);
 }
 

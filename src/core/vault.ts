@@ -3,7 +3,7 @@
  *
  * Here: the words. Not here: the cryptography (evidence/), the keys (gate/tenant-vault.ts), rows (storage/).
  */
-import type { BlobId, Digest, RunUid, StepId } from "./ids.ts";
+import type { BlobId, Digest, RunUid, StepId, TenantUid } from "./ids.ts";
 
 /** Where a sealed payload belongs; it opens nowhere else. */
 export interface BlobPlace {
@@ -16,6 +16,18 @@ export interface BlobPlace {
 export interface SealedBlob {
   readonly blobId: BlobId;
   readonly place: BlobPlace;
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+/** A sealed payload as its row has it; it opens at its own place only. */
+export interface StoredBlob {
+  readonly tenantUid: TenantUid;
+  readonly blobId: BlobId;
+  readonly runUid: RunUid;
+  readonly stepId: string;
+  readonly field: string;
   readonly keyId: string;
   readonly wrappedKey: Uint8Array;
   readonly sealed: Uint8Array;

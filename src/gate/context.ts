@@ -4,7 +4,9 @@
  * The context is immutable and grows: a stage returns the next one or an outcome. The union's discriminant is `kind`;
  * no switch over it has a default that allows. Not here: the stages (one file each), their order (gate.ts).
  */
+
 import type { Amount } from "../core/amount.ts";
+import { canonicalJson } from "../core/canonical-json.ts";
 import type { Scope, ScopeDemand, TokenClaims } from "../core/capability.ts";
 import type { Evaluation, Obligation, Origin, PackRef, ReasonCode } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
@@ -68,6 +70,34 @@ export interface Capability {
   /** Canonical request the token's request_digest is over. */
   readonly canonicalRequest: string;
   readonly admissionUid: string;
+}
+
+/** The context that a step begins with: what was claimed and who decides over it, nothing else yet. */
+export function beginContext({
+  step,
+  authority,
+  vault,
+  request,
+}: Pick<StepContext, "step" | "authority" | "vault" | "request">): StepContext {
+  return {
+    step,
+    authority,
+    vault,
+    slo: {},
+    inputs: step.spec.inputs,
+    inputsText: canonicalJson(step.spec.inputs),
+    execution: step.spec.execution,
+    origins: [],
+    evaluations: [],
+    details: [],
+    patchPaths: [],
+    obligations: [],
+    holds: [],
+    request,
+    runtimeDecision: undefined,
+    capability: undefined,
+    releaseInFlight: () => undefined,
+  };
 }
 
 export type DeferReason = "backpressure" | "quota" | "changed";

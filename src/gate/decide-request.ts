@@ -4,18 +4,19 @@
  * In: what would be done and who asks. Out: the decision with its obligations and patched form, after its record is durable.
  * What the host fills (time, tenant, caller, origins, approvals, budget) is never taken from the request.
  */
-import { canonicalJson } from "../core/canonical-json.ts";
+import { NOTHING } from "../core/amount.ts";
 import { type Boundary, dominantEffect, type Effect, type Evaluation, type Obligation } from "../core/decision.ts";
-import type { BlobId, Ids, LeaseEpoch, RunUid, TenantUid } from "../core/ids.ts";
+import type { BlobId, Ids, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
 import { buildDecision } from "../evidence/decision-record.ts";
 import { type EvidenceRecord, evaluationMembers } from "../evidence/statement.ts";
-import type { StepContext } from "./context.ts";
+import { beginContext, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks } from "./guardrail-packs.ts";
+import type { LeasedStep } from "./leased-step.ts";
 import { inputPayload, outputPayload, type Payload } from "./payload.ts";
 
 export interface DecideRequestDeps extends DecideDeps {
@@ -110,53 +111,37 @@ function packNames({ authority, spec, output }: DecisionQuestion): readonly stri
 }
 
 function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels }: DecisionQuestion): StepContext {
-  return {
-    step: {
-      tenantUid,
-      tenantId: authority.tenantId,
-      runUid: "" as RunUid,
-      stepId: spec.id,
-      leaseEpoch: 0 as LeaseEpoch,
-      attempt: 1,
-      errorAttempts: 0,
-      lostAttempts: 0,
-      isTarget: false,
-      spec,
-      inputBlob: "" as BlobId,
-      checkpoint: undefined,
-      referenced: new Map(),
-      readyAtMs: 0,
-      deadlineAtMs: undefined,
-      lastRecord: undefined,
-      authorityVersion: authority.version,
-      run: {
-        id: undefined,
-        kind: "dag",
-        opId: "",
-        labels,
-        status: "pending",
-        caller,
-        trace: undefined,
-        timeLimitAtMs: undefined,
-        hasBreakpoints: false,
-      },
-      budget: undefined,
+  const step: LeasedStep = {
+    tenantUid,
+    tenantId: authority.tenantId,
+    runUid: "" as RunUid,
+    stepId: spec.id,
+    leaseEpoch: 0,
+    attempt: 1,
+    errorAttempts: 0,
+    lostAttempts: 0,
+    isTarget: false,
+    spec,
+    inputBlob: "" as BlobId,
+    checkpoint: undefined,
+    referenced: new Map(),
+    readyAtMs: 0,
+    deadlineAtMs: undefined,
+    lastRecord: undefined,
+    authorityVersion: authority.version,
+    run: {
+      id: undefined,
+      kind: "dag",
+      opId: "",
+      labels,
+      status: "pending",
+      caller,
+      trace: undefined,
+      timeLimitAtMs: undefined,
+      hasBreakpoints: false,
     },
-    authority,
-    vault,
-    slo: {},
-    inputs: spec.inputs,
-    inputsText: canonicalJson(spec.inputs),
-    execution: spec.execution,
-    origins: [{ boundary, source: "user" }],
-    evaluations: [],
-    details: [],
-    patchPaths: [],
-    obligations: [],
-    holds: [],
-    request: { tokens: 0, usdMicros: 0 },
-    runtimeDecision: undefined,
-    capability: undefined,
-    releaseInFlight: () => undefined,
+    budget: undefined,
   };
+  const context = beginContext({ step, authority, vault, request: NOTHING });
+  return { ...context, origins: [{ boundary, source: "user" }] };
 }

@@ -10,9 +10,10 @@ import type { RunUid, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isStepEnded } from "../core/state.ts";
+import type { StoredBlob } from "../core/vault.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { runOfStep } from "./normalize-submission.ts";
-import type { OpenBlobRow, RunStore, StepRow } from "./ports.ts";
+import type { RunStore, StepRow } from "./ports.ts";
 import type { StepRequest } from "./submission.ts";
 import type { SubmitInput, SubmitRun } from "./submit-run.ts";
 
@@ -20,7 +21,7 @@ export interface PerformDeps {
   readonly store: RunStore;
   readonly submitRun: SubmitRun;
   readonly feed: ChangeFeed;
-  readonly open: (blob: OpenBlobRow) => Promise<string>;
+  readonly open: (blob: StoredBlob) => Promise<string>;
   readonly clock: Clock;
 }
 

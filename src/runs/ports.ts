@@ -10,7 +10,7 @@ import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../cor
 import type { JsonObject } from "../core/json.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { Principal } from "../core/tenant.ts";
-import type { SealedBlob } from "../core/vault.ts";
+import type { SealedBlob, StoredBlob } from "../core/vault.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
 import type { PreparedRun } from "./prepare-submission.ts";
@@ -124,7 +124,7 @@ export interface RunStore {
   }) => Promise<readonly EventRow[]>;
   /** Evaluations of one step in the order they were made, as records write them. */
   readonly evaluations: (tenantUid: TenantUid, runUid: RunUid, stepId: StepId) => Promise<readonly JsonObject[]>;
-  readonly readBlob: (tenantUid: TenantUid, blobId: BlobId) => Promise<OpenBlobRow | undefined>;
+  readonly readBlob: (tenantUid: TenantUid, blobId: BlobId) => Promise<StoredBlob | undefined>;
   /** `actor` is written to the audit log. False when nothing changed. */
   readonly cancel: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;
   readonly pause: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;
@@ -138,17 +138,6 @@ export interface RunStore {
     readonly isSet: boolean;
     readonly actor: string;
   }) => Promise<boolean>;
-}
-
-export interface OpenBlobRow {
-  readonly tenantUid: TenantUid;
-  readonly blobId: BlobId;
-  readonly runUid: RunUid;
-  readonly stepId: string;
-  readonly field: string;
-  readonly keyId: string;
-  readonly wrappedKey: Uint8Array;
-  readonly sealed: Uint8Array;
 }
 
 export interface RecordRow {

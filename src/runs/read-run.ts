@@ -8,12 +8,13 @@ import { type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isRunEnded, RUN_STATES } from "../core/state.ts";
-import type { OpenBlobRow, RunRef, RunRow, RunStore } from "./ports.ts";
+import type { StoredBlob } from "../core/vault.ts";
+import type { RunRef, RunRow, RunStore } from "./ports.ts";
 import { viewEvent, viewRun, viewRunHead } from "./view-run.ts";
 
 export interface ReadRunDeps {
   readonly store: RunStore;
-  readonly open: (blob: OpenBlobRow) => Promise<string>;
+  readonly open: (blob: StoredBlob) => Promise<string>;
 }
 
 export type RunReader = ReturnType<typeof makeRunReader>;

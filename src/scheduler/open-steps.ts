@@ -8,9 +8,10 @@ import type { BlobId, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { StepSpec } from "../core/step.ts";
+import type { StoredBlob } from "../core/vault.ts";
 import type { LeasedStep } from "../gate/leased-step.ts";
 import type { OpenableVault, TenantVaults } from "../gate/tenant-vault.ts";
-import type { ClaimedStep, OpenableBlob, Queue, ReferredStep } from "./ports.ts";
+import type { ClaimedStep, Queue, ReferredStep } from "./ports.ts";
 
 export type OpenedStep =
   | { readonly ok: true; readonly step: LeasedStep; readonly vault: OpenableVault }
@@ -49,7 +50,7 @@ export function makeOpenSteps({
 }
 
 interface Opening {
-  readonly blobs: ReadonlyMap<BlobId, OpenableBlob>;
+  readonly blobs: ReadonlyMap<BlobId, StoredBlob>;
   readonly referred: readonly ReferredStep[];
   readonly vault: OpenableVault;
 }

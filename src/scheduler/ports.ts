@@ -7,6 +7,7 @@ import type { Amount } from "../core/amount.ts";
 import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
+import type { StoredBlob } from "../core/vault.ts";
 import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 
@@ -42,17 +43,6 @@ export interface WantedBlob {
   readonly blobId: BlobId;
 }
 
-export interface OpenableBlob {
-  readonly tenantUid: TenantUid;
-  readonly blobId: BlobId;
-  readonly runUid: RunUid;
-  readonly stepId: string;
-  readonly field: string;
-  readonly keyId: string;
-  readonly wrappedKey: Uint8Array;
-  readonly sealed: Uint8Array;
-}
-
 export interface WantedStep {
   readonly tenantUid: TenantUid;
   readonly runUid: RunUid;
@@ -75,7 +65,7 @@ export interface Queue {
     readonly types: readonly string[];
     readonly maxSteps: number;
   }) => Promise<readonly ClaimedStep[]>;
-  readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, OpenableBlob>>;
+  readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, StoredBlob>>;
   readonly readReferred: (wanted: readonly WantedStep[]) => Promise<readonly ReferredStep[]>;
   /** Which of these runs were asked to stop. */
   readonly findCancelled: (

@@ -4,13 +4,14 @@
  * In: an opened step. Out: nothing; everything that happened is in the settlement. An error of our own infrastructure
  * settles nothing and is thrown: the step is given up and taken again (spec 00, error kinds). Not here: claiming, batching.
  */
-import { canonicalJson } from "../core/canonical-json.ts";
+import { type Amount, NOTHING } from "../core/amount.ts";
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { StepSpec } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
-import { type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
+import { beginContext, type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
 import { deadlineOf } from "../gate/deadline.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { AdmitOutcome, SettleOutcome } from "../gate/ports.ts";
@@ -40,7 +41,7 @@ export interface RunStepDeps {
 export function makeRunStep(deps: RunStepDeps): (opened: OpenedStep) => Promise<void> {
   return async (opened) => {
     const authority = await deps.authorities.at(opened.step.tenantUid, opened.step.authorityVersion);
-    const started = beginContext(opened, authority);
+    const started = enterGate(opened, authority);
     if (started.kind !== "continue") return settleRefusal(deps, started);
     const outcome = await deps.gate.prepare(started.context);
     try {
@@ -140,35 +141,28 @@ async function settleRefusal(
   deps.onOutcome(outcome.context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
 }
 
-/** The context a step begins with; a payload that does not open or an estimate that is no number ends it here. */
-function beginContext(opened: OpenedStep, authority: TenantAuthority): StageOutcome {
+/** Where a step begins; a payload that does not open or an estimate that is no number ends it here. */
+function enterGate(opened: OpenedStep, authority: TenantAuthority): StageOutcome {
   const { step, vault } = opened;
-  const base: StepContext = {
-    step,
-    authority,
-    vault,
-    slo: {},
-    inputs: step.spec.inputs,
-    inputsText: canonicalJson(step.spec.inputs),
-    execution: step.spec.execution,
-    origins: [],
-    evaluations: [],
-    details: [],
-    patchPaths: [],
-    obligations: [],
-    holds: [],
-    request: { tokens: 0, usdMicros: 0 },
-    runtimeDecision: undefined,
-    capability: undefined,
-    releaseInFlight: () => undefined,
-  };
+  const base = beginContext({ step, authority, vault, request: NOTHING });
   if (!opened.ok) return refuse(base, "guardrails", "invalid_request", [opened.error.code.toLowerCase()]);
-  const defaults = authority.defaultRequests[step.spec.type];
-  const request = requestOf(step.spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
+  const request = readRequest(step.spec, authority);
+  // a redaction may have turned an estimate into a text: that is the step's fault, not the infrastructure's
+  if (request === undefined) return refuse(base, "guardrails", "invalid_request", ["estimate_invalid"]);
+  const context = { ...base, request };
   const over = overCap(step.spec.policy.budget, request);
-  if (over !== undefined)
-    return refuse({ ...base, request }, "admit", "budget_exceeded", ["step_budget_exceeded"], over);
-  return { kind: "continue", context: { ...base, request } };
+  if (over !== undefined) return refuse(context, "admit", "budget_exceeded", ["step_budget_exceeded"], over);
+  return { kind: "continue", context };
+}
+
+function readRequest(spec: StepSpec, { defaultRequests }: TenantAuthority): Amount | undefined {
+  const defaults = defaultRequests[spec.type];
+  try {
+    return requestOf(spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
+  } catch (caught) {
+    if (isStepgateError(caught, "FIELD_INVALID", "MONEY_INVALID")) return undefined;
+    throw caught;
+  }
 }
 
 /** `policy.budget` is the step's own cap: a request above it fails (spec 03, A12). */

@@ -3,21 +3,9 @@
  */
 import type { BlobId, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { SealedBlob } from "../core/vault.ts";
+import type { SealedBlob, StoredBlob } from "../core/vault.ts";
 import type { Pool } from "./pool.ts";
 import { READ_BLOBS } from "./statements/pipeline.ts";
-
-/** A blob as stored; its place is what the row says and what opening it checks. */
-export interface StoredBlob {
-  readonly tenantUid: TenantUid;
-  readonly blobId: BlobId;
-  readonly runUid: RunUid;
-  readonly stepId: string;
-  readonly field: string;
-  readonly keyId: string;
-  readonly wrappedKey: Uint8Array;
-  readonly sealed: Uint8Array;
-}
 
 /** Blobs as the functions of migration 0005 read them. */
 export function blobItems(blobs: readonly SealedBlob[]): readonly JsonObject[] {
