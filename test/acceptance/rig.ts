@@ -46,6 +46,12 @@ export function packOf(id: string, decide: Decide): LoadedPack {
 
 export const allow: Decide = () => ({ effect: "allow" });
 
+/** Redacts `inputs.card` where there is one; stable. */
+export const redactCard: Decide = ({ inputs }) =>
+  !isJsonObject(inputs) || inputs["card"] === undefined || inputs["card"] === "[redacted]"
+    ? { effect: "allow" }
+    : { effect: "redact", reasons: ["card"], patches: [{ op: "replace", path: "/inputs/card", value: "[redacted]" }] };
+
 /** An executor of type `sink` that remembers every call: what must stay untouched or be touched. */
 export function makeSink(
   perform: (context: ExecutionContext, call: number, signal: AbortSignal) => Promise<ExecutorResult> | ExecutorResult,

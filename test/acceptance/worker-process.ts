@@ -1,0 +1,51 @@
+/**
+ * A worker in a process of its own, for tests that need several of them or kill one.
+ *
+ * In: a JSON argument {home, target, env}. Out: `ready` on standard output; it works until its input ends or it is killed.
+ * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`.
+ */
+import { appendFileSync } from "node:fs";
+import { loadConfig } from "../../src/config/load-config.ts";
+import type { ExecutionContext, ExecutorResult } from "../../src/executors/contract.ts";
+import { startStepgate } from "../../src/main.ts";
+import type { DatabaseTarget } from "../../src/storage/pool.ts";
+import { makeLog } from "../../src/telemetry/logger.ts";
+import { done, makeSink, packOf, redactCard } from "./rig.ts";
+
+interface Arguments {
+  readonly home: string;
+  readonly target: DatabaseTarget;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+// written by workers.ts in exactly this form
+const { home, target, env } = JSON.parse(process.argv[2] ?? "") as Arguments;
+
+function perform({ spec, stepId, attempt, runUid }: ExecutionContext): Promise<ExecutorResult> | ExecutorResult {
+  const { effects_file: effectsFile, hang_until: hangUntil, tokens } = spec.inputs;
+  if (typeof effectsFile === "string") appendFileSync(effectsFile, `${process.pid} ${runUid} ${stepId} ${attempt}\n`);
+  if (typeof hangUntil === "number" && attempt <= hangUntil) return new Promise(() => undefined);
+  return done({ step: stepId }, { tokens: typeof tokens === "number" ? tokens : 0, usdMicros: 0 });
+}
+
+const loaded = loadConfig({
+  STEPGATE_HOME: home,
+  STEPGATE_ROLE: "worker",
+  STEPGATE_RETRY_JITTER_PPM: "0",
+  STEPGATE_DRAIN_MS: "2000",
+  ...env,
+});
+if (!loaded.ok) throw new TypeError(JSON.stringify(loaded.faults));
+const stepgate = await startStepgate({
+  config: loaded.config,
+  log: makeLog({ level: "error" }),
+  onProgress: () => undefined,
+  parts: {
+    packs: new Map([["runtime", packOf("runtime", redactCard)]]),
+    adapters: [makeSink(perform).adapter],
+    database: target,
+  },
+});
+process.stdout.write("ready\n");
+process.stdin.resume();
+process.stdin.once("end", () => void stepgate.stop().then(() => process.exit(0)));
