@@ -4,6 +4,7 @@
  *
  *   start.mjs [--demo-only | --no-demo]   serves, with the sample run on an empty store
  *   start.mjs --test [files …]            runs the tests
+ *   start.mjs --install                   installs dependencies, if they are missing, and ends
  *
  * Plain JavaScript for Node 20; installs nothing outside the project but, for tests as root with apt, bubblewrap.
  */
@@ -13,12 +14,16 @@ import { join } from "node:path";
 import { findNode, ROOT, runNode } from "./own-node.mjs";
 
 const args = process.argv.slice(2);
-const isTest = args[0] === "--test";
 process.chdir(ROOT);
-process.exitCode = await (isTest ? test(args.slice(1)) : start(args));
+process.exitCode = await begin();
+
+async function begin() {
+  if (!installDependencies()) return 1;
+  if (args[0] === "--install") return 0;
+  return args[0] === "--test" ? test(args.slice(1)) : start(args);
+}
 
 async function start(options) {
-  if (!installDependencies()) return 1;
   if (process.platform === "linux" && !hasBubblewrap()) {
     process.stderr.write(
       `bubblewrap is not installed: process steps are refused (sandbox_unavailable)\n  install it: ${bubblewrapCommand()}\n`,
@@ -28,7 +33,7 @@ async function start(options) {
 }
 
 async function test(files) {
-  if (!installDependencies() || !provideBubblewrap()) return 1;
+  if (!provideBubblewrap()) return 1;
   return runOwn([realpathSync(join(ROOT, "node_modules", ".bin", "tap")), ...files]);
 }
 

@@ -10,7 +10,6 @@ const count = Type.Integer({ minimum: 0 });
 const amount = Type.Object({ tokens: count, usd_micros: count });
 
 export const AnyJson = Type.Unknown();
-export const Nothing = Type.Null();
 
 export const EventView = Type.Object({
   seq: count,
@@ -89,12 +88,7 @@ export const KeyView = Type.Object({
 export type KeyView = Static<typeof KeyView>;
 export const KeyPage = Type.Object({ items: Type.Array(KeyView), next: Type.Optional(text) });
 
-export const ReadyView = Type.Object({
-  ready: Type.Boolean(),
-  checks: Type.Array(Type.Object({ name: text, ok: Type.Boolean() })),
-});
-
-export const ExecutorView = Type.Object({
+const ExecutorView = Type.Object({
   type: text,
   isolation: text,
   settings: Type.Record(text, Type.Unknown()),
