@@ -1,39 +1,74 @@
 /**
- * Counts the assertions of a TAP file (testanything.org, version 14) and prints `N passed, N failed` as the last line.
+ * Reads TAP (testanything.org, version 14) and shows a line per test file, every failure in full, and the sum last.
  *
- *   node .ci/count.ts <tap file> <exit code of the tests> <failed checks>
+ *   … | node .ci/count.ts [failed checks]
  *
- * Subtests are counted by their own assertions, not again by the line that sums them up. Exit 1 unless all passed.
+ * The last line is `N passed, N failed`. Assertions of subtests count, the lines that sum them up do not. Exit 1 unless
+ * all passed and the input ends with `# exit 0`.
  */
-import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 
-/** Passed and failed assertions. A line sums up a subtest that stands before it, deeper, or after it in `{ }`. */
-export function countTap(text: string): { readonly passed: number; readonly failed: number } {
-  let passed = 0;
-  let failed = 0;
-  /** Indents at which assertions of a subtest stand that no line has summed up yet. */
-  let open: number[] = [];
-  for (const line of text.split("\n")) {
-    const match = /^( *)(not )?ok\b(?:.*?# (SKIP|TODO))?/i.exec(line);
-    if (line === `${" ".repeat(line.length - 1)}}`) open = open.filter((depth) => depth < line.length);
-    if (match === null) continue;
-    const [, indent = "", not, directive] = match;
-    const isSum = line.endsWith("{") || open.some((depth) => depth > indent.length);
-    open = open.filter((depth) => depth <= indent.length);
-    if (!line.endsWith("{") && !open.includes(indent.length)) open.push(indent.length);
-    if (isSum || directive !== undefined) continue;
-    if (not === undefined) passed += 1;
-    else failed += 1;
-  }
-  return { passed, failed };
+const RESULT = /^( *)(not )?ok\b(?: \d+)?(?: - )?(.*)$/;
+const DIRECTIVE = / # (SKIP|TODO)\b/i;
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** Makes a counter: it is given line after line, and shows what people want to see. */
+export function makeCounter(show: (line: string) => void) {
+  let [passed, failed] = [0, 0];
+  let exitCode: number | undefined;
+  let names: readonly { readonly indent: number; readonly name: string }[] = [];
+  /** Indents of results that no line has summed up yet. */
+  let open: readonly number[] = [];
+  let isShowing = false;
+
+  const result = (indent: number, isBad: boolean, text: string): void => {
+    const isBuffered = text.endsWith("{");
+    const isSum = isBuffered || open.some((depth) => depth > indent);
+    open = [...new Set([...open.filter((depth) => depth <= indent), ...(isBuffered ? [] : [indent])])];
+    const parents = names.filter((one) => one.indent < indent).map(({ name }) => name);
+    if (!isSum && !DIRECTIVE.test(text)) {
+      if (isBad) failed += 1;
+      else passed += 1;
+    }
+    isShowing = isBad && !isSum;
+    if (isShowing) show(`FAIL  ${[...parents, text].join(" > ")}`);
+    else if (indent === 0) show(`${isBad ? "FAIL" : "ok  "}  ${text.replace(/ # time=/, "  ").replace(/ *\{$/, "")}`);
+  };
+
+  return {
+    read: (line: string): void => {
+      const [, spaces = "", not, text = ""] = RESULT.exec(line) ?? [];
+      const subtest = /^( *)# Subtest: (.*)$/.exec(line);
+      const indent = spaces.length;
+      if (RESULT.test(line)) return result(indent, not !== undefined, text);
+      if (subtest !== null) {
+        const depth = (subtest[1] ?? "").length;
+        names = [...names.filter((one) => one.indent < depth), { indent: depth, name: subtest[2] ?? "" }];
+        isShowing = false;
+      }
+      const exit = /^# exit (\d+)$/.exec(line);
+      if (exit !== null) exitCode = Number(exit[1]);
+      if (/^ *Bail out!/.test(line)) show(line.trim());
+      // what follows a failure up to its end: the difference, the place
+      if (isShowing && line.trim() !== "") show(`      ${line.trimEnd()}`);
+      if (/^ *\.\.\.$/.test(line)) isShowing = false;
+    },
+    /** A run that broke off, or counted nothing, has failed whatever its lines say. */
+    end: (failedChecks: number): Counts => {
+      const isBroken = (exitCode !== 0 && failed === 0) || passed === 0;
+      return { passed, failed: failed + failedChecks + (isBroken ? 1 : 0) };
+    },
+  };
 }
 
 if (import.meta.main) {
-  const [file = "", testExit = "1", faults = "0"] = process.argv.slice(2);
-  const counts = countTap(await readFile(file, "utf8"));
-  // a file that broke off, or a run that counted nothing, has failed whatever its lines say
-  const isBroken = (testExit !== "0" && counts.failed === 0) || counts.passed === 0;
-  const failed = counts.failed + Number(faults) + (isBroken ? 1 : 0);
-  console.log(`${counts.passed} passed, ${failed} failed`);
+  const counter = makeCounter((line) => console.log(line));
+  for await (const line of createInterface({ input: process.stdin })) counter.read(line);
+  const { passed, failed } = counter.end(Number(process.argv[2] ?? "0"));
+  console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
