@@ -12,7 +12,7 @@ import { readOfferedBuiltins } from "./toolchain-module.ts";
 export type TextBuiltin = (operands: readonly string[]) => string | undefined;
 
 /** A builtin must not go on: it was stopped at its limit. The evaluation is a fault. */
-export class BuiltinHalted extends Error {
+class BuiltinHalted extends Error {
   override readonly name = "BuiltinHalted";
   constructor(name: string) {
     super(`${name} was stopped`);
@@ -42,7 +42,7 @@ export async function resolveBuiltins(
 }
 
 /** The builtin as OPA's own code answers it. */
-export function toolchainBuiltin(toolchain: Toolchain, name: string): TextBuiltin {
+function toolchainBuiltin(toolchain: Toolchain, name: string): TextBuiltin {
   return (operands) => {
     const answer = toolchain.callBuiltin(name, operands);
     if (answer.halted === true) throw new BuiltinHalted(name);

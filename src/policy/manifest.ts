@@ -13,10 +13,9 @@ import { parseJson } from "../core/parse-json.ts";
 
 const closed = { additionalProperties: false } as const;
 
-export const PACK_NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$";
+const PACK_NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$";
 /** SemVer 2.0.0 without build metadata, which does not order. */
-export const VERSION_PATTERN =
-  "^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$";
+const VERSION_PATTERN = "^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$";
 const ENTRYPOINT_PATTERN = "^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*/decision$";
 const REASON_PATTERN = "^[a-z][a-z0-9_]*(\\.[a-z0-9_]+)*$";
 
@@ -41,7 +40,7 @@ const described = {
   max_match_bytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_048_576 })),
 };
 
-export const SourceManifest = Type.Object(
+const SourceManifest = Type.Object(
   {
     ...described,
     /** Packs beside this one whose Rego it imports. */
@@ -52,7 +51,7 @@ export const SourceManifest = Type.Object(
   closed,
 );
 
-export const BuiltManifest = Type.Object(
+const BuiltManifest = Type.Object(
   {
     ...described,
     /** SHA-256 over the listing of the sources it was built from. */

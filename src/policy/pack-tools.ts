@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { systemClock } from "../core/clock.ts";
 import { compilePack, type PackBuild, writePack } from "./build-pack.ts";
@@ -22,7 +22,7 @@ export function processToolchain(): LazyToolchain {
   shared ??= lazyToolchain({
     clock: systemClock,
     random: (size) => randomBytes(size),
-    cacheDirectory: join(tmpdir(), `stepgate-toolchain-${userInfo().username}`),
+    cacheDirectory: join(tmpdir(), `stepgate-toolchain-${process.getuid?.() ?? "user"}`),
   });
   return shared;
 }

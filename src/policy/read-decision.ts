@@ -19,7 +19,7 @@ export type DecisionReading =
   | { readonly ok: false; readonly fault: DecisionFault };
 
 /** What the host records instead of a reason that the manifest does not declare (spec 01). */
-export const UNDECLARED_REASON = "undeclared_reason";
+const UNDECLARED_REASON = "undeclared_reason";
 
 const DECISION_FIELDS: ReadonlySet<string> = new Set(["effect", "reason", "reasons", "patches", "obligations"]);
 const PATCH_FIELDS: ReadonlySet<string> = new Set(["op", "path", "from", "value"]);

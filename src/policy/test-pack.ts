@@ -98,7 +98,10 @@ function judge(one: PackCase, got: { readonly interpreted: Reading; readonly was
   const { interpreted, wasm } = got;
   const faults: string[] = [];
   if (view(interpreted) !== view(wasm)) {
-    faults.push(`interpreter and Wasm differ: ${view(interpreted)} and ${view(wasm)}`);
+    // the usual cause: sets have no order in Wasm, and a list made from one has none either until it goes through sort()
+    faults.push(
+      `interpreter and Wasm differ (is a list made from a set without sort()?): ${view(interpreted)}, ${view(wasm)}`,
+    );
   }
   if (wasm.ok) faults.push(...compare(wasm, one.want));
   else

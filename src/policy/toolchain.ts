@@ -108,7 +108,11 @@ export async function openToolchain(deps: ToolchainDeps): Promise<Toolchain> {
   return {
     checkPack: (files) => ask({ op: "check", files }),
     formatFiles: (files) => ask({ op: "format", files }),
-    testFiles: (files, timeoutMs = DEFAULT_TIMEOUT_MS) => ask({ op: "test", files, timeoutMs }),
+    testFiles: (files, timeoutMs = DEFAULT_TIMEOUT_MS) =>
+      mapAnswer(ask<TestRun>({ op: "test", files, timeoutMs }), ({ tests, coverage }) => ({
+        tests,
+        coverage: Object.fromEntries(Object.entries(coverage).map(([file, found]) => [file, mergeLines(found)])),
+      })),
     buildWasm: (files, entrypoints, lenient = false) =>
       mapAnswer(ask<{ readonly wasm: string }>({ op: "build", files, entrypoints, lenient }), ({ wasm }) =>
         Uint8Array.from(Buffer.from(wasm, "base64")),
@@ -210,6 +214,17 @@ function readAnswer<Result>(text: string): Answer<Result> {
   if (errors !== undefined) return { ok: false, problems: errors };
   if (result === undefined) throw new StepgateError("TOOLCHAIN_FAILED", { reason: "empty answer" });
   return { ok: true, result };
+}
+
+/** OPA reports places of expressions; people look for lines: neighbours and repetitions become one range. */
+function mergeLines({ percent, notCovered }: FileCoverage): FileCoverage {
+  const merged: { first: number; last: number }[] = [];
+  for (const { first, last } of [...notCovered].sort((a, b) => a.first - b.first)) {
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous.last + 1) previous.last = Math.max(previous.last, last);
+    else merged.push({ first, last });
+  }
+  return { percent, notCovered: merged };
 }
 
 function mapAnswer<From, To>(answer: Answer<From>, map: (result: From) => To): Answer<To> {
