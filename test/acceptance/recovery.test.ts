@@ -1,0 +1,206 @@
+/**
+ * What becomes of steps whose worker is gone (spec 01 A11; spec 02 S4, S7, S8; spec 03 B5).
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { WorkerId } from "../../src/core/ids.ts";
+import { makeClaimStore } from "../../src/storage/claim-store.ts";
+import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
+import { verifies } from "./evidence-of.ts";
+import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { startWorker } from "./workers.ts";
+
+const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+const SHORT = { STEPGATE_LEASE_MS: "1000", STEPGATE_REAPER_INTERVAL_MS: "100" };
+
+async function withGateway(t: Test, database: TestDatabase): Promise<Rig> {
+  return startRig(t, {
+    database,
+    packs: { runtime: allow },
+    adapters: [makeSink(() => done(null)).adapter],
+    tenant,
+    env: { STEPGATE_ROLE: "gateway" },
+  });
+}
+
+async function effectsFile(
+  t: Test,
+): Promise<{ readonly path: string; readonly lines: () => Promise<readonly string[]> }> {
+  const folder = await mkdtemp(join(tmpdir(), "stepgate-effects-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "effects");
+  const lines = async () => (await readFile(path, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+  return { path, lines };
+}
+
+t.test("A11 a step leased by a worker that never started it is queued again and succeeds as attempt 1", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const rig = await withGateway(t, database);
+    const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
+    const dead = makeClaimStore({ pool: rig.stepgate.rooms.pool, workerId: "worker-that-died" as WorkerId });
+    await dead.extendLease(200);
+    const [held] = await dead.claim({ types: ["sink"], maxSteps: 1 });
+    t.equal(held?.attempt, 1);
+    t.equal((await rig.steps(runUid)).get("a")?.state, "leased");
+    const worker = await startWorker(t, { rig, database, env: SHORT });
+    t.equal((await rig.ended(runUid)).status, "succeeded");
+    t.match((await rig.steps(runUid)).get("a"), { state: "succeeded", attemptsMade: 1 });
+    t.notOk((await rig.events(runUid)).some(({ type }) => type === "step_attempt_lost"));
+    t.equal(await dead.extendLease(200), true, "the dead one may come back, with nothing in its hands");
+    await verifies(t, rig, runUid);
+    await worker.stop();
+  });
+});
+
+t.test(
+  "A11 S4 a worker killed in the middle of a step: the attempt is lost and charged, the next succeeds",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const rig = await withGateway(t, database);
+      const effects = await effectsFile(t);
+      const runUid = await rig.submit({
+        steps: [
+          {
+            id: "a",
+            type: "sink",
+            inputs: { effects_file: effects.path, hang_until: 1, tokens: 3 },
+            execution: { cost_hint: { tokens: 10 }, max_attempts: 1 },
+          },
+          { id: "b", type: "sink", inputs: { effects_file: effects.path } },
+        ],
+        edges: [["a", "b"]],
+        budget: { tokens: 100 },
+      });
+      const doomed = await startWorker(t, { rig, database, env: SHORT });
+      await rig.until(runUid, (steps) => steps.get("a")?.state === "running");
+      while ((await effects.lines()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      doomed.kill("SIGKILL");
+      t.equal(await doomed.ended, "SIGKILL");
+      const other = await startWorker(t, { rig, database, env: SHORT });
+      const run = await rig.ended(runUid);
+      t.equal(run.status, "succeeded", "a lost attempt is none of max_attempts");
+      t.match((await rig.steps(runUid)).get("a"), { state: "succeeded", attemptsMade: 2 });
+      t.match(
+        run.budget,
+        { tokens: { used: 13, reserved: 0 } },
+        "B5 used is what the ledger says: 10 as reserved, 3 as reported",
+      );
+      t.match(
+        await rig.rows(
+          "select kind, actual_tokens, usage_source from stepgate.cost_ledger where run_uid = $1 and step_id = 'a' order by lease_epoch",
+          [runUid],
+        ),
+        [
+          { kind: "lost", actual_tokens: 10, usage_source: "assumed" },
+          { kind: "succeeded", actual_tokens: 3, usage_source: "reported" },
+        ],
+      );
+      t.same(
+        (await effects.lines()).map((line) => line.replace(` ${runUid}`, "")),
+        [`${doomed.pid} a 1`, `${other.pid} a 2`, `${other.pid} b 1`],
+        "what ran, and where",
+      );
+      t.match(
+        await rig.rows(
+          "select attempt, status, worker_pid from stepgate.step_attempts where run_uid = $1 and step_id = 'a' order by attempt",
+          [runUid],
+        ),
+        [
+          { attempt: 1, status: "lost", worker_pid: doomed.pid },
+          { attempt: 2, status: "succeeded", worker_pid: other.pid },
+        ],
+      );
+      await verifies(t, rig, runUid, "a run with a lost attempt verifies, its effect sealed as open");
+      await other.stop();
+    });
+  },
+);
+
+t.test("S7 a worker stopped past its lease settles nothing when it goes on", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const rig = await withGateway(t, database);
+    const effects = await effectsFile(t);
+    const runUid = await rig.submit({
+      steps: [{ id: "a", type: "sink", inputs: { effects_file: effects.path, hang_until: 1 } }],
+    });
+    const stopped = await startWorker(t, { rig, database, env: SHORT });
+    await rig.until(runUid, (steps) => steps.get("a")?.state === "running");
+    stopped.kill("SIGSTOP");
+    const other = await startWorker(t, { rig, database, env: SHORT });
+    t.equal((await rig.ended(runUid)).status, "succeeded");
+    const before = await rig.events(runUid);
+    stopped.kill("SIGCONT");
+    await stopped.stop();
+    t.same(await rig.events(runUid), before, "its late end changed nothing");
+    t.equal((await rig.rows("select 1 from stepgate.step_attempts where run_uid = $1", [runUid])).length, 2);
+    await other.stop();
+  });
+});
+
+t.test("S8 a step that kills its worker every time ends lease_exhausted and is compensated", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const rig = await withGateway(t, database);
+    const env = { ...SHORT, STEPGATE_MAX_LOST_ATTEMPTS: "2" };
+    const runUid = await rig.submit({
+      steps: [
+        {
+          id: "deadly",
+          type: "sink",
+          inputs: { hang_until: 9 },
+          execution: { compensation: { step: "undo" }, max_attempts: 9 },
+        },
+        { id: "undo", type: "sink", inputs: {} },
+      ],
+    });
+    for (const attempt of [1, 2]) {
+      const worker = await startWorker(t, { rig, database, env });
+      await rig.until(
+        runUid,
+        (steps) => steps.get("deadly")?.attemptsMade === attempt && steps.get("deadly")?.state === "running",
+      );
+      worker.kill("SIGKILL");
+      await worker.ended;
+    }
+    const last = await startWorker(t, { rig, database, env });
+    t.equal((await rig.ended(runUid)).status, "failed");
+    const steps = await rig.steps(runUid);
+    t.match(steps.get("deadly"), { state: "failed", errorKind: "lease_exhausted", attemptsMade: 2 });
+    t.equal(steps.get("undo")?.state, "succeeded");
+    await verifies(t, rig, runUid);
+    await last.stop();
+  });
+});
+
+t.test("a run that is cancelled while a dead worker holds its steps ends all the same", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const rig = await withGateway(t, database);
+    const { store, pool } = rig.stepgate.rooms;
+    const leased = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
+    const dead = makeClaimStore({ pool, workerId: "worker-that-died" as WorkerId });
+    await dead.extendLease(300);
+    await dead.claim({ types: ["sink"], maxSteps: 1 });
+    t.equal(await store.cancel(rig.tenantUid, leased, "test"), true);
+    const running = await rig.submit({
+      steps: [
+        { id: "a", type: "sink", inputs: { hang_until: 1 }, execution: { compensation: { step: "undo" } } },
+        { id: "undo", type: "sink", inputs: {} },
+      ],
+    });
+    const doomed = await startWorker(t, { rig, database, env: { ...SHORT, STEPGATE_REAPER_INTERVAL_MS: "60000" } });
+    await rig.until(running, (steps) => steps.get("a")?.state === "running");
+    doomed.kill("SIGSTOP");
+    t.equal(await store.cancel(rig.tenantUid, running, "test"), true);
+    doomed.kill("SIGKILL");
+    const other = await startWorker(t, { rig, database, env: SHORT });
+    t.equal((await rig.ended(leased)).status, "cancelled");
+    t.equal((await rig.ended(running)).status, "cancelled");
+    t.match(
+      [...(await rig.steps(running)).values()].map(({ state }) => state),
+      ["cancelled", "succeeded"],
+    );
+    for (const runUid of [leased, running]) await verifies(t, rig, runUid);
+    await other.stop();
+  });
+});
