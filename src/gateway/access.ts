@@ -51,6 +51,7 @@ export function guardRoutes(app: FastifyInstance, deps: DoorDeps): void {
     if (deps.isStopping()) throw new StepgateError("SHUTTING_DOWN");
     const path = pathOf(request);
     if (!PATH.test(path)) throw new StepgateError("NOT_FOUND");
+    refuseRepeated(request.raw.rawHeaders);
     if (!PROBES.has(path)) checkHost(request.headers);
     if (request.is404) return;
     const { access } = request.routeOptions.config;
@@ -58,6 +59,20 @@ export function guardRoutes(app: FastifyInstance, deps: DoorDeps): void {
     if (access.who !== "anyone") request.authority = await deps.authorize(request.headers, access);
     checkBodyHeaders(request);
   });
+}
+
+/** Headers that mean one thing: Node keeps the first of several, and what stands before us may keep the last. */
+const SINGLE: ReadonlySet<string> = new Set(["host", "origin", "authorization", "content-type"]);
+
+/** @throws {StepgateError} REQUEST_MALFORMED for a header of SINGLE that was sent twice (RFC 9112 §3.2 for Host). */
+function refuseRepeated(rawHeaders: readonly string[]): void {
+  const seen = new Set<string>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? "";
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) throw new StepgateError("REQUEST_MALFORMED", { reason: `${name} was sent twice` });
+    seen.add(name);
+  }
 }
 
 /** Answers a path or method that no route has: 405 with `allow` when other methods are there (RFC 9110 §15.5.6). */
