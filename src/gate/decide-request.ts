@@ -15,7 +15,7 @@ import { buildDecision } from "../evidence/decision-record.ts";
 import { type EvidenceRecord, evaluationMembers } from "../evidence/statement.ts";
 import { beginContext, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
-import { guardrailPacks } from "./guardrail-packs.ts";
+import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import type { LeasedStep } from "./leased-step.ts";
 import { inputPayload, outputPayload, type Payload } from "./payload.ts";
 
@@ -51,6 +51,7 @@ export interface DecisionAnswer {
 
 /** Decides, records, answers: in this order. */
 export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQuestion) => Promise<DecisionAnswer> {
+  const findPackFault = makeFindPackFault(deps.packs);
   return async (question) => {
     const context = contextOf(question);
     const start: Payload =
@@ -79,6 +80,8 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
         break;
       }
     }
+    const fault = findPackFault(question.spec);
+    if (fault !== undefined) refused.push(fault.reason);
     if (evaluations.length === 0) refused.push("no_pack");
     const effect = refused.length > 0 ? "deny" : dominantEffect(evaluations.map((evaluation) => evaluation.effect));
     const record = buildDecision({

@@ -13,7 +13,7 @@ import { resolveReferences } from "../runs/references.ts";
 import { applyVerdict } from "./apply-verdict.ts";
 import { goOn, refuse, type Stage, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
-import { guardrailPacks } from "./guardrail-packs.ts";
+import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import { inputPayload } from "./payload.ts";
 
 export interface GuardrailDeps extends DecideDeps {
@@ -22,6 +22,7 @@ export interface GuardrailDeps extends DecideDeps {
 }
 
 export function makeGuardrails(deps: GuardrailDeps): Stage {
+  const findPackFault = makeFindPackFault(deps.packs);
   return async (start) => {
     const resolved = resolveInputs(start);
     if (resolved === undefined) return refuse(start, "guardrails", "invalid_request", ["reference_missing"]);
@@ -35,6 +36,8 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     const packs = guardrailPacks(context.authority, context.step.spec);
     if (!packs.ok)
       return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
+    const fault = findPackFault(context.step.spec);
+    if (fault !== undefined) return refuse(context, "guardrails", "policy_error", [fault.reason], { pack: fault.pack });
     for (const packName of packs.names) {
       const verdict = decideWithPack(deps, context, {
         packName,
