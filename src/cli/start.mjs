@@ -10,7 +10,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { findNode, ROOT, runNode } from "./own-node.mjs";
 
 const args = process.argv.slice(2);
@@ -56,8 +56,22 @@ function installDependencies() {
   const ran = spawnSync(program, [...first, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
-  if (ran.status === 0) return true;
+  if (ran.status === 0) return buildTestRunner();
   process.stderr.write("error: dependencies were not installed\n  run `npm ci` to see why\n");
+  return false;
+}
+
+/** tap compiles itself for the plugins of .taprc once; unbuilt, it would compile the tests with a plugin we leave out. */
+function buildTestRunner() {
+  const node = findNode();
+  const tap = join("node_modules", ".bin", "tap");
+  if (node === undefined) return true;
+  const ran = spawnSync(node, [realpathSync(tap), "build"], {
+    stdio: "ignore",
+    env: { ...process.env, PATH: `${join(ROOT, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}` },
+  });
+  if (ran.status === 0) return true;
+  process.stderr.write("error: the test runner could not be built\n  run `npx tap build` to see why\n");
   return false;
 }
 
