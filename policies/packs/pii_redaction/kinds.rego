@@ -6,7 +6,7 @@
 #   in genuine.rego; what makes a kind worth its pattern at all, in outline.rego. To drop a kind, delete its rule here.
 package stepgate.pii_redaction.kinds
 
-# Built once for a decision.
+# Built once for a decision. No lead crosses a ], since the words that lead to numbers stand in placeholders too.
 table := {kind: rule | some kind, rule in detector}
 
 all := object.keys(table)
@@ -105,7 +105,7 @@ detector["email"] := {
 # International with +, North American with separators, anything else only after a word like "phone".
 detector["phone"] := {
 	"lead": concat("|", [
-		`(?i)(?:\b|_)(?:phone|tel(?:ephone|efon|efono)?|mobile|cell|fax|whatsapp)(?:[_ ]?(?:no|nr|number))?[^0-9A-Za-z+(\n]{1,5}`,
+		`(?i)(?:\b|_)(?:phone|tel(?:ephone|efon|efono)?|mobile|cell|fax|whatsapp)(?:[_ ]?(?:no|nr|number))?[^0-9A-Za-z+(\n\]]{1,5}`,
 		`^`,
 		`[^0-9A-Za-z+]`,
 	]),
@@ -140,7 +140,7 @@ detector["iban"] := {
 }
 
 detector["us_bank_routing"] := {
-	"lead": `(?i)(?:\b|_)(?:routing|aba|rtn)(?:[_ ](?:transit|no|nr|number|code))*[^0-9A-Za-z\n]{1,5}`,
+	"lead": `(?i)(?:\b|_)(?:routing|aba|rtn)(?:[_ ](?:transit|no|nr|number|code))*[^0-9A-Za-z\n\]]{1,5}`,
 	"span": `[0-9]{9}`,
 	"trail": `\b`,
 }
@@ -156,13 +156,13 @@ detector["crypto_address"] := {
 
 # With hyphens or spaces; nine digits in one piece only after a word like "SSN".
 detector["us_ssn"] := {
-	"lead": `(?i)(?:\b|_)(?:ssn|social[_ ]security(?:[_ ](?:no|number))?)[^0-9A-Za-z\n]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)(?:ssn|social[_ ]security(?:[_ ](?:no|number))?)[^0-9A-Za-z\n\]]{1,5}|\b`,
 	"span": `[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}|[0-9]{9}`,
 	"trail": `\b`,
 }
 
 detector["uk_nhs"] := {
-	"lead": `(?i)(?:\b|_)nhs(?:[_ ](?:no|number))?[^0-9A-Za-z\n]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)nhs(?:[_ ](?:no|number))?[^0-9A-Za-z\n\]]{1,5}|\b`,
 	"span": `[0-9]{3} [0-9]{3} [0-9]{4}|[0-9]{3}-[0-9]{3}-[0-9]{4}|[0-9]{10}`,
 	"trail": `\b`,
 }
@@ -187,7 +187,7 @@ detector["fr_nir"] := {
 }
 
 detector["de_tax_id"] := {
-	"lead": `(?i)(?:\b|_)(?:steuer-?id(?:entifikationsnummer|nr)?|steuernummer|idnr|tax[_ ]id)[^0-9A-Za-z\n]{1,5}`,
+	"lead": `(?i)(?:\b|_)(?:steuer-?id(?:entifikationsnummer|nr)?|steuernummer|idnr|tax[_ ]id)[^0-9A-Za-z\n\]]{1,5}`,
 	"span": `[1-9][0-9](?: ?[0-9]{3}){3}`,
 	"trail": `\b`,
 }
@@ -200,14 +200,14 @@ detector["it_fiscal_code"] := {
 
 # With its dots and hyphen; eleven digits in one piece only after "CPF".
 detector["br_cpf"] := {
-	"lead": `(?i)(?:\b|_)cpf[^0-9A-Za-z\n]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)cpf[^0-9A-Za-z\n\]]{1,5}|\b`,
 	"span": `[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}|[0-9]{11}`,
 	"trail": `\b`,
 }
 
 # No checksum holds for all countries, so only after the word.
 detector["passport"] := {
-	"lead": `(?i)(?:passport|reisepass|passeport|pasaporte)(?:[_ ](?:no|nr|num|number))?[^0-9A-Za-z\n]{1,5}`,
+	"lead": `(?i)(?:passport|reisepass|passeport|pasaporte)(?:[_ ](?:no|nr|num|number))?[^0-9A-Za-z\n\]]{1,5}`,
 	"span": `[A-Za-z]{0,2}[0-9]{6,9}`,
 	"trail": `\b`,
 }
@@ -216,7 +216,7 @@ detector["passport"] := {
 detector["date_of_birth"] := {
 	"lead": concat("", [
 		`(?i)(?:\b|_)(?:dob|date[_ -]?of[_ -]?birth|birth[_ -]?da(?:y|te)|born(?: on)?|geboren(?: am)?|geburtsdatum|`,
-		`date de naissance|fecha de nacimiento|data di nascita)[^0-9A-Za-z\n]{1,5}`,
+		`date de naissance|fecha de nacimiento|data di nascita)[^0-9A-Za-z\n\]]{1,5}`,
 	]),
 	"span": concat("", [
 		`(?i)(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ]{1,2}[0-9]{1,2}[-/. ]{1,2}[0-9]{2,4}|`,

@@ -14,15 +14,13 @@ none := {"found": set(), "patches": [], "in_names": false}
 findings(wanted) := none if count(hinted(wanted)) == 0
 
 else := {"found": found, "patches": patches, "in_names": in_names} if {
-	present := {kind |
-		some kind in hinted(wanted)
-		regex.match(pattern(kind), outline.text)
-	}
+	possible := hinted(wanted)
+	present := {kind | some kind in possible; regex.match(pattern(kind), outline.text)}
 	changed := [change |
 		some [path, name, value] in outline.leaves
 		before := concat("", [name, value])
 		touched(present, before)
-		after := masked_text(present, before)
+		after := settled(possible, masked_text(present, before))
 		after != before
 		change := {"path": path, "before": before, "after": after, "value": trim_prefix(after, name)}
 	]
@@ -34,7 +32,7 @@ else := {"found": found, "patches": patches, "in_names": in_names} if {
 		change := {"before": before, "after": after}
 	]
 	found := {kind |
-		some kind in present
+		some kind in possible
 		some change in array.concat(changed, names)
 		count(split(change.after, replacement(kind))) > count(split(change.before, replacement(kind)))
 	}
@@ -64,6 +62,11 @@ touched(present, text) if {
 	some kind in present
 	regex.match(pattern(kind), text)
 }
+
+# A span that hung together with another one stands free once that is replaced.
+settled(possible, text) := masked_text(possible, text) if touched(possible, text)
+
+else := text
 
 # The order says who wins where spans overlap: what is exact before what is only likely, the longer before its parts.
 masked_text(present, text) := id4 if {
