@@ -26,6 +26,10 @@ export const anyJson = (description: string) => Type.Unsafe<JsonValue>({ descrip
 export const integer = (minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, description });
 
+/** One of these words. */
+export const oneOf = <const Word extends string>(words: readonly Word[], description: string) =>
+  Type.Unsafe<Word>({ type: "string", enum: words, description });
+
 /** The schema as plain JSON Schema 2020-12, without what TypeBox keeps beside it. */
 export function publishSchema(schema: TSchema): JsonObject {
   const plain = parseJson(JSON.stringify(schema));

@@ -4,12 +4,15 @@
  * In: the call and the demand that the adapter worked out itself. Out: go on, or a finished refusal with all reasons.
  * Not here: verification (handed in with the call), counting (handed in as a port).
  */
-import type { ScopeDemand, StepSubject, TokenReason } from "../core/capability.ts";
+import type { Scope, ScopeDemand, StepSubject, TokenReason } from "../core/capability.ts";
 import type { ExecutionContext, ExecutorResult } from "./contract.ts";
 import { NO_COST } from "./failure.ts";
 import type { AdapterDeps } from "./ports.ts";
 
-export type TokenGuardVerdict = { readonly ok: true } | { readonly ok: false; readonly result: ExecutorResult };
+/** The scope may be wider than this call's demand; it bounds what the call finds out only later, such as a redirect. */
+export type TokenGuardVerdict =
+  | { readonly ok: true; readonly scope: Scope }
+  | { readonly ok: false; readonly result: ExecutorResult };
 
 export type TokenGuard = (context: ExecutionContext, demand: ScopeDemand) => TokenGuardVerdict;
 
@@ -39,7 +42,7 @@ export function makeTokenGuard({
     if (!verdict.ok) return refused(verdict.reasons);
     // the gate proves no possession of `cnf`, so each token is good for one call (spec 10, tokens)
     const counted = calls.count(verdict.claims, { hasProof: false });
-    return counted.ok ? { ok: true } : refused(counted.reasons);
+    return counted.ok ? { ok: true, scope: verdict.scope } : refused(counted.reasons);
   };
 }
 

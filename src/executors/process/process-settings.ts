@@ -8,7 +8,7 @@ import Type, { type Static } from "typebox";
 import { DIGEST_PATTERN, NAME_PATTERN } from "../../core/ids.ts";
 import { type IsolationLevel, isAtLeast } from "../../core/isolation.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import { closed, integer, makeReader, type Read } from "../schema.ts";
+import { closed, integer, makeReader, oneOf, type Read } from "../schema.ts";
 
 const MIB = 1_048_576;
 /** Levels a floor may name; `none` is no floor that a program may run under. */
@@ -58,7 +58,9 @@ export const ProcessSettingsSchema = Type.Object(
       ...closed,
       description: "Programs by name.",
     }),
-    min_isolation: Type.Optional(Type.Union(FLOORS.map((level) => Type.Literal(level)))),
+    min_isolation: Type.Optional(
+      oneOf(FLOORS, "Weakest isolation a program may run in. Default the strongest that this service can give."),
+    ),
     limits: Type.Optional(Limits),
   },
   closed,

@@ -1,0 +1,175 @@
+/**
+ * A transport for HTTP requests to hosts that somebody else named: the wall against server-side request forgery.
+ *
+ * In: a request, the hosts and methods it may reach, bounds. Out: a response, or a fault with a stable code. Addresses are
+ * checked where they are connected to; redirects are followed by hand, each through every check. For `http` and webhooks.
+ * Not here: addresses (checked-connect.ts), bodies (read-body.ts), what a status means (http-result.ts).
+ */
+import type { Readable } from "node:stream";
+import { Agent, request as send } from "undici";
+import { type ConnectDeps, makeCheckedConnect } from "./checked-connect.ts";
+import { type BodyFault, readBody } from "./read-body.ts";
+import { type Hop, isRedirect, type Method, nextHop } from "./redirect.ts";
+import { faultOf, type TransportFault } from "./transport-fault.ts";
+
+export interface GuardedRequest {
+  readonly method: Method;
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  /** Asked for the first URL and for each redirect's. */
+  readonly mayReach: (url: URL, method: Method) => boolean;
+  /** Asked before the body is read; undefined is a response without a content type. */
+  readonly mayRead: (contentType: string | undefined) => boolean;
+  /** Of the body, on the wire and unpacked. */
+  readonly maxBytes: number;
+  /** For everything: names, connections, redirects, the last byte. */
+  readonly timeoutMs: number;
+}
+
+export interface GuardedResponse {
+  readonly status: number;
+  /** As received, names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** Undefined where `mayRead` said no. */
+  readonly body: Buffer | undefined;
+}
+
+export type GuardedResult =
+  | { readonly ok: true; readonly response: GuardedResponse }
+  | { readonly ok: false; readonly fault: TransportFault | BodyFault };
+
+export interface GuardedTransport {
+  readonly request: (request: GuardedRequest, signal: AbortSignal) => Promise<GuardedResult>;
+  /** Closes idle connections; running requests end first. */
+  readonly close: () => Promise<void>;
+}
+
+export type GuardDeps = Omit<ConnectDeps, "connectTimeoutMs">;
+
+const MAX_REDIRECTS = 3;
+const CONNECT_TIMEOUT_MS = 5000;
+/** Between two chunks, and before the first; the request's own deadline stands above both. */
+const IDLE_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 16_384;
+const MAX_CONNECTIONS_PER_ORIGIN = 32;
+const KEEP_ALIVE_MS = 4000;
+
+/**
+ * Makes a transport. Connections are kept for four seconds and used again by whoever holds this transport, so tenants with
+ * other private hosts, or that must not share connections, get one each.
+ */
+export function makeGuardedTransport(deps: GuardDeps): GuardedTransport {
+  // never the global dispatcher: proxies of the environment, or an older undici inside Node, would go around the checks
+  const agent = new Agent({
+    connect: makeCheckedConnect({ ...deps, connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: IDLE_TIMEOUT_MS,
+    bodyTimeout: IDLE_TIMEOUT_MS,
+    connections: MAX_CONNECTIONS_PER_ORIGIN,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+  });
+  return {
+    close: () => agent.close(),
+    request: async (request, signal) => {
+      const deadline = withDeadline(signal, request.timeoutMs);
+      try {
+        return await follow(agent, request, deadline.signal);
+      } catch (caught) {
+        return { ok: false, fault: faultOf(caught, deadline) };
+      } finally {
+        deadline.clear();
+      }
+    },
+  };
+}
+
+async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal): Promise<GuardedResult> {
+  const { method, url, headers, body } = request;
+  let hop: Hop = { method, url, headers, body };
+  for (let redirects = 0; ; redirects += 1) {
+    if (!isReachable(hop, request)) return { ok: false, fault: "egress_refused" };
+    const answer = await send(hop.url, {
+      dispatcher: agent,
+      method: hop.method,
+      headers: hop.headers,
+      body: hop.body ?? null,
+      signal,
+    });
+    // undici reports the end of a destroyed body as an error event; without a listener it would end the process
+    answer.body.on("error", () => undefined);
+    if (!isRedirect(answer.statusCode, answer.headers)) return read(answer, hop.method, request);
+    answer.body.destroy();
+    if (redirects === MAX_REDIRECTS) return { ok: false, fault: "too_many_redirects" };
+    const next = nextHop(hop, answer.statusCode, answer.headers["location"]);
+    if (next === undefined) return { ok: false, fault: "redirect_refused" };
+    hop = next;
+  }
+}
+
+/** http and https only, no user in the URL, and on the caller's list. */
+function isReachable({ url, method }: Hop, { mayReach }: GuardedRequest): boolean {
+  const isWeb = url.protocol === "http:" || url.protocol === "https:";
+  return isWeb && url.username === "" && url.password === "" && mayReach(url, method);
+}
+
+interface Answer {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
+}
+
+async function read(
+  { statusCode: status, headers: received, body }: Answer,
+  method: Method,
+  request: GuardedRequest,
+): Promise<GuardedResult> {
+  const headers = Object.fromEntries(
+    Object.entries(received).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+  const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
+  if (hasBody && !request.mayRead(single(received["content-type"]))) {
+    body.destroy();
+    return { ok: true, response: { status, headers, body: undefined } };
+  }
+  const encoding = received["content-encoding"];
+  const result = await readBody(
+    body,
+    hasBody ? (Array.isArray(encoding) ? encoding.join(",") : encoding) : undefined,
+    request.maxBytes,
+  );
+  return result.ok ? { ok: true, response: { status, headers, body: result.bytes } } : result;
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export interface Deadline {
+  readonly signal: AbortSignal;
+  readonly isPast: () => boolean;
+  readonly clear: () => void;
+}
+
+/** The caller's signal and a deadline as one signal, without what AbortSignal.timeout leaves behind until it fires. */
+function withDeadline(outer: AbortSignal, timeoutMs: number): Deadline {
+  const controller = new AbortController();
+  let isPast = false;
+  const timer = setTimeout(() => {
+    isPast = true;
+    controller.abort();
+  }, timeoutMs);
+  const onAbort = () => controller.abort();
+  if (outer.aborted) onAbort();
+  outer.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    isPast: () => isPast,
+    clear: () => {
+      clearTimeout(timer);
+      outer.removeEventListener("abort", onAbort);
+    },
+  };
+}

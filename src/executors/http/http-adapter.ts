@@ -1,0 +1,135 @@
+/**
+ * `http`: one request to a listed host, through a transport that checks every address and every redirect (spec 09).
+ *
+ * In: `{method, url, headers?, body?, timeout_ms?}`. Out: `{status, headers, body | json}` for any status below 500 but 429.
+ * It runs inside the gateway's own process. Not here: the wall (guard.ts), what a status means (http-result.ts).
+ */
+import { canonicalJson } from "../../core/canonical-json.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { TenantUid } from "../../core/ids.ts";
+import { isAtLeast } from "../../core/isolation.ts";
+import type { AdapterCheck, ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
+import { executionError, stopped } from "../failure.ts";
+import type { AdapterDeps } from "../ports.ts";
+import { publishSchema } from "../schema.ts";
+import { makeTokenGuard } from "../token-guard.ts";
+import { type GuardDeps, type GuardedTransport, makeGuardedTransport } from "./guard.ts";
+import { hostPortOf, isGranted } from "./host-port.ts";
+import { HttpInputs } from "./http-inputs.ts";
+import { disallowed, type HttpRequest, httpScope, makeReadHttpRequest, refusal } from "./http-request.ts";
+import { contentType, httpResult } from "./http-result.ts";
+import { DEFAULT_HTTP_SETTINGS, type HttpSettings, HttpSettingsSchema } from "./http-settings.ts";
+import { testHttpGuard } from "./self-test.ts";
+
+export const HTTP_AUDIENCE = "adapter.http";
+
+export interface HttpAdapterDeps extends AdapterDeps, Omit<GuardDeps, "allowPrivate"> {
+  readonly clock: Pick<Clock, "nowMs">;
+}
+
+const MAX_TRANSPORTS = 64;
+
+/** Makes the adapter. Its isolation is `none`: it is our own code that runs, and the guard that holds it. */
+export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
+  const guard = makeTokenGuard({ ...deps, audience: HTTP_AUDIENCE });
+  const readRequest = makeReadHttpRequest();
+  const transportFor = makeTransports(deps);
+  return {
+    type: "http",
+    audience: HTTP_AUDIENCE,
+    settingsSchema: publishSchema(HttpSettingsSchema),
+    inputsSchema: publishSchema(HttpInputs),
+    defaultSettings: DEFAULT_HTTP_SETTINGS,
+    describe: () => ({
+      type: "http",
+      version: "1.0.0",
+      summary: "Sends one HTTP request to a listed host.",
+      effects: "write",
+      isolation: "none",
+    }),
+    scope: (spec, settings) => httpScope(readRequest(spec, settings)),
+    check: (spec, settings, { minimum, weakerAllowed }): AdapterCheck => {
+      const request = readRequest(spec, settings);
+      if (!request.ok) return request;
+      const isIsolated = isAtLeast("none", minimum) || weakerAllowed;
+      return isIsolated ? { ok: true, isolation: "none" } : refusal("sandbox_unavailable", "isolation_too_weak");
+    },
+    selfTest: () => testHttpGuard(deps.resolve),
+    execute: async (context, signal) => {
+      const request = readRequest(context.spec, context.settings);
+      const guarded = guard(context, httpScope(request));
+      if (!guarded.ok) return guarded.result;
+      if (!request.ok) {
+        const code = request.reasons.join(",");
+        return executionError({ code, message: `the request was not sent: ${request.kind}`, isRetryable: false });
+      }
+      if (signal.aborted) return stopped(signal);
+      const transport = transportFor(context.tenantUid, request.settings);
+      return perform(request, { context, egress: guarded.scope.egress, signal, transport, nowMs: deps.clock.nowMs });
+    },
+  };
+}
+
+interface Exchange {
+  readonly context: ExecutionContext;
+  /** What the token grants. */
+  readonly egress: readonly string[];
+  readonly signal: AbortSignal;
+  readonly transport: GuardedTransport;
+  readonly nowMs: () => number;
+}
+
+async function perform(
+  request: HttpRequest,
+  { context, egress, signal, transport, nowMs }: Exchange,
+): Promise<ExecutorResult> {
+  const { inputs, settings, url, headers, body } = request;
+  const { limits } = context;
+  const result = await transport.request(
+    {
+      method: inputs.method,
+      url,
+      headers,
+      body,
+      // the token was checked for the first URL; a redirect must stay in what it grants, and in the settings
+      mayReach: (next, method) =>
+        disallowed(next, method, settings).length === 0 && isGranted(hostPortOf(next), egress),
+      mayRead: (type) => isRead(type, settings.content_types),
+      maxBytes: Math.min(settings.max_bytes, limits.bytes_out ?? settings.max_bytes),
+      timeoutMs: Math.min(
+        settings.timeout_ms,
+        inputs.timeout_ms ?? settings.timeout_ms,
+        limits.wall_ms ?? settings.timeout_ms,
+      ),
+    },
+    signal,
+  );
+  return httpResult(result, signal, nowMs());
+}
+
+/** Without a type there should be nothing to read; that there was is found when it is read. */
+function isRead(header: string | undefined, allowed: readonly string[]): boolean {
+  const { type } = contentType(header);
+  return (
+    type === "" ||
+    allowed.some((entry) => (entry.endsWith("/*") ? type.startsWith(entry.slice(0, -1)) : type === entry))
+  );
+}
+
+/** One transport per tenant and list of private hosts, so that no connection opened under one list serves another. */
+function makeTransports(deps: HttpAdapterDeps): (tenantUid: TenantUid, settings: HttpSettings) => GuardedTransport {
+  const transports = new Map<string, GuardedTransport>();
+  return (tenantUid, { allow_private: allowPrivate }) => {
+    const key = canonicalJson([tenantUid, ...allowPrivate]);
+    const transport = transports.get(key) ?? makeGuardedTransport({ ...deps, allowPrivate });
+    // the map is in order of use: whoever was used longest ago goes first
+    transports.delete(key);
+    transports.set(key, transport);
+    const [oldest] = transports;
+    if (transports.size > MAX_TRANSPORTS && oldest !== undefined) {
+      transports.delete(oldest[0]);
+      void oldest[1].close();
+    }
+    return transport;
+  };
+}
