@@ -110,6 +110,7 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     boundary: use.boundary,
     timeMs: deps.databaseClock.nowMs(),
     outputText: use.payload.place === "output" ? use.payload.text : undefined,
+    options: context.step.spec.policy.packs.find(({ name }) => name === use.packName)?.options,
     approvals: use.approvals,
   });
   const result = pack.evaluate(Buffer.from(packInput), context.step.tenantUid);

@@ -17,6 +17,8 @@ export interface PackQuestion {
   readonly timeMs: number;
   /** Canonical text of what came out; only at the egress boundaries. */
   readonly outputText: string | undefined;
+  /** What the step's own entry for this pack says; undefined when it has none. */
+  readonly options: JsonObject | undefined;
   /** Verified approvals only. */
   readonly approvals: readonly JsonObject[];
 }
@@ -35,6 +37,7 @@ export function packInputText(context: StepContext, question: PackQuestion): str
     ],
     ["execution", canonicalJson(executionJson(context.execution))],
     ["inputs", context.inputsText],
+    ["options", question.options && canonicalJson(question.options)],
     ["origins", canonicalJson(context.origins.map(originView))],
     ["output", question.outputText],
     ["policy", canonicalJson(policyJson(step.spec.policy))],

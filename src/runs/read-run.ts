@@ -17,8 +17,6 @@ export interface ReadRunDeps {
   readonly open: (blob: StoredBlob) => Promise<string>;
 }
 
-export type RunReader = ReturnType<typeof makeRunReader>;
-
 export function makeRunReader({ store, open }: ReadRunDeps) {
   const labelsOf = async (tenantUid: TenantUid, run: RunRow): Promise<Readonly<Record<string, string>> | undefined> => {
     const blob = run.labelsBlob === undefined ? undefined : await store.readBlob(tenantUid, run.labelsBlob);
