@@ -29,17 +29,27 @@ import { makeTerminal } from "./terminal.ts";
 
 /** Runs one command of this process and returns what it should exit with. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const terminal = makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env });
-  const environment = takeSettings(process.env);
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort(new StepgateError("USAGE", { reason: "interrupted" }));
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
+  try {
+    return await runCommand(argv, {
+      terminal: makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env }),
+      environment: takeSettings(process.env),
+      interrupted: interrupt.signal,
+    });
+  } finally {
+    process.removeListener("SIGINT", stop);
+    process.removeListener("SIGTERM", stop);
+  }
+}
+
+/** Runs one command in the given surroundings. Whatever goes wrong is shown there and is an exit code. */
+export async function runCommand(argv: readonly string[], given: Omit<Surroundings, "exitWith">): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   const around: Surroundings = {
-    terminal,
-    environment,
-    interrupted: interrupt.signal,
+    ...given,
     exitWith: (code) => {
       exitCode = code;
     },
@@ -48,19 +58,21 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     await (await makeProgram(around)).parseAsync([...argv], { from: "user" });
     return exitCode;
   } catch (caught) {
-    if (interrupt.signal.aborted) return EXIT.interrupted;
+    if (given.interrupted.aborted) return EXIT.interrupted;
     // commander has printed help, version or what it did not understand already
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? EXIT.done : EXIT.usage;
-    return reportError(caught, terminal);
-  } finally {
-    process.removeListener("SIGINT", stop);
-    process.removeListener("SIGTERM", stop);
+    return reportError(caught, given.terminal);
   }
 }
 
 /** All commands, for running one and for tests that read their help. */
 export async function makeProgram(around: Surroundings): Promise<Command> {
+  const { terminal } = around;
   const program = group(new Command("stepgate"))
+    .configureOutput({
+      writeOut: (text) => terminal.write(text),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+    })
     .description("Every step of an agent, a workflow or a tool call passes one gate and leaves evidence.")
     .version(await readVersion());
   addServe(program, around);

@@ -1,8 +1,11 @@
-/** Exit codes and what errors look like, command by command, each as a process. */
+/** Exit codes and what errors look like, command by command, run in this process. */
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import t from "tap";
 import { sampleKeys, sampleRun, sampleTrust } from "../evidence/sample-run.ts";
 import { runCli } from "./run-cli.ts";
@@ -13,11 +16,12 @@ t.teardown(() => rm(folder, { recursive: true, force: true }));
 t.test("verify exits 0, 1 or 2: all good, a check failed, nothing could be established", async (t) => {
   const keys = sampleKeys("instance");
   const { file } = sampleRun({}, keys);
-  const [evidence, tampered, trust] = ["good", "bad", "trust.json"].map((name) => join(folder, name));
-  if (evidence === undefined || tampered === undefined || trust === undefined) return t.fail();
+  const [evidence, tampered, trust] = [join(folder, "good"), join(folder, "bad"), join(folder, "trust.json")];
   await writeFile(evidence, file);
   await writeFile(tampered, file.replace('"seq":3', '"seq":4'));
-  await writeFile(trust, sampleTrust(keys));
+  // the command line's clock is the machine's, so the trust it is given must be good now
+  const times = { issuedAtMs: Date.now() - 60_000, expiresAtMs: Date.now() + 3_600_000 };
+  await writeFile(trust, sampleTrust(keys, {}, times));
   const good = await runCli(["verify", evidence, "--trust", trust]);
   t.equal(good.code, 0, good.out + good.err);
   t.match(good.out, /checks hold[\s\S]*all signatures good, nothing missing/);
@@ -118,4 +122,10 @@ t.test("pack commands report by place, and exit 1 for what does not hold", async
   t.match(await runCli(["pack", "check", join(folder, "no-pack")]), { code: 1, err: /\[PACK_NOT_FOUND\]/ });
   t.match(await runCli(["pack", "test", "policies/examples/internal_mail"]), { code: 0, out: /3 of 3 tests/ });
   t.match(await runCli(["pack", "fmt", "--check", "policies/examples/internal_mail"]), { code: 0 });
+});
+
+t.test("stepgate runs as a program, also where Node.js was launched without anything", async (t) => {
+  const bin = fileURLToPath(new URL("../../src/cli/bin.mjs", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [bin, "--version"], { env: {} });
+  t.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
