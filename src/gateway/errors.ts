@@ -33,10 +33,13 @@ export function convertError(caught: unknown): StepgateError {
 /** The body of a problem; `members` are shown to the caller and never shadow the standard ones. */
 export function problemBody(code: ErrorCode, requestId: string, members: JsonObject): JsonObject {
   const { status, summary, retry } = ERROR_CODES[code];
+  const { field, reason } = members;
+  const detail = [field, reason].filter((part) => typeof part === "string" && part !== "").join(": ");
   const standard = {
     type: `urn:stepgate:error:${code.toLowerCase()}`,
     title: summary,
     status,
+    ...(detail !== "" && { detail }),
     code,
     instance: `urn:uuid:${requestId}`,
     retry,

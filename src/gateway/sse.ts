@@ -61,6 +61,8 @@ export async function streamEvents(response: ServerResponse, stream: Stream): Pr
     wake.ring();
   };
   response.once("close", () => endWith("left"));
+  // it may have left while the route was looking the run up; then no event tells
+  if (response.destroyed) endWith("left");
   slot.onStop(() => endWith("stopped"));
   const write = makeWriter(response, times.slowReaderMs, () => endWith("slow"));
   const timers = [

@@ -2,9 +2,11 @@
  * A run's event stream over a real socket: order, resuming, the end, a credential that lapses, readers that are slow.
  */
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import t from "tap";
-import { STREAM_TIMES, type StreamTimes } from "../../src/gateway/sse.ts";
+import { STREAM_TIMES, type StreamTimes, streamEvents } from "../../src/gateway/sse.ts";
+import { makeLog } from "../../src/telemetry/logger.ts";
 import { DIGEST, RUN_ID, RUN_UID } from "./fakes.ts";
 import { settingsOf } from "./harness.ts";
 import { makeOverHttp } from "./over-http.ts";
@@ -153,7 +155,10 @@ t.test("a key that was revoked ends its stream, and so does one that lost its ro
   const lost = [
     { why: "revoked", now: undefined },
     { why: "without its role", now: { ...holder, roles: ["approver" as const] } },
-    { why: "another tenant's", now: { ...holder, tenant: { tenantUid: "x" as never, tenantId: "globex", authorityVersion: 1 } } },
+    {
+      why: "another tenant's",
+      now: { ...holder, tenant: { tenantUid: "x" as never, tenantId: "globex", authorityVersion: 1 } },
+    },
     { why: "another key", now: { ...holder, keyId: "other" } },
   ];
   for (const { why, now } of lost) {
@@ -240,4 +245,29 @@ t.test("a store that breaks under a stream is told in it, by code alone", async 
   t.match(messages, [{ event: "error", data: { code: "INTERNAL" } }]);
   t.notMatch(JSON.stringify(messages), "planted");
   runs.events = events;
+});
+
+t.test("a reader that left before its stream began costs nothing", async (t) => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.destroy();
+  await once(response, "close");
+  let released = 0;
+  const end = await streamEvents(response, {
+    source: {
+      read: async () => ({ items: [], next_after: 0 }),
+      subscribe: async () => () => undefined,
+      recheck: async () => undefined,
+    },
+    afterSeq: 0,
+    times: STREAM_TIMES,
+    slot: {
+      onStop: () => undefined,
+      release: () => {
+        released += 1;
+      },
+    },
+    log: makeLog({ level: "silent" }),
+  });
+  t.equal(end, "left");
+  t.equal(released, 1);
 });

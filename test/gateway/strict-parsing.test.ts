@@ -146,6 +146,7 @@ t.test("every wrong field is named at once, at most 20, and never its value", as
   const steps = Array.from({ length: 30 }, () => ({ id: PLANTED.repeat(10), type: "noop" }));
   const answer = await harness.send({ method: "POST", url: "/v1/runs", body: { steps, priority: PLANTED } });
   t.equal(errorsOf(answer).length, 20);
+  t.equal(answer.json?.["detail"], `${answer.json?.["field"]}: ${answer.json?.["reason"]}`, "the first one for people");
   t.notMatch(answer.text, PLANTED);
 });
 

@@ -7,7 +7,6 @@ import { oneOf, path } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 export const PROCESS_ROLES = ["all", "gateway", "worker"] as const;
-export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 export const instanceSettings = {
   role: setting({

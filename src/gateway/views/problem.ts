@@ -14,6 +14,7 @@ export const ProblemView = Object.assign(
       type: text("`urn:stepgate:error:<code>`."),
       title: text("What the code means, in one sentence."),
       status: Type.Integer({ minimum: 400, maximum: 599, description: "The HTTP status." }),
+      detail: Type.Optional(text("What is wrong this time, for people.")),
       code: Type.Unsafe<ErrorCode>({ type: "string", enum: Object.keys(ERROR_CODES), description: "Stable code." }),
       instance: text("`urn:uuid:<request id>`, the same as header `x-request-id`; the log has it."),
       retry: oneOf(["never", "later", "same_attempt"], "Whether the same request may succeed later."),

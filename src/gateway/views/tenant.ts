@@ -45,8 +45,15 @@ const tenantFields = {
     description: "Step types that may run below their minimum; every record says so.",
   }),
   default_requests: mapOf(amount("Request."), "What a step asks for that names nothing, by step type."),
-  retention_days: Type.Integer({ minimum: 1, maximum: 36_500, description: "How long ended runs are to be kept. Recorded; nothing is dropped yet." }),
-  transparency_scope: oneOf(["disabled", "gates", "runs", "artifacts"], "What is to enter the transparency log. Recorded; there is no log yet."),
+  retention_days: Type.Integer({
+    minimum: 1,
+    maximum: 36_500,
+    description: "How long ended runs are to be kept. Recorded; nothing is dropped yet.",
+  }),
+  transparency_scope: oneOf(
+    ["disabled", "gates", "runs", "artifacts"],
+    "What is to enter the transparency log. Recorded; there is no log yet.",
+  ),
   labels: anyObject("What packs see of the tenant."),
   quotas: Type.Array(closedObject(quota, "A hard limit."), { maxItems: 64, description: "Hard limits." }),
 };
