@@ -30,7 +30,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
   const { scheduler, gate: gateSettings } = config;
   const workerId = `worker-${ids.uuid()}` as WorkerId;
   const queue = makeClaimStore({ pool, workerId });
-  const leases = makeLeases();
+  const leases = makeLeases({ clock });
   const gate = makeGate({
     packs: rooms.packs,
     databaseClock,

@@ -2,8 +2,10 @@
  * The steps this worker is executing: their abort signals, and why each fired.
  *
  * One lease covers them all (storage: workers). When it cannot be extended in time, everything is aborted by this
- * process's own monotonic clock before the lease ends, and nothing is settled. Not here: extending (worker.ts).
+ * process's own monotonic clock before the lease ends, and nothing is settled; nor does anything start whose admission was
+ * answered too late, as when this process stood still. Not here: extending (worker.ts).
  */
+import type { Clock } from "../core/clock.ts";
 import type { RunUid, TenantUid } from "../core/ids.ts";
 import type { LeasedStep } from "../gate/leased-step.ts";
 
@@ -17,9 +19,16 @@ export interface Lease {
 }
 
 export interface Leases {
-  /** Begins one execution; its signal fires at the deadline, on cancel, or when the lease is lost. */
+  /** The lease holds until then by the monotonic clock; before the first call nothing may start. */
+  readonly hold: (untilMs: number) => void;
+  /**
+   * Begins one execution; its signal fires at the deadline, on cancel, or when the lease is lost. Without a lease it has
+   * fired already, and `isLost` holds: nothing may be performed.
+   */
   readonly start: (step: LeasedStep, remainingMs: number | undefined) => Lease;
   readonly cancelRuns: (runUids: readonly RunUid[]) => void;
+  /** Loses everything once the time of the last `hold` is over; called often. */
+  readonly checkTime: () => void;
   /** The lease is gone: aborts everything, and everything already decided on is stale. */
   readonly loseAll: () => void;
   readonly runs: () => readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid }[];
@@ -32,17 +41,30 @@ interface Execution {
   cause: AbortCause | undefined;
 }
 
-export function makeLeases(): Leases {
+export function makeLeases({ clock }: { readonly clock: Pick<Clock, "monotonicMs"> }): Leases {
   const executions = new Set<Execution>();
+  let heldUntilMs = Number.NEGATIVE_INFINITY;
+  const isHeld = (): boolean => clock.monotonicMs() < heldUntilMs;
   const abort = (execution: Execution, cause: AbortCause): void => {
     // a lost lease outweighs what came before it: nothing may be settled any more
     if (execution.cause === undefined || cause === "lease_lost") execution.cause = cause;
     execution.controller.abort();
   };
+  const loseAll = (): void => {
+    heldUntilMs = Number.NEGATIVE_INFINITY;
+    for (const execution of executions) abort(execution, "lease_lost");
+  };
   return {
+    hold: (untilMs) => {
+      heldUntilMs = untilMs;
+    },
+    checkTime: () => {
+      if (!isHeld()) loseAll();
+    },
     start: (step, remainingMs) => {
       const execution: Execution = { step, controller: new AbortController(), cause: undefined };
       executions.add(execution);
+      if (!isHeld()) abort(execution, "lease_lost");
       // setTimeout takes at most 2^31 − 1 ms; a longer deadline outlives any execution
       const timer =
         remainingMs === undefined
@@ -64,9 +86,7 @@ export function makeLeases(): Leases {
         if (stopped.has(execution.step.runUid) && !execution.step.isTarget) abort(execution, "cancelled");
       }
     },
-    loseAll: () => {
-      for (const execution of executions) abort(execution, "lease_lost");
-    },
+    loseAll,
     runs: () => {
       const byRun = new Map(
         [...executions].map(({ step }) => [step.runUid, { tenantUid: step.tenantUid, runUid: step.runUid }]),

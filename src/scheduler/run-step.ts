@@ -6,7 +6,7 @@
  */
 import { type Amount, NOTHING } from "../core/amount.ts";
 import type { Clock } from "../core/clock.ts";
-import { isStepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
@@ -93,8 +93,9 @@ async function performAndSettle(
   const startedAtMs = deps.databaseClock.nowMs();
   const lease = deps.leases.start(context.step, remainingMs(deps, context));
   try {
+    if (lease.isLost()) throw lostLease(deps, context);
     const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
-    if (lease.isLost()) return deps.onOutcome(context, "lost_lease", undefined);
+    if (lease.isLost()) throw lostLease(deps, context);
     const performed = { context, capability, admission, result, inspected, aborted: lease.abortedBy(), startedAtMs };
     const settlement = deps.gate.settlementOfAttempt(performed);
     failPoint(deps.failPoints, "before_settle");
@@ -110,6 +111,12 @@ async function performAndSettle(
   } finally {
     lease.end();
   }
+}
+
+/** Thrown, so that the attempt is given up: a lease lost by our own clock may still be extended, and nobody would reap it. */
+function lostLease(deps: RunStepDeps, context: StepContext): StepgateError {
+  deps.onOutcome(context, "lost_lease", undefined);
+  return new StepgateError("STATE_CONFLICT", { reason: "the lease was lost" });
 }
 
 /** A worker that has a result keeps trying to settle it until it is stored or the lease is lost (spec 00, error kinds). */

@@ -46,6 +46,8 @@ export interface WorkerDeps {
 }
 
 const CANCEL_POLL_MS = 250;
+/** Of a lease, counted from when it was asked for. */
+const HELD_SHARE = 5 / 6;
 /** How long a step waits that met a failure of our own; what failed it is not over at once. */
 const ABANDON_DELAY_MS = 1000;
 
@@ -57,7 +59,6 @@ export class Worker {
   private inUse = 0;
   private isStopping = false;
   private isHealthy = false;
-  private leaseEndsMs = 0;
   private isWoken = false;
   private endSleep: () => void = () => undefined;
   private loop: Promise<void> = Promise.resolve();
@@ -73,6 +74,8 @@ export class Worker {
     await this.extendLease();
     this.stopListening = this.deps.wakeSignal.onReady(() => this.wake());
     this.every(leaseMs / 3, () => this.extendLease());
+    // a database that says nothing at all must not keep us past our lease
+    this.every(leaseMs / 12, async () => this.deps.leases.checkTime());
     this.every(reaperIntervalMs, async () => {
       await this.giveUpAbandoned();
       if ((await this.deps.reap()) > 0) this.wake();
@@ -195,7 +198,8 @@ export class Worker {
     const askedMs = clock.monotonicMs();
     try {
       if (await queue.extendLease(settings.leaseMs)) {
-        this.leaseEndsMs = askedMs + settings.leaseMs;
+        // lost by our own clock before the database would let others take the steps
+        leases.hold(askedMs + settings.leaseMs * HELD_SHARE);
         return;
       }
       // it is given again only once the reaper has taken every step that was held under the old one
@@ -203,8 +207,7 @@ export class Worker {
       this.isHealthy = false;
       leases.loseAll();
     } catch (caught) {
-      // aborted by our own clock before the database would let others take the steps
-      if (clock.monotonicMs() > this.leaseEndsMs - settings.leaseMs / 6) leases.loseAll();
+      leases.checkTime();
       throw caught;
     }
   }
