@@ -143,8 +143,16 @@ async function putTenant(
   ]);
   const { tenant_uid: tenantUid, is_new: isNew } = rows[0] ?? { tenant_uid: tenant.tenantUid, is_new: false };
   await connection.query(sql.ENSURE_SHARE, [tenantUid]);
-  await connection.query(sql.DELETE_QUOTAS, [tenantUid, tenant.quotas.map((quota) => quota.id)]);
-  for (const quota of tenant.quotas) {
+  // in the order in which batches lock their usage
+  const quotas = [...tenant.quotas].sort((one, other) => (one.id < other.id ? -1 : 1));
+  await connection.query(sql.DELETE_QUOTAS, [
+    tenantUid,
+    quotas.map(({ id }) => id),
+    quotas.map(({ unit }) => unit),
+    quotas.map(({ window }) => window),
+  ]);
+  await connection.query(sql.DELETE_LEFT_USAGE, [tenantUid]);
+  for (const quota of quotas) {
     await connection.query(sql.UPSERT_QUOTA, [tenantUid, quota.id, quota.unit, quota.window, quota.limit]);
     await connection.query(sql.ALIGN_QUOTA_USAGE, [tenantUid, quota.id, quota.limit]);
   }

@@ -97,6 +97,8 @@ create table stepgate.quotas (
   unit text not null constraint quotas_unit_check check (unit in ('tokens', 'usd_micros', 'runs', 'concurrent_steps')),
   quota_window text not null constraint quotas_window_check check (quota_window in ('minute', 'day', 'month', 'lifetime')),
   quota_limit bigint not null constraint quotas_limit_check check (quota_limit >= 0),
+  -- steps that started before hold nothing of it, and what they used is not counted in it
+  holds_since timestamptz not null default clock_timestamp(),
   constraint quotas_pkey primary key (tenant_uid, quota_id),
   -- what runs at the same time has no window
   constraint quotas_concurrent_check check (unit <> 'concurrent_steps' or quota_window = 'lifetime')

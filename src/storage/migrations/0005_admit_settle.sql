@@ -15,6 +15,8 @@ language sql immutable as $$
 $$;
 
 create function stepgate.lock_batch(p_items jsonb) returns void language plpgsql as $$
+declare
+  v_oldest timestamptz;
 begin
   perform 1 from stepgate.run_heads h
    where (h.tenant_uid, h.run_uid) in (select tenant_uid, run_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid))
@@ -33,8 +35,15 @@ begin
      and q.tenant_uid in (select tenant_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid))
    order by q.tenant_uid, q.quota_id
       on conflict (tenant_uid, quota_id, window_start) do nothing;
-  perform 1 from stepgate.quota_usage a
-   where a.tenant_uid in (select tenant_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid))
+  -- only windows that this batch can touch, back to its oldest reservation: past ones pile up, a row a minute
+  v_oldest := (select least(now(), min(r.started_at)) from stepgate.ready_steps r
+                where (r.tenant_uid, r.run_uid, r.step_id) in (select tenant_uid, run_uid, step_id
+                        from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid, step_id text)));
+  perform 1 from stepgate.quotas q
+    join stepgate.quota_usage a on a.tenant_uid = q.tenant_uid and a.quota_id = q.quota_id
+     and a.window_start >= stepgate.window_start(q.quota_window, v_oldest)
+   where q.unit <> 'runs'
+     and q.tenant_uid in (select tenant_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid))
    order by a.tenant_uid, a.quota_id, a.window_start for update of a;
 end $$;
 
@@ -74,9 +83,12 @@ begin
         'waits', v_request <= q.quota_limit and (q.quota_window = 'minute' or q.unit = 'concurrent_steps'));
     end if;
   end loop;
+  -- the row may have been made under another limit, while that was being changed
   update stepgate.quota_usage a
-     set reserved = a.reserved + case n.unit when 'tokens' then p_tokens when 'usd_micros' then p_usd_micros else 1 end
-    from stepgate.quotas n
+     set reserved = a.reserved + x.request, quota_limit = n.quota_limit,
+         overrun = greatest(a.overrun, a.used + a.reserved + x.request - n.quota_limit)
+    from stepgate.quotas n,
+         lateral (select case n.unit when 'tokens' then p_tokens when 'usd_micros' then p_usd_micros else 1 end) as x (request)
    where n.tenant_uid = p_tenant and n.unit <> 'runs' and a.tenant_uid = n.tenant_uid and a.quota_id = n.quota_id
      and a.window_start = stepgate.window_start(n.quota_window, now());
   return null;
@@ -133,16 +145,15 @@ begin
              usd_micros_used + p_actual_usd_micros + usd_micros_reserved - p_reserved_usd_micros - usd_micros_limit) end
    where tenant_uid = p_tenant and run_uid = p_run;
   update stepgate.quota_usage a
-     set reserved = a.reserved - x.reserved, used = a.used + x.actual,
-         overrun = greatest(a.overrun, a.used + x.actual + a.reserved - x.reserved - a.quota_limit)
+     set reserved = greatest(a.reserved - x.reserved, 0), used = a.used + x.actual,
+         overrun = greatest(a.overrun, a.used + x.actual + greatest(a.reserved - x.reserved, 0) - a.quota_limit)
     from stepgate.quotas n,
          lateral (select case n.unit when 'tokens' then p_reserved_tokens when 'usd_micros' then p_reserved_usd_micros else 1 end,
                          case n.unit when 'tokens' then p_actual_tokens when 'usd_micros' then p_actual_usd_micros else 0 end)
            as x (reserved, actual)
    where n.tenant_uid = p_tenant and n.unit <> 'runs' and a.tenant_uid = n.tenant_uid and a.quota_id = n.quota_id
      and a.window_start = stepgate.window_start(n.quota_window, p_reserved_at)
-     -- a quota made after the reservation holds nothing of it
-     and a.reserved >= x.reserved;
+     and n.holds_since <= p_reserved_at;
 end $$;
 
 create type stepgate.admission as (

@@ -27,8 +27,8 @@ begin
   for q in select * from stepgate.quotas n where n.tenant_uid = u.tenant_uid and n.unit = 'runs' order by n.quota_id loop
     insert into stepgate.quota_usage as a (tenant_uid, quota_id, window_start, quota_limit, used)
     select u.tenant_uid, q.quota_id, stepgate.window_start(q.quota_window, now()), q.quota_limit, 1 where q.quota_limit >= 1
-        on conflict (tenant_uid, quota_id, window_start) do update set used = a.used + 1
-     where a.used + a.reserved + 1 <= a.quota_limit;
+        on conflict (tenant_uid, quota_id, window_start) do update set used = a.used + 1, quota_limit = excluded.quota_limit
+     where a.used + a.reserved + 1 <= excluded.quota_limit;
     if not found then
       raise exception 'quota' using errcode = 'SG004', detail = jsonb_build_object('quota', q.quota_id, 'limit', q.quota_limit,
         'resets_at_ms', stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())))::text;

@@ -36,12 +36,19 @@ export const ENSURE_TENANT = `
 
 export const ENSURE_SHARE = `insert into stepgate.tenant_shares (tenant_uid) values ($1) on conflict do nothing`;
 
-export const DELETE_QUOTAS = `delete from stepgate.quotas where tenant_uid = $1 and not quota_id = any ($2::text[])`;
+/** All quotas but those that stay what they are: id $2, unit $3 and window $4 stand in arrays of equal length. */
+export const DELETE_QUOTAS = `
+  delete from stepgate.quotas q where q.tenant_uid = $1
+     and (q.quota_id, q.unit, q.quota_window) not in (select * from unnest($2::text[], $3::text[], $4::text[]))`;
+
+/** What was counted in quotas that are gone or mean something else now: what still runs gives nothing back to these rows. */
+export const DELETE_LEFT_USAGE = `
+  delete from stepgate.quota_usage a where a.tenant_uid = $1
+     and not exists (select 1 from stepgate.quotas q where q.tenant_uid = a.tenant_uid and q.quota_id = a.quota_id)`;
 
 export const UPSERT_QUOTA = `
   insert into stepgate.quotas (tenant_uid, quota_id, unit, quota_window, quota_limit) values ($1, $2, $3, $4, $5)
-  on conflict (tenant_uid, quota_id) do update
-    set unit = excluded.unit, quota_window = excluded.quota_window, quota_limit = excluded.quota_limit`;
+  on conflict (tenant_uid, quota_id) do update set quota_limit = excluded.quota_limit`;
 
 /** A lowered limit does not undo what was granted: what stands above it is shown as overrun. */
 export const ALIGN_QUOTA_USAGE = `
