@@ -9,6 +9,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { makeCallCounter } from "../capability/call-counter.ts";
 import type { Config } from "../config/config.ts";
+import { systemClock } from "../core/clock.ts";
 import { isStepgateError, type StepgateError } from "../core/errors.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { verifyTrustFile } from "../evidence/trust-bundle.ts";
@@ -85,7 +86,9 @@ async function lookAtDatabase({ storage, instance }: Config): Promise<Finding> {
 
 async function lookAtSandbox(): Promise<readonly Finding[]> {
   const calls = makeCallCounter({ nowSec: () => 0, maxTokens: 1 });
-  const registry = makeRegistry(makeAdapters({ calls, clockSkewSec: 0 }));
+  const registry = makeRegistry(
+    makeAdapters({ calls, clockSkewSec: 0, clock: systemClock, forbiddenAddresses: () => [] }),
+  );
   await registry.selfTestAll();
   const report = registry.list().find(({ type }) => type === "process")?.report;
   if (report === undefined) return [];
