@@ -37,8 +37,17 @@ export async function startGateway(rooms: Rooms, isWorkerReady: () => boolean): 
   const { config, clock, log, tracing, ids, version } = rooms;
   const ports = makePorts(rooms, isWorkerReady);
   const gateway = new Gateway({ ports, settings: config.gateway, ids, version, clock, log, tracing });
-  const { url } = await gateway.start();
+  const { url, metricsUrl } = await gateway.start();
+  for (const own of [url, metricsUrl]) {
+    if (own !== undefined) rooms.ownAddresses.push(addressOf(own));
+  }
   return { url, stop: () => gateway.stop() };
+}
+
+/** Steps may never call the API they came through (spec 09, `allow_private`). */
+function addressOf(url: string): { readonly address: string; readonly port: number } {
+  const { hostname, port } = new URL(url);
+  return { address: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
 function makePorts(rooms: Rooms, isWorkerReady: () => boolean): GatewayPorts {

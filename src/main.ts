@@ -20,8 +20,9 @@ import { type BatchId, makeIds, type TenantUid } from "./core/ids.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
-import { makeAdapters } from "./executors/adapters.ts";
+import { makeAdapters, resolveAll } from "./executors/adapters.ts";
 import type { ExecutorAdapter } from "./executors/contract.ts";
+import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import { makeRegistry } from "./executors/registry.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
@@ -151,10 +152,14 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
     for (const pack of packs.values()) pack.close();
   });
   onProgress("testing_isolation");
+  // grows when the API listens: only then is its port known
+  const ownAddresses: SocketAddress[] = [...(await databaseAddresses(config))];
   const registry = makeRegistry([
     ...makeAdapters({
       calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
       clockSkewSec: CLOCK_SKEW_SEC,
+      clock,
+      forbiddenAddresses: () => ownAddresses,
     }),
     ...(parts.adapters ?? []),
   ]);
@@ -216,6 +221,7 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
       log.warn({ run: runUid }, "the submitted trace context was not valid and was replaced"),
   });
   return {
+    ownAddresses,
     config,
     log,
     clock,
@@ -246,6 +252,15 @@ async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
     validateInputs: makeValidateInputs(registry.list()),
     inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };
+}
+
+/** Where the database is asked over TCP; an embedded or local one has a socket file, which no step can reach. */
+async function databaseAddresses(config: Config): Promise<readonly SocketAddress[]> {
+  const { databaseUrl } = config.storage;
+  const url = databaseUrl === undefined ? undefined : new URL(databaseUrl);
+  if (url === undefined || url.hostname === "") return [];
+  const found = await resolveAll(url.hostname.replace(/^\[|\]$/g, "")).catch(() => []);
+  return found.map(({ address }) => ({ address, port: Number(url.port || 5432) }));
 }
 
 interface Database {

@@ -96,11 +96,15 @@ export function makePool(options: PoolOptions): Pool {
     idleTimeoutMillis: KEEP_IDLE_MS,
     onConnect: async (client) => {
       // a client in use that loses its server emits this; without a listener the process would end
-      client.on("error", (error) => log.warn({ err: error }, "a database connection broke"));
+      client.on("error", (error) => warn(error, "a database connection broke"));
       if (!isBehindPooler) await setUpSession(client, { ...options, limits });
     },
   });
-  pool.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+  pool.on("error", (error) => warn(error, "an idle database connection broke"));
+  // a pool that closes answers before the last server processes are gone; what those still say is of no interest
+  const warn = (error: Error, message: string): void => {
+    if (!pool.ending) log.warn({ err: error }, message);
+  };
   return poolOf(pool, isBehindPooler ? unprepared : makePreparer());
 }
 
