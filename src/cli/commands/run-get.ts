@@ -34,7 +34,7 @@ function showRun(terminal: Terminal, run: RunView): void {
     step.status,
     `attempt ${step.attempt}`,
     `$${usdText(step.cost.usd_micros)}`,
-    [step.error_kind ?? "", ...step.reasons].filter((part) => part !== "").join(", "),
+    [...new Set([step.error_kind ?? "", ...step.reasons])].filter((part) => part !== "").join(", "),
   ]);
   for (const line of alignColumns(rows)) terminal.line(line);
 }
