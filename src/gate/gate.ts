@@ -58,7 +58,7 @@ export function makeGate(deps: GateDeps) {
     prepare: (context: StepContext) => runStages(deps, before, context),
     /** Stage 9: one value per step, one transaction for a whole batch. */
     admission: (context: StepContext, capability: Capability) =>
-      prepareAdmission(context, capability, deps.databaseClock.nowMs()),
+      prepareAdmission(context, capability, { worker: deps.workerName, atMs: deps.databaseClock.nowMs() }),
     admit: makeCommitAdmissions(deps),
     /** Stages 10 and 11. */
     perform: async (

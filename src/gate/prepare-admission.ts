@@ -11,7 +11,11 @@ import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import type { Admission } from "./settlement.ts";
 
-export function prepareAdmission(context: StepContext, capability: Capability, atMs: number): Admission {
+export function prepareAdmission(
+  context: StepContext,
+  capability: Capability,
+  { worker, atMs }: { readonly worker: string; readonly atMs: number },
+): Admission {
   const { step, request } = context;
   const common = gateRecord(context, atMs);
   const { jti } = capability.claims;
@@ -34,6 +38,7 @@ export function prepareAdmission(context: StepContext, capability: Capability, a
     started: {
       attempt: step.attempt,
       lease_epoch: step.leaseEpoch,
+      worker,
       admission_record: record.id,
       admission_uid: capability.admissionUid,
       jti,

@@ -14,6 +14,7 @@ import type { SealedBlob, StoredBlob } from "../core/vault.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
 import type { PreparedRun } from "./prepare-submission.ts";
+import type { ProjectedRows } from "./projected-rows.ts";
 
 /** How a caller names a run: its uid, or the id its submitter chose. */
 export type RunRef = { readonly runUid: RunUid } | { readonly runId: string };
@@ -138,6 +139,16 @@ export interface RunStore {
     readonly isSet: boolean;
     readonly actor: string;
   }) => Promise<boolean>;
+}
+
+export interface RebuildStore {
+  /** One transaction. `conflict`: the log does not end at `expectedSeq`; `missing`: no such run. Both change nothing. */
+  readonly replaceProjection: (input: {
+    readonly tenantUid: TenantUid;
+    readonly runUid: RunUid;
+    readonly expectedSeq: number;
+    readonly rows: ProjectedRows;
+  }) => Promise<"rebuilt" | "conflict" | "missing">;
 }
 
 export interface RecordRow {

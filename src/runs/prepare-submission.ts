@@ -9,7 +9,7 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import type { PackRef } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { BlobId, RunUid, StepId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
 import { chooseManifest } from "./match-manifest.ts";
@@ -180,6 +180,16 @@ function prepareStep(step: ValidStep, order: OrderKeys, context: SubmissionConte
   };
 }
 
+/** By step id, of the steps that have one. */
+function ofSome(steps: readonly PreparedStep[], read: (step: PreparedStep) => JsonValue | undefined): JsonObject {
+  return Object.fromEntries(
+    steps.flatMap((step) => {
+      const value = read(step);
+      return value === undefined ? [] : [[step.stepId, value] as const];
+    }),
+  );
+}
+
 function submittedEvent(prepared: {
   readonly run: NormalizedRun;
   readonly manifest: StoredManifest;
@@ -200,6 +210,10 @@ function submittedEvent(prepared: {
     caller: { key: context.caller.keyId, owner: context.caller.owner },
     packs: context.packs.map(({ id, version, digest }) => ({ id, version, digest })),
     inputs: Object.fromEntries(steps.map(({ stepId, inputBlob }) => [stepId, inputBlob])),
+    refs: ofSome(steps, ({ refs }) => (refs.length === 0 ? undefined : refs)),
+    orders: ofSome(steps, ({ order: { priority: rank, queueTargetMs } }) =>
+      queueTargetMs === undefined ? undefined : { priority: rank, queue_target_ms: queueTargetMs },
+    ),
     ...(runId !== undefined && { run_id: runId }),
     ...(subject !== undefined && { subject }),
     ...(seed !== undefined && { seed }),

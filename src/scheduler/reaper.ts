@@ -77,6 +77,7 @@ function lostSettlement(lost: LostAttempt, maxLostAttempts: number): Settlement 
     jti: lost.jti,
     executor: lost.type,
     worker: lost.workerId,
+    ...(isExhausted ? {} : { not_before_ms: nowMs }),
     budget: {
       reserved: { tokens: reserved.tokens, usd_micros: reserved.usdMicros },
       actual: { tokens: reserved.tokens, usd_micros: reserved.usdMicros },

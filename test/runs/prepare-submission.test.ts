@@ -111,6 +111,8 @@ t.test("run_submitted holds all that the manifest does not, and no payload", asy
     packs: [{ id: "baseline", version: "1.0.0", digest: "d".repeat(64) }],
     time_limit_ms: 60_000,
     inputs: { pay: "blob:pay", mail: "blob:mail", refund: "blob:refund" },
+    refs: { mail: ["pay"], refund: ["pay"] },
+    orders: { pay: { priority: 8, queue_target_ms: 500 } },
   });
   t.notMatch(JSON.stringify(run.submitted), /support/);
   const bare = prepare({ steps: [step("a")] }).prepared().submitted;
@@ -121,8 +123,10 @@ t.test("run_submitted holds all that the manifest does not, and no payload", asy
     "kind",
     "manifest_id",
     "op_id",
+    "orders",
     "packs",
     "priority",
+    "refs",
     "trace",
   ]);
 });
