@@ -90,6 +90,7 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
         throw new StepgateError("FORBIDDEN", { need: "platform" });
       const { weight, is_paused: isPaused, quotas, ...settings } = submission;
       refuseUnknownPacks(settings, isPack);
+      refuseUnclearQuotas(quotas);
       const { isNew } = await store.put({
         tenantUid: ids.uuid() as TenantUid,
         tenantId,
@@ -114,6 +115,16 @@ function refuseUnknownPacks(
 ): void {
   for (const name of [...(runtimePack === undefined ? [] : [runtimePack]), ...guardrails]) {
     if (!isPack(name)) throw new StepgateError("PACK_NOT_FOUND", { pack: name });
+  }
+}
+
+/** Two limits of one name would leave open which holds; what runs at the same time is counted without a window. */
+function refuseUnclearQuotas(quotas: readonly QuotaRow[]): void {
+  for (const [index, { id, unit, window }] of quotas.entries()) {
+    if (quotas.findIndex((other) => other.id === id) !== index)
+      throw new StepgateError("FIELD_INVALID", { field: `/quotas/${index}/id`, reason: "given twice" });
+    if (unit === "concurrent_steps" && window !== "lifetime")
+      throw new StepgateError("FIELD_INVALID", { field: `/quotas/${index}/window`, reason: "must be lifetime" });
   }
 }
 
