@@ -6,7 +6,7 @@
  */
 const PROBE = String.raw`
 use strict; use Socket;
-my ($canary, $socket, $abstract, $port, $ptrace) = @ARGV;
+my ($canary, $socket, $abstract, $port, $unshare, $ptrace) = @ARGV;
 sub tell_ { print "$_[0]=$_[1]\n" }
 sub reaches { my ($family, $address) = @_;
   socket(my $s, $family, SOCK_STREAM, 0) or return "no";
@@ -28,12 +28,17 @@ tell_("pids", $pids); tell_("pid", $$);
 if (open(my $status, "<", "/proc/self/status")) { while (<$status>) {
   tell_("no_new_privs", $1) if /^NoNewPrivs:\s+(\d)/; tell_("capabilities", hex $1) if /^CapEff:\s+(\S+)/ } }
 if (open(my $limits, "<", "/proc/self/limits")) { while (<$limits>) { tell_("processes", $1) if /^Max processes\s+(\S+)/ } }
+tell_("nested", $unshare < 0 ? "unknown" : syscall($unshare + 0, 0x10000000) == -1 ? "no" : "yes");
 tell_("ptrace", $ptrace < 0 ? "unknown" : syscall($ptrace + 0, 0, 0, 0, 0) == -1 ? "no" : "yes");
 print "END\n";
 `;
 
-/** PTRACE_TRACEME's call, which the filter must refuse and which succeeds without it. */
-const PTRACE: Readonly<Record<string, number>> = { x64: 101, arm64: 117 };
+/** ptrace, which the filter must refuse and which succeeds without it; unshare, for a user namespace inside the sandbox. */
+const CALLS: Readonly<Record<string, { readonly unshare: number; readonly ptrace: number }>> = {
+  x64: { unshare: 272, ptrace: 101 },
+  arm64: { unshare: 97, ptrace: 117 },
+};
+const UNKNOWN_CALLS = { unshare: -1, ptrace: -1 } as const;
 
 export interface PlantedThings {
   /** A file that nobody inside may read. */
@@ -47,7 +52,8 @@ export interface PlantedThings {
 
 /** Arguments for perl: the probe, then where to look. */
 export function probeArgs({ canary, socket, abstract, port }: PlantedThings, arch: string): readonly string[] {
-  return ["-e", PROBE, canary, socket, abstract, String(port), String(PTRACE[arch] ?? -1)];
+  const { unshare, ptrace } = CALLS[arch] ?? UNKNOWN_CALLS;
+  return ["-e", PROBE, canary, socket, abstract, String(port), String(unshare), String(ptrace)];
 }
 
 /** What the probe said, by name; undefined when it did not come to its END. */
