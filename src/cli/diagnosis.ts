@@ -9,7 +9,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { makeCallCounter } from "../capability/call-counter.ts";
 import type { Config } from "../config/config.ts";
-import { systemClock, systemClock } from "../core/clock.ts";
+import { systemClock } from "../core/clock.ts";
 import { isStepgateError, type StepgateError } from "../core/errors.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { verifyTrustFile } from "../evidence/trust-bundle.ts";
