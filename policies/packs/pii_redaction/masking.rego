@@ -121,37 +121,36 @@ else := span
 # Numbers of 13 digits and more, written in groups: what stands before or after in the same row must not hide them.
 grouped := {"iban", "payment_card"}
 
-longest_row := numbers.range(0, 9)
+most_groups := numbers.range(0, 9)
 
 in_groups(kind, span) := concat("", [shown_part |
 	some index, part in parts
-	shown_part := shown_of_row(kind, {"index": index, "part": part, "rows": rows})
+	shown_part := shown_of_row(kind, {"index": index, "part": part, "starts": starts, "inside": inside})
 ]) if {
 	# groups at even places, what separates them at odd ones
 	parts := [match[0] | some match in regex.find_all_string_submatch_n(`[0-9A-Za-z]+|[^0-9A-Za-z]+`, span, -1)]
-	rows := {[first, last] |
-		some first in numbers.range(0, count(parts) - 1)
-		first % 2 == 0
-		some more in longest_row
-		last := first + (2 * more)
-		last < count(parts)
-		row := array.slice(parts, first, last + 1)
-		genuine.genuine(kind, "", concat("", row))
-		evenly_written(row)
+	groups := [part | some index, part in parts; index % 2 == 0]
+	rows := {[2 * first, 2 * last] |
+		some first, group in groups
+		genuine.begins(kind, group)
+		some more in most_groups
+		last := first + more
+		last < count(groups)
+		number := concat("", array.slice(groups, first, last + 1))
+		count(number) >= 13
+		count(number) <= 34
+		genuine.genuine(kind, "", number)
+		evenly_written(array.slice(parts, 2 * first, (2 * last) + 1))
 	}
+	starts := {row[0] | some row in rows}
+	inside := {index | some row in rows; some index in numbers.range(row[0] + 1, row[1]); row[1] > row[0]}
 }
 
-shown_of_row(kind, place) := "" if inside(place.index, place.rows)
+shown_of_row(kind, place) := "" if place.index in place.inside
 
-else := replacement(kind) if place.index in {row[0] | some row in place.rows}
+else := replacement(kind) if place.index in place.starts
 
 else := place.part
-
-inside(index, rows) if {
-	some row in rows
-	index > row[0]
-	index <= row[1]
-}
 
 # One kind of separator, and no groups of one or two but the last: dates in a row are no card.
 evenly_written(row) if {

@@ -75,8 +75,12 @@ findings(tolerance) := none if {
 
 whole := json.marshal(payload)
 
-# In the payload as JSON, one text is as good as all.
-whole_readings := reading.readings(whole)
+ascii if reading.is_ascii(whole)
+
+# Of the payload as JSON: one text is as good as all.
+whole_readings := {reading.figures(lower(whole))} if ascii
+
+else := reading.readings(whole)
 
 cued if {
 	some read in whole_readings
@@ -84,7 +88,7 @@ cued if {
 }
 
 # Fragments are ASCII.
-cued if not reading.is_ascii(whole)
+cued if not ascii
 
 cued_families := {family |
 	some read in whole_readings
