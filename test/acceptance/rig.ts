@@ -20,7 +20,7 @@ import { makeNoopAdapter } from "../../src/executors/noop/noop-adapter.ts";
 import { type Stepgate, startStepgate } from "../../src/main.ts";
 import type { LoadedPack } from "../../src/policy/pack.ts";
 import type { RunRow, StepRow } from "../../src/runs/ports.ts";
-import { makeLog } from "../../src/telemetry/logger.ts";
+import { type Log, makeLog } from "../../src/telemetry/logger.ts";
 import type { TestDatabase } from "../storage/test-database.ts";
 
 export type Decide = (input: JsonObject) => Partial<PackDecision> & Pick<PackDecision, "effect">;
@@ -90,6 +90,8 @@ export interface RigOptions {
   readonly adapters?: readonly ExecutorAdapter[];
   readonly tenant?: JsonObject;
   readonly env?: Readonly<Record<string, string>>;
+  /** Takes every line of the log, of all levels. */
+  readonly onLogLine?: (line: string) => void;
 }
 
 export interface Rig {
@@ -118,6 +120,11 @@ export interface Rig {
 
 const PATIENCE_MS = 20_000;
 
+function logOf({ onLogLine }: RigOptions): Log {
+  if (onLogLine !== undefined) return makeLog({ level: "trace", destination: { write: onLogLine } });
+  return makeLog({ level: process.env["RIG_LOG"] === "1" ? "debug" : "error" });
+}
+
 export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
   const home = await mkdtemp(join(tmpdir(), "stepgate-rig-"));
   const loaded = loadConfig({
@@ -132,7 +139,7 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
   const packs = new Map(Object.entries(options.packs ?? {}).map(([id, decide]) => [id, packOf(id, decide)]));
   const stepgate = await startStepgate({
     config: loaded.config,
-    log: makeLog({ level: process.env["RIG_LOG"] === "1" ? "debug" : "error" }),
+    log: logOf(options),
     onProgress: () => undefined,
     parts: { packs, adapters: options.adapters ?? [], database: options.database.target },
   });

@@ -1,0 +1,213 @@
+/**
+ * The scan of spec 00, payloads at rest: secrets planted wherever a payload may stand, then searched for in a dump of the
+ * whole database, in the log stream and in the exported evidence, raw and with every blob opened.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import t from "tap";
+import type { JsonObject, JsonValue } from "../../src/core/json.ts";
+import type { ExecutorResult } from "../../src/executors/contract.ts";
+import { makeExportEvidence } from "../../src/runs/export-evidence.ts";
+import { forEachDatabase } from "../storage/test-database.ts";
+import { type Decide, makeSink, type Rig, startRig } from "./rig.ts";
+
+const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
+
+/** Characters that every escaping changes. */
+const plant = (name: string) => `${name}-${randomBytes(12).toString("hex")}-"é/~\\`;
+
+/** A secret in the spellings under which it could lie around. */
+function spellings(secret: string): ReadonlyMap<string, string> {
+  const bytes = Buffer.from(secret);
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const found = new Map([
+    ["text", secret],
+    ["json", escaped],
+    ["json twice", JSON.stringify(escaped).slice(1, -1)],
+    ["json ascii", escaped.replace("é", "\\u00e9")],
+    ["pointer", secret.replaceAll("~", "~0").replaceAll("/", "~1")],
+    ["percent", encodeURIComponent(secret)],
+    ["hex", bytes.toString("hex")],
+    ["sha256", sha256(secret)],
+    ["sha256 of json", sha256(JSON.stringify(secret))],
+  ]);
+  // base64 of a text inside another one depends on where it begins
+  for (const offset of [0, 1, 2]) {
+    const inside = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
+    const sure = inside.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
+    found.set(`base64 at ${offset}`, sure);
+    found.set(`base64url at ${offset}`, sure.replaceAll("+", "-").replaceAll("/", "_"));
+  }
+  return found;
+}
+
+/** Where a secret is found, by its spelling. */
+function traces(secret: string, texts: ReadonlyMap<string, string>): readonly string[] {
+  const wanted = [...spellings(secret)];
+  return [...texts].flatMap(([place, text]) => {
+    const folded = text.toLowerCase();
+    return wanted
+      .filter(([name, spelling]) => (/hex|sha/.test(name) ? folded.includes(spelling) : text.includes(spelling)))
+      .map(([name]) => `${name} in ${place}`);
+  });
+}
+
+/** Every table: its rows as text, and its binary columns as the bytes they are. */
+async function dump(rig: Rig): Promise<Map<string, string>> {
+  const columns = await rig.rows(
+    "select table_name, column_name from information_schema.columns where table_schema = 'stepgate' and data_type = 'bytea'",
+  );
+  const tables = await rig.rows(
+    "select table_name from information_schema.tables where table_schema = 'stepgate' and table_type = 'BASE TABLE'",
+  );
+  const texts = new Map<string, string>();
+  for (const { table_name: table } of tables) {
+    const rows = await rig.rows(`select x::text as row from stepgate.${table} x`);
+    texts.set(`table ${table}`, rows.map(({ row }) => String(row)).join("\n"));
+  }
+  for (const { table_name: table, column_name: column } of columns) {
+    const rows = await rig.rows(
+      `select encode(${column}, 'base64') as bytes from stepgate.${table} where ${column} is not null`,
+    );
+    const bytes = Buffer.concat(rows.map((row) => Buffer.from(String(row["bytes"]), "base64")));
+    texts.set(`bytes of ${table}.${column}`, bytes.toString("utf8"));
+  }
+  return texts;
+}
+
+async function openedBlobs(rig: Rig, runUid: string): Promise<ReadonlyMap<string, string>> {
+  const { store, vaults } = rig.stepgate.rooms;
+  const vault = await vaults.of(rig.tenantUid);
+  const texts = new Map<string, string>();
+  for (const { blob_id: blobId } of await rig.rows("select blob_id from stepgate.blobs where run_uid = $1", [runUid])) {
+    const blob = await store.readBlob(rig.tenantUid, String(blobId) as never);
+    if (blob === undefined) throw new TypeError("a blob that was just listed is gone");
+    texts.set(`${blob.field} of ${blob.stepId} ${blob.blobId}`, vault.open(blob, blob));
+  }
+  return texts;
+}
+
+/** Pointers of members that hold a marked text or have a marked key. */
+function marked(value: JsonValue, mark: string, path: string): readonly string[] {
+  if (typeof value === "string") return value.includes(mark) ? [path] : [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => {
+    const here = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return key.includes(mark) && !Array.isArray(value) ? [here] : marked(item, mark, here);
+  });
+}
+
+t.test(
+  "no planted secret is in the database, the log or the evidence; opened, only what no pack redacted",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const redacted = Object.fromEntries(
+        ["value", "key", "keyed", "output", "stderr", "message", "event"].map((name) => [
+          name,
+          plant(`redact-${name}`),
+        ]),
+      );
+      const sealed = Object.fromEntries(
+        ["control", "label", "out", "checkpoint", "thrown", "detail", "toolevent", "refused"].map((name) => [
+          name,
+          plant(`sealed-${name}`),
+        ]),
+      );
+      const denied = plant("denied");
+      const of = (secrets: Readonly<Record<string, string>>, name: string): string => secrets[name] ?? "";
+      const runtime: Decide = ({ boundary, inputs, output, step: shown }) => {
+        if (boundary === "egress_tool" && JSON.stringify(output).includes("denied-"))
+          return { effect: "deny", reasons: ["no"] };
+        if (boundary === "scheduler" && (shown as JsonObject)["id"] === "refused")
+          return { effect: "deny", reasons: ["no"] };
+        const paths =
+          boundary === "egress_tool"
+            ? marked(output ?? null, "redact-", "/output")
+            : marked((inputs ?? {}) as JsonObject, "redact-", "/inputs");
+        const patches = paths.map((path) =>
+          path.includes("redact-key")
+            ? { op: "remove" as const, path }
+            : { op: "replace" as const, path, value: "[gone]" },
+        );
+        return patches.length === 0 ? { effect: "allow" } : { effect: "redact", reasons: ["secret"], patches };
+      };
+      const sink = makeSink(({ stepId }): ExecutorResult => {
+        const toolEvents = [{ kind: "printed", payload: [of(redacted, "event"), of(sealed, "toolevent")] }];
+        switch (stepId) {
+          case "good":
+            return {
+              ok: true,
+              output: { redact: of(redacted, "output"), out: of(sealed, "out") },
+              checkpoint: of(sealed, "checkpoint"),
+              usage: { tokens: 1 },
+              toolEvents,
+            };
+          case "bad":
+            return {
+              ok: false,
+              kind: "execution_error",
+              retryable: true,
+              code: "boom",
+              message: of(redacted, "message"),
+              details: { stderr: of(redacted, "stderr"), more: of(sealed, "detail") },
+              usage: { tokens: 1 },
+              toolEvents,
+            };
+          case "throws":
+            throw new TypeError(of(sealed, "thrown"));
+          default:
+            return { ok: true, output: denied, usage: { tokens: 1 }, toolEvents: [] };
+        }
+      });
+      const lines: string[] = [];
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime },
+        adapters: [sink.adapter],
+        tenant,
+        onLogLine: (line) => {
+          lines.push(line);
+        },
+      });
+      const inputs = {
+        value: of(redacted, "value"),
+        [of(redacted, "key")]: 1,
+        deep: { [of(redacted, "keyed")]: { more: 1 } },
+        control: of(sealed, "control"),
+      };
+      const runUid = await rig.submit({
+        steps: [
+          step("good", { inputs }),
+          step("bad", { inputs, execution: { max_attempts: 2, retry_backoff_ms: 1 } }),
+          step("throws"),
+          step("leaks"),
+          step("refused", { inputs: { secret: of(sealed, "refused") } }),
+          step("malformed", { type: "noop", inputs: { fail: { [of(sealed, "refused")]: 1 } } }),
+        ],
+        labels: { team: of(sealed, "label") },
+      });
+      t.equal((await rig.ended(runUid)).status, "failed");
+      t.equal(sink.calls.length, 5, "the control: everything planted was handed over");
+      t.match((await rig.steps(runUid)).get("malformed"), { errorKind: "invalid_request" });
+      const { store, records } = rig.stepgate.rooms;
+      const raw = await dump(rig);
+      raw.set("the log stream", lines.join(""));
+      raw.set("the evidence", (await makeExportEvidence({ store, records })(rig.tenantUid, { runUid })) ?? "");
+      t.ok(
+        (raw.get("table run_events") ?? "").includes(runUid) && lines.length > 0,
+        "the control: the dump holds the run, the log lines",
+      );
+      const opened = await openedBlobs(rig, runUid);
+      for (const [name, secret] of Object.entries({ ...redacted, ...sealed, denied })) {
+        t.same(traces(secret, raw), [], `raw: ${name}`);
+      }
+      for (const [name, secret] of Object.entries({ ...redacted, denied })) {
+        t.same(traces(secret, opened), [], `opened: ${name} was redacted or denied, and is nowhere`);
+      }
+      for (const [name, secret] of Object.entries(sealed)) {
+        t.ok(traces(secret, opened).length > 0, `opened: the control ${name} is found`);
+      }
+    });
+  },
+);
