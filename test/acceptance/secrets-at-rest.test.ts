@@ -98,6 +98,16 @@ function marked(value: JsonValue, mark: string, path: string): readonly string[]
   });
 }
 
+t.test("the scan finds a secret in every spelling it knows", async (t) => {
+  const secret = plant("any");
+  for (const [name, spelling] of spellings(secret)) {
+    t.ok(traces(secret, new Map([["here", `x${spelling}x`]])).includes(`${name} in here`), name);
+  }
+  const inside = new Map([["here", Buffer.from(`xy${secret}z`).toString("base64")]]);
+  t.ok(traces(secret, inside).includes("base64 at 2 in here"), "within a longer text");
+  t.same(traces(secret, new Map([["here", plant("any")]])), [], "the control: another one is not it");
+});
+
 t.test(
   "no planted secret is in the database, the log or the evidence; opened, only what no pack redacted",
   async (t) => {
