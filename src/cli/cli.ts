@@ -31,8 +31,9 @@ import { makeTerminal } from "./terminal.ts";
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort(new StepgateError("USAGE", { reason: "interrupted" }));
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  // not once: npm and our launcher pass on what the group already got, and a second signal must not cut the stop short
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
   try {
     return await runCommand(argv, {
       terminal: makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env }),
