@@ -13,21 +13,25 @@ import { type Decide, makeSink, type Rig, startRig } from "./rig.ts";
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
 
-/** Characters that every escaping changes. */
-const plant = (name: string) => `${name}-${randomBytes(12).toString("hex")}-"é/~\\`;
+/** A part that no escaping changes, then characters that every escaping does. */
+const plant = (name: string) => `${name}-${randomBytes(12).toString("hex")}${TAIL}`;
+const TAIL = '-"é/~\\';
+
+/** Every character escaped, also those that need not be. */
+const percent = (text: string) => Buffer.from(text).reduce((all, byte) => `${all}%${byte.toString(16)}`, "");
+const unicode = (text: string) =>
+  [...text].map((one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 
 /** A secret in the spellings under which it could lie around. */
 function spellings(secret: string): ReadonlyMap<string, string> {
-  const bytes = Buffer.from(secret);
+  // escapings nest and change what follows: what stands before it betrays the secret through all of them
+  const core = secret.slice(0, -TAIL.length);
+  const bytes = Buffer.from(core);
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-  const escaped = JSON.stringify(secret).slice(1, -1);
   const found = new Map([
-    ["text", secret],
-    ["json", escaped],
-    ["json twice", JSON.stringify(escaped).slice(1, -1)],
-    ["json ascii", escaped.replace("é", "\\u00e9")],
-    ["pointer", secret.replaceAll("~", "~0").replaceAll("/", "~1")],
-    ["percent", encodeURIComponent(secret)],
+    ["text", core],
+    ["percent", percent(core)],
+    ["json ascii", unicode(core)],
     ["hex", bytes.toString("hex")],
     ["sha256", sha256(secret)],
     ["sha256 of json", sha256(JSON.stringify(secret))],
@@ -48,7 +52,9 @@ function traces(secret: string, texts: ReadonlyMap<string, string>): readonly st
   return [...texts].flatMap(([place, text]) => {
     const folded = text.toLowerCase();
     return wanted
-      .filter(([name, spelling]) => (/hex|sha/.test(name) ? folded.includes(spelling) : text.includes(spelling)))
+      .filter(([name, spelling]) =>
+        /hex|sha|percent|ascii/.test(name) ? folded.includes(spelling) : text.includes(spelling),
+      )
       .map(([name]) => `${name} in ${place}`);
   });
 }
