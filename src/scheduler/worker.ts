@@ -21,6 +21,8 @@ export interface WorkerSettings {
   readonly activeBackoffMs: number;
   readonly reaperIntervalMs: number;
   readonly drainMs: number;
+  /** How long an aborted execution may take to end. */
+  readonly abortGraceMs: number;
 }
 
 export interface WorkerLog {
@@ -54,6 +56,8 @@ const ABANDON_DELAY_MS = 1000;
 export class Worker {
   private readonly deps: WorkerDeps;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Periodic tasks under way. */
+  private readonly tasks = new Set<Promise<unknown>>();
   /** Steps that met a failure of our own and are still leased: this worker lives, so their lease would never lapse. */
   private readonly abandoned = new Set<StepAddress>();
   private inUse = 0;
@@ -98,14 +102,23 @@ export class Worker {
     this.stopListening();
     this.wake();
     await this.loop;
-    const endMs = this.deps.clock.monotonicMs() + this.deps.settings.drainMs;
-    while (this.inUse > 0 && this.deps.clock.monotonicMs() < endMs) await this.sleep(10);
+    const { drainMs, abortGraceMs } = this.deps.settings;
+    await this.untilIdle(drainMs);
     for (const timer of this.timers) clearInterval(timer);
     this.deps.leases.loseAll();
+    // what was aborted stops its programs and gives up its steps while the database is still open to us
+    await this.untilIdle(abortGraceMs);
+    await Promise.all(this.tasks);
     // without the lease, what was not started goes back at once and what was is closed as lost by whoever reaps next
     await this.deps.queue
       .endLease()
       .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "the lease was not given up"));
+  }
+
+  private async untilIdle(maxMs: number): Promise<void> {
+    const { clock } = this.deps;
+    const endMs = clock.monotonicMs() + maxMs;
+    while (this.inUse > 0 && clock.monotonicMs() < endMs) await this.sleep(10);
   }
 
   private async claimLoop(): Promise<void> {
@@ -218,11 +231,13 @@ export class Worker {
       setInterval(() => {
         if (isBusy) return;
         isBusy = true;
-        act()
+        const task = act()
           .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a periodic task failed"))
           .finally(() => {
             isBusy = false;
+            this.tasks.delete(task);
           });
+        this.tasks.add(task);
       }, intervalMs),
     );
   }

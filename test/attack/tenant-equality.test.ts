@@ -52,9 +52,12 @@ const INSERTED = /insert into stepgate\.\w+(?: as \w+)?\s*\((?:\w+,\s*)*tenant_u
 /** Functions take the tenant as their first parameter; the migrations' own text is read below. */
 const CALL = /^\s*select (?:\* from )?stepgate\.(\w+)\(\$1, \$2/;
 
-const all = Object.entries({ ...keys, ...pipeline, ...runs, ...tenants }).filter(
-  (entry): entry is [string, string] => typeof entry[1] === "string",
-);
+const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
+  ...keys,
+  ...pipeline,
+  ...runs,
+  ...tenants,
+}).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
 
 t.test("the statements read here are all there are", async (t) => {
   t.same((await readdir(STATEMENTS)).sort(), ["keys.ts", "pipeline.ts", "runs.ts", "tenants.ts"]);

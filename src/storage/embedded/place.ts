@@ -44,7 +44,7 @@ export async function openPlace(
   home: string,
   rootParents: readonly string[] = [...ROOT_PARENTS, tmpdir()],
 ): Promise<Place> {
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  await makeHome(home);
   await checkPrivateFolder(home);
   const folder = join(await realpath(home), "pg");
   await ensurePrivateFolder(folder);
@@ -145,6 +145,15 @@ async function newFolderUnder(
 async function canEnter(folder: string, user: ServerUser): Promise<boolean> {
   const end = await runProgram({ file: "/bin/sh", args: ["-c", 'cd -- "$0"', folder], cwd: "/", user });
   return end.exitCode === 0;
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    // a file in its place, a parent we may not write to, a medium without room
+    throw new StepgateError("HOME_UNSAFE", { path: home, reason: "it cannot be made" }, { cause });
+  }
 }
 
 /** Owned by root, so that the server's user can replace nothing in it; entered by that user's group only. */
