@@ -147,7 +147,7 @@ function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-export interface Deadline {
+interface Deadline {
   readonly signal: AbortSignal;
   readonly isPast: () => boolean;
   readonly clear: () => void;

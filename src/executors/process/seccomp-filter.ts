@@ -6,7 +6,7 @@
  */
 import { DENIED_CALLS } from "./denied-syscalls.ts";
 
-export type KnownArch = "x64" | "arm64";
+type KnownArch = "x64" | "arm64";
 
 interface ArchNumbers {
   /** AUDIT_ARCH_* of linux/audit.h. */
