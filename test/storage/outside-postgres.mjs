@@ -70,7 +70,8 @@ async function serve(url, command) {
     process.stdout.write(`${url}\n`);
     process.stdin.resume();
     const ends = ["SIGINT", "SIGTERM"].map((name) => new Promise((resolve) => process.once(name, resolve)));
-    await Promise.race([...ends, new Promise((resolve) => process.stdin.once("end", resolve))]);
+    const input = ["end", "close", "error"].map((name) => new Promise((resolve) => process.stdin.once(name, resolve)));
+    await Promise.race([...ends, ...input]);
     process.stdin.pause();
     return 0;
   }
