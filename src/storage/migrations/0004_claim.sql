@@ -41,6 +41,8 @@ declare
   v_taken integer;
   v_weights bigint;
   v_round integer;
+  v_tenants uuid[] := '{}';
+  v_steps integer[] := '{}';
 begin
   perform 1 from stepgate.workers where worker_id = p_worker and lease_until > clock_timestamp();
   if not found then
@@ -90,15 +92,25 @@ begin
       get diagnostics v_taken = row_count;
       v_left := v_left - v_taken;
       if v_taken > 0 then
-        -- a tenant that was idle joins at the present pass: it gets its share from now on, not for the past
-        update stepgate.tenant_shares s
-           set pass = greatest(s.pass, (select coalesce(min(o.pass), 0) from stepgate.tenant_shares o
-                                          join stepgate.ready_steps r on r.tenant_uid = o.tenant_uid
-                                         where o.tenant_uid <> t.tenant_uid))
-                      + v_taken::bigint * 1000000 / t.weight
-         where s.tenant_uid = t.tenant_uid;
+        v_tenants := v_tenants || t.tenant_uid;
+        v_steps := v_steps || v_taken;
       end if;
     end loop;
     exit when v_left <= 0;
+  end loop;
+  -- last and in one order: claims that pay for each tenant as they take from it deadlock with each other
+  for t in
+    select n.tenant_uid, n.weight, x.steps from stepgate.tenants n
+      join (select u.tenant_uid, sum(u.steps) as steps from unnest(v_tenants, v_steps) as u (tenant_uid, steps) group by 1) x
+        on x.tenant_uid = n.tenant_uid
+     order by n.tenant_uid
+  loop
+    -- a tenant that was idle joins at the present pass: it gets its share from now on, not for the past
+    update stepgate.tenant_shares s
+       set pass = greatest(s.pass, (select coalesce(min(o.pass), 0) from stepgate.tenant_shares o
+                                      join stepgate.ready_steps r on r.tenant_uid = o.tenant_uid
+                                     where o.tenant_uid <> t.tenant_uid))
+                  + t.steps * 1000000 / t.weight
+     where s.tenant_uid = t.tenant_uid;
   end loop;
 end $$;
