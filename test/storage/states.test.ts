@@ -155,7 +155,9 @@ async function attempt(
 
 function stateOf(caught: unknown): string {
   const detail = typeof caught === "object" && caught !== null && "detail" in caught ? caught.detail : undefined;
-  return typeof detail === "object" && detail !== null && "sqlState" in detail ? String(detail.sqlState) : String(caught);
+  return typeof detail === "object" && detail !== null && "sqlState" in detail
+    ? String(detail.sqlState)
+    : String(caught);
 }
 
 /** Puts the planted step into a state as if it had come there, past the guards. */
