@@ -48,7 +48,8 @@ export function makeLeases({ clock }: { readonly clock: Pick<Clock, "monotonicMs
   const abort = (execution: Execution, cause: AbortCause): void => {
     // a lost lease outweighs what came before it: nothing may be settled any more
     if (execution.cause === undefined || cause === "lease_lost") execution.cause = cause;
-    execution.controller.abort();
+    // adapters tell a deadline from a cancel by the name of the reason, as they would with AbortSignal.timeout
+    execution.controller.abort(cause === "deadline_exceeded" ? new DOMException(cause, "TimeoutError") : undefined);
   };
   const loseAll = (): void => {
     heldUntilMs = Number.NEGATIVE_INFINITY;
