@@ -204,3 +204,32 @@ t.test("a run that is cancelled while a dead worker holds its steps ends all the
     await other.stop();
   });
 });
+
+t.test(
+  "a step that meets a failure of our own before it starts is taken again by the same living worker",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const sink = makeSink(() => done(null));
+      let checks = 0;
+      const adapter: typeof sink.adapter = {
+        ...sink.adapter,
+        check: (...given) => {
+          checks += 1;
+          if (checks === 1) throw new TypeError("a fault of ours");
+          return sink.adapter.check(...given);
+        },
+      };
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime: allow },
+        adapters: [adapter],
+        tenant,
+        onLogLine: () => undefined,
+      });
+      const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
+      t.equal((await rig.ended(runUid)).status, "succeeded");
+      t.match((await rig.steps(runUid)).get("a"), { state: "succeeded", attemptsMade: 1 });
+      t.equal(checks, 2);
+    });
+  },
+);
