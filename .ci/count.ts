@@ -44,7 +44,10 @@ export function makeCounter(show: (line: string) => void) {
       const [, spaces = "", not, text = ""] = RESULT.exec(line) ?? [];
       const subtest = /^( *)# Subtest: (.*)$/.exec(line);
       const indent = spaces.length;
-      if (RESULT.test(line)) return result(indent, not !== undefined, text);
+      if (RESULT.test(line)) {
+        result(indent, not !== undefined, text);
+        return;
+      }
       if (subtest !== null) {
         const depth = (subtest[1] ?? "").length;
         names = [...names.filter((one) => one.indent < depth), { indent: depth, name: subtest[2] ?? "" }];

@@ -23,12 +23,20 @@ const TABLES: Readonly<Record<string, () => string>> = {
   endpoints: () =>
     table(
       ["Endpoint", "Who"],
-      Object.entries<Access>(ROUTE_ACCESS).map(([route, access]) => [code(route.replaceAll(/:(\w+)/g, "{$1}")), who(access)]),
+      Object.entries<Access>(ROUTE_ACCESS).map(([route, access]) => [
+        code(route.replaceAll(/:(\w+)/g, "{$1}")),
+        who(access),
+      ]),
     ),
   errors: () =>
     table(
       ["Code", "Status", "Retry", "Meaning"],
-      Object.entries(ERROR_CODES).map(([name, { status, retry, summary }]) => [code(name), String(status), retry, summary]),
+      Object.entries(ERROR_CODES).map(([name, { status, retry, summary }]) => [
+        code(name),
+        String(status),
+        retry,
+        summary,
+      ]),
     ),
   metrics: () =>
     table(
@@ -45,14 +53,11 @@ const TABLES: Readonly<Record<string, () => string>> = {
 
 /** The README's text with every generated table as the source has it now. @throws {TypeError} for a table nobody makes. */
 export function renderReadme(text: string): string {
-  return text.replaceAll(
-    /<!-- generated:(\w+) -->\n[\s\S]*?<!-- \/generated -->/g,
-    (_, name: string) => {
-      const make = Object.hasOwn(TABLES, name) ? TABLES[name] : undefined;
-      if (make === undefined) throw new TypeError(`there is no table ${name}`);
-      return `<!-- generated:${name} -->\n${make()}\n<!-- /generated -->`;
-    },
-  );
+  return text.replaceAll(/<!-- generated:(\w+) -->\n[\s\S]*?<!-- \/generated -->/g, (_, name: string) => {
+    const make = Object.hasOwn(TABLES, name) ? TABLES[name] : undefined;
+    if (make === undefined) throw new TypeError(`there is no table ${name}`);
+    return `<!-- generated:${name} -->\n${make()}\n<!-- /generated -->`;
+  });
 }
 
 /** Names of all tables, for the test that each stands in the README. */

@@ -10,7 +10,15 @@ export function makeMailAdapter(jwks: string, issuer: string, nowSec: () => numb
     const request = { salt, canonical: canonicalJson({ tool: call.tool, arguments: call.arguments }) };
     const highestAttemptSeen = calls.highestAttempt(subject);
     const demand = callDemand(call);
-    const expected = { issuer, audience: "adapter.mail", subject, highestAttemptSeen, request, demand, clockSkewSec: 30 };
+    const expected = {
+      issuer,
+      audience: "adapter.mail",
+      subject,
+      highestAttemptSeen,
+      request,
+      demand,
+      clockSkewSec: 30,
+    };
     const verdict = verifyToken(token, keys, expected, nowSec());
     return verdict.ok ? calls.count(verdict.claims, { hasProof: false }) : verdict; // ok: send the mail; else: why not
   };

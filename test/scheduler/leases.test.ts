@@ -1,10 +1,12 @@
 /** What stops an execution, and how its adapter learns the cause. */
 import { once } from "node:events";
 import t from "tap";
+import type { RunUid } from "../../src/core/ids.ts";
 import type { LeasedStep } from "../../src/gate/leased-step.ts";
 import { makeLeases } from "../../src/scheduler/leases.ts";
 
-const step = { runUid: "run", stepId: "a", isTarget: false } as unknown as LeasedStep;
+const runUid = (name: string): RunUid => name as unknown as RunUid;
+const step = { runUid: runUid("run"), stepId: "a", isTarget: false } as unknown as LeasedStep;
 
 t.test("an adapter tells a deadline from a cancel by the reason of the signal", async (t) => {
   const leases = makeLeases({ clock: { monotonicMs: () => 0 } });
@@ -16,9 +18,9 @@ t.test("an adapter tells a deadline from a cancel by the reason of the signal", 
   late.end();
 
   const cancelled = leases.start(step, undefined);
-  leases.cancelRuns(["another run"]);
+  leases.cancelRuns([runUid("another")]);
   t.notOk(cancelled.signal.aborted);
-  leases.cancelRuns(["run"]);
+  leases.cancelRuns([runUid("run")]);
   t.equal(cancelled.abortedBy(), "cancelled");
   t.equal(cancelled.signal.reason.name, "AbortError");
   cancelled.end();
@@ -29,7 +31,7 @@ t.test("a compensation is not stopped by the cancel of its run", async (t) => {
   const leases = makeLeases({ clock: { monotonicMs: () => 0 } });
   leases.hold(1000);
   const compensation = leases.start({ ...step, isTarget: true }, undefined);
-  leases.cancelRuns(["run"]);
+  leases.cancelRuns([runUid("run")]);
   t.notOk(compensation.signal.aborted);
   compensation.end();
 });
