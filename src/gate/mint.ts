@@ -123,7 +123,7 @@ function withLimits(demand: ScopeDemand, context: StepContext): ScopeDemand {
 }
 
 function lifetimeSec(deps: MintDeps, context: StepContext, adapter: ExecutorAdapter): number {
-  const deadlineMs = deadlineOf(context.step);
+  const deadlineMs = deadlineOf(context.step, context.execution);
   const restSec =
     deadlineMs === undefined ? MAX_LIFETIME_SEC : Math.ceil((deadlineMs - deps.databaseClock.nowMs()) / 1000);
   const effectsSec = adapter.describe().effects === "write" ? deps.writeTokenLifetimeSec : MAX_LIFETIME_SEC;

@@ -168,7 +168,7 @@ function nextTryMs(
     retryAfterMs: result.ok ? undefined : result.retryAfterMs,
   });
   const notBeforeMs = nowMs + delayMs;
-  const deadlineMs = deadlineOf(step);
+  const deadlineMs = deadlineOf(step, execution);
   // never past the deadline: a try that could not start anyway would only hide the real end
   return deadlineMs !== undefined && notBeforeMs >= deadlineMs ? undefined : notBeforeMs;
 }

@@ -185,7 +185,7 @@ function overCap(
 }
 
 function remainingMs(deps: RunStepDeps, context: StepContext): number | undefined {
-  const deadlineMs = deadlineOf(context.step);
+  const deadlineMs = deadlineOf(context.step, context.execution);
   return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - deps.databaseClock.nowMs());
 }
 

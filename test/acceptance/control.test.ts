@@ -2,11 +2,11 @@
  * What people and limits do to runs under way: cancel, breakpoints, fail_fast, parallelism, deadlines (spec 00, 01, 02, 08).
  */
 import t from "tap";
-import type { JsonObject } from "../../src/core/json.ts";
+import { isJsonObject, type JsonObject } from "../../src/core/json.ts";
 import type { ExecutionContext, ExecutorResult } from "../../src/executors/contract.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { verifies } from "./evidence-of.ts";
-import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { allow, type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
@@ -363,5 +363,34 @@ t.test("a deadline that passes while a step waits refuses it; one that passes wh
     t.match(await statesOf(rig, limited), { over: "failed", more: "skipped" });
     t.equal((await rig.steps(limited)).get("over")?.errorKind, "deadline_exceeded");
     for (const runUid of [running, waiting, limited]) await verifies(t, rig, runUid);
+  });
+});
+
+t.test("a pack brings a deadline forward and cannot put it off", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const gated = makeGatedSink();
+    const runtime: Decide = ({ step, execution }) => {
+      const wanted = { sooner: 200, later: 600_000, bounded: 200 }[isJsonObject(step) ? String(step["id"]) : ""];
+      const isDone = !isJsonObject(execution) || execution["deadline_ms"] === wanted || wanted === undefined;
+      return isDone
+        ? { effect: "allow" }
+        : {
+            effect: "redact",
+            reasons: ["deadline"],
+            patches: [{ op: "replace", path: "/execution/deadline_ms", value: wanted }],
+          };
+    };
+    const rig = await startRig(t, { database, packs: { runtime }, adapters: [gated.adapter], tenant });
+    const runUid = await rig.submit({
+      steps: [
+        step("sooner", { execution: { deadline_ms: 60_000 } }),
+        step("later", { execution: { deadline_ms: 500 } }),
+        step("bounded", {}),
+      ],
+    });
+    await rig.ended(runUid);
+    const steps = await rig.steps(runUid);
+    for (const id of ["sooner", "later", "bounded"]) t.equal(steps.get(id)?.errorKind, "deadline_exceeded", id);
+    await verifies(t, rig, runUid);
   });
 });
