@@ -67,7 +67,7 @@ t.test(
       env: { STEPGATE_LEASE_MS: "1500", STEPGATE_REAPER_INTERVAL_MS: "200" },
     });
     const runUid = await rig.submit({
-      steps: [{ id: "a", type: "sink", inputs: {}, execution: { max_attempts: 3 } }],
+      steps: [{ id: "a", type: "sink", inputs: {}, execution: { max_attempts: 10 } }],
     });
     await rig.until(runUid, (steps) => steps.get("a")?.state === "running" && sink.calls.length === 1);
     // whoever extends the lease waits for this row; the lease itself is still good when the row is free again
@@ -77,7 +77,9 @@ t.test(
       await other.query("update stepgate.workers set lease_until = clock_timestamp() + interval '5 seconds'");
     });
     t.equal((await rig.ended(runUid)).status, "succeeded");
-    t.match((await rig.steps(runUid)).get("a"), { attemptsMade: 2 }, "the first attempt is lost, the second made");
-    t.ok((await rig.events(runUid)).some(({ type }) => type === "step_attempt_lost"));
+    // a busy machine may lose another one: what counts is that each lost attempt is known, and followed by the next
+    const lost = (await rig.events(runUid)).filter(({ type }) => type === "step_attempt_lost").length;
+    t.ok(lost >= 1);
+    t.match((await rig.steps(runUid)).get("a"), { attemptsMade: lost + 1 });
   },
 );
