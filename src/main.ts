@@ -30,6 +30,7 @@ import { type GatewayServer, startGateway } from "./main-gateway.ts";
 import { makeWorker } from "./main-worker.ts";
 import { loadPack } from "./policy/load-pack.ts";
 import type { LoadedPack } from "./policy/pack.ts";
+import { packsByName } from "./policy/packs-by-name.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
@@ -337,7 +338,7 @@ async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
       }),
     ),
   );
-  return new Map(packs.map((pack) => [pack.ref.id, pack]));
+  return packsByName(packs);
 }
 
 /** Tells the claim loop of this process that steps may be ready. */

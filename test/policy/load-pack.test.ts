@@ -3,7 +3,7 @@ import { join } from "node:path";
 import t from "tap";
 import type { Digest } from "../../src/core/ids.ts";
 import { DEFAULT_PACK_LIMITS } from "../../src/policy/pack.ts";
-import { makePackRegistry } from "../../src/policy/pack-registry.ts";
+import { packsByName } from "../../src/policy/packs-by-name.ts";
 import { code, hostileModule, RESULT_ADDRESS } from "./hostile-module.ts";
 import { buildRules, bytes, load, OTHER_TENANT, TENANT, writeBuiltPack } from "./make-pack.ts";
 
@@ -139,16 +139,12 @@ t.test("instances of tenants not seen for long, and those that grew, are let go"
   );
 });
 
-t.test("the registry gives packs by name and refuses two of one name", async (t) => {
+t.test("packs are found by name, and two of one name are refused", async (t) => {
   const [guard, counting] = [await load(await buildRules(GUARD)), await load(await countingPack())];
-  const registry = makePackRegistry([counting, guard]);
-  t.equal(registry.get("guard"), guard);
-  t.equal(registry.get("nothing"), undefined);
-  t.same(
-    registry.list().map(({ ref }) => ref.id),
-    ["guard", "hostile"],
-  );
-  t.throws(() => makePackRegistry([guard, guard]), { code: "STATE_CONFLICT" });
-  registry.close();
+  const packs = packsByName([counting, guard]);
+  t.equal(packs.get("guard"), guard);
+  t.same([...packs.keys()].sort(), ["guard", "hostile"]);
+  t.throws(() => packsByName([guard, guard]), { code: "STATE_CONFLICT" });
+  for (const pack of packs.values()) pack.close();
   t.match(guard.evaluate(bytes({}), TENANT), { ok: false, fault: "crashed" });
 });
