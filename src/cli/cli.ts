@@ -31,19 +31,15 @@ import { makeTerminal } from "./terminal.ts";
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort(new StepgateError("USAGE", { reason: "interrupted" }));
-  // not once: npm and our launcher pass on what the group already got, and a second signal must not cut the stop short
+  // Neither once nor taken back: npm and our launcher pass on what the group already got, and a signal that comes again
+  // must not cut the stop short, nor turn a clean end into a killed one.
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  try {
-    return await runCommand(argv, {
-      terminal: makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env }),
-      environment: takeSettings(process.env),
-      interrupted: interrupt.signal,
-    });
-  } finally {
-    process.removeListener("SIGINT", stop);
-    process.removeListener("SIGTERM", stop);
-  }
+  return runCommand(argv, {
+    terminal: makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env }),
+    environment: takeSettings(process.env),
+    interrupted: interrupt.signal,
+  });
 }
 
 /** Runs one command in the given surroundings. Whatever goes wrong is shown there and is an exit code. */

@@ -236,7 +236,7 @@ export class EmbeddedServer {
     const count = await setAsideRecycledLocks(this.place);
     if (count > 0) this.log.warn({ count }, "set stale lock files aside: their process ids belong to other programs");
     this.child = await spawnPostmaster(this.place, this.binaries);
-    this.log.info({ pid: this.child.pid ?? 0, data: this.dataDirectory }, "starting the embedded PostgreSQL");
+    this.log.info({ serverPid: this.child.pid ?? 0, data: this.dataDirectory }, "starting the embedded PostgreSQL");
   }
 
   private notStarting(reason: string): StepgateError {
