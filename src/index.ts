@@ -17,5 +17,6 @@ export type {
   Usage,
   WantedIsolation,
 } from "./executors/contract.ts";
-export { type StartInput, type StartProgress, Stepgate, startStepgate } from "./main.ts";
+export { Stepgate, startStepgate } from "./main.ts";
+export type { StartInput, StartProgress } from "./main-rooms.ts";
 export { makeLog } from "./telemetry/logger.ts";

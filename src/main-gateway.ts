@@ -14,7 +14,7 @@ import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
 import { ROLES } from "./gateway/roles.ts";
 import type { JwksView } from "./gateway/views/health.ts";
-import type { Rooms } from "./main.ts";
+import type { Rooms } from "./main-rooms.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";

@@ -11,7 +11,7 @@ import type { StepContext } from "./gate/context.ts";
 import { makeGate } from "./gate/gate.ts";
 import { makeInFlight } from "./gate/pressure.ts";
 import type { Settlement } from "./gate/settlement.ts";
-import { CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main.ts";
+import { CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";

@@ -1,0 +1,317 @@
+/**
+ * The rooms that worker and gateway share: database, keys, packs, executors, tenants, telemetry; opened in order (main.ts).
+ *
+ * Not here: what any of them does.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makeCallCounter } from "./capability/call-counter.ts";
+import { makeVerifier } from "./capability/make-verifier.ts";
+import type { Config } from "./config/config.ts";
+import { systemClock } from "./core/clock.ts";
+import { StepgateError } from "./core/errors.ts";
+import { killAt, noFailPoints } from "./core/fail-point.ts";
+import { type BatchId, makeIds, type TenantUid } from "./core/ids.ts";
+import { type SignBatch, signBatch } from "./evidence/batch.ts";
+import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
+import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
+import { makeAdapters, resolveAll } from "./executors/adapters.ts";
+import type { ExecutorAdapter } from "./executors/contract.ts";
+import type { SocketAddress } from "./executors/http/checked-connect.ts";
+import { makeRegistry } from "./executors/registry.ts";
+import { makeValidateInputs } from "./executors/validate-inputs.ts";
+import { makeTenantVaults } from "./gate/tenant-vault.ts";
+import { loadPack } from "./policy/load-pack.ts";
+import type { LoadedPack } from "./policy/pack.ts";
+import { packsByName } from "./policy/packs-by-name.ts";
+import { lazyToolchain } from "./policy/toolchain.ts";
+import { makeChangeFeed } from "./runs/change-feed.ts";
+import { makeReadManifest } from "./runs/manifest.ts";
+import { makePrepareSubmission } from "./runs/prepare-submission.ts";
+import { makeReadSubmission } from "./runs/read-submission.ts";
+import { makeSealRuns } from "./runs/seal-runs.ts";
+import { RunSubmission } from "./runs/submission.ts";
+import { makeSubmitRun } from "./runs/submit-run.ts";
+import { makeDatabaseClock } from "./scheduler/database-clock.ts";
+import { checkDatabase } from "./storage/check-database.ts";
+import { type EmbeddedProgress, type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
+import { makeKeyStore } from "./storage/key-store.ts";
+import { migrate, readMigrations } from "./storage/migrate.ts";
+import { type DatabaseTarget, makePool, type Pool } from "./storage/pool.ts";
+import { makeRecordStore } from "./storage/record-store.ts";
+import { makeRunStore } from "./storage/run-store.ts";
+import { makeTenantStore } from "./storage/tenant-store.ts";
+import type { Log } from "./telemetry/logger.ts";
+import { makeMetrics } from "./telemetry/metrics.ts";
+import { makeTracing } from "./telemetry/tracing.ts";
+import { makeAuthorities } from "./tenancy/authorities.ts";
+import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
+
+export type StartProgress =
+  | EmbeddedProgress
+  | "checking_database"
+  | "migrating"
+  | "opening_keys"
+  | "loading_packs"
+  | "testing_isolation"
+  | "listening";
+
+export interface StartInput {
+  readonly config: Config;
+  readonly log: Log;
+  /** What a person waits for. */
+  readonly onProgress: (progress: StartProgress) => void;
+  /** Beside those of the product: adapters and packs of whoever embeds it, and a database that is open already. */
+  readonly parts?: {
+    readonly adapters?: readonly ExecutorAdapter[];
+    readonly packs?: ReadonlyMap<string, LoadedPack>;
+    readonly database?: DatabaseTarget;
+  };
+}
+
+/** Packs that come with the product, built. */
+const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
+/** Packs that come with the product and were measured: CI holds them equal to their sources. */
+const PRODUCT_PACKS: ReadonlySet<string> = new Set(["allow_all", "baseline", "pii_redaction", "prompt_injection"]);
+/** `iss` of every token. */
+export const ISSUER = "urn:stepgate";
+export const CLOCK_SKEW_SEC = 30;
+const TRUST_LIFETIME_MS = 365 * 86_400_000;
+const FEED_POLL_MS = 250;
+const SIGNATURE_MEMO_SIZE = 4096;
+/** 15 minutes of tokens at 1 000 steps a second. */
+const MAX_COUNTED_TOKENS = 1_000_000;
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+/** Opens stores, keys, packs and executors; everything that worker and gateway share. */
+export async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
+  const { config, log, onProgress, parts = {} } = input;
+  const clock = systemClock;
+  const ids = makeIds(clock);
+  const { pool, database, embedded } = await openDatabase(input, stops);
+  onProgress("opening_keys");
+  const keyRing = await openKeys(config, pool);
+  const tenants = makeTenantStore(pool);
+  await tenants.ensure({
+    tenantUid: ids.uuid() as TenantUid,
+    tenantId: DEFAULT_TENANT_ID,
+    settings: DEFAULT_TENANT_SETTINGS,
+  });
+  onProgress("loading_packs");
+  const packs = new Map([...(await loadPacks()), ...(parts.packs ?? [])]);
+  stops.unshift(async () => {
+    for (const pack of packs.values()) pack.close();
+  });
+  onProgress("testing_isolation");
+  // grows when the API listens: only then is its port known
+  const ownAddresses: SocketAddress[] = [...(await databaseAddresses(config))];
+  const registry = makeRegistry([
+    ...makeAdapters({
+      calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
+      clockSkewSec: CLOCK_SKEW_SEC,
+      clock,
+      forbiddenAddresses: () => ownAddresses,
+    }),
+    ...(parts.adapters ?? []),
+  ]);
+  await registry.selfTestAll();
+  const metrics = makeMetrics();
+  const tracing = makeTracing(config.telemetry.otlpEndpoint, { random: ids.random, version: await readVersion() });
+  stops.unshift(
+    () => tracing.stop(),
+    () => metrics.stop(),
+  );
+  const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
+  stops.unshift(async () => feed.stop());
+  const databaseClock = makeDatabaseClock(clock);
+  const store = makeRunStore(pool);
+  const records = makeRecordStore(pool);
+  const sign: SignBatch = (purpose, batchIds) =>
+    signBatch(batchIds, keyRing.signer(purpose), {
+      batchId: ids.uuid() as BatchId,
+      instanceUid: keyRing.instanceUid,
+      nowMs: clock.nowMs(),
+    });
+  const failPoints = config.gate.failPoint === undefined ? noFailPoints : killAt(config.gate.failPoint);
+  const ready = makeWakeSignal();
+  const sealRuns = makeSealRuns({
+    store,
+    seals: records,
+    signBatch: sign,
+    nowMs: () => databaseClock.nowMs(),
+    failPoints,
+    onSealed: feed.changed,
+  });
+  const authorities = makeAuthorities(tenants);
+  const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
+  const version = await readVersion();
+  const submitRun = makeSubmitRun({
+    store,
+    prepare: makePrepareSubmission({
+      executors: new Map(registry.list().map(({ type, version: executorVersion }) => [type, executorVersion])),
+      build: { version, commit: "unknown" },
+      limits: config.runs,
+      sloTiers: config.scheduler.sloTiers,
+      readManifest: makeReadManifest(),
+    }),
+    authority: authorities.now,
+    vault: vaults.of,
+    ceilings: async (tenantUid) =>
+      (await tenants.ceilings(tenantUid)).map(({ id, unit, limit }) => ({
+        name: id,
+        bindsCompensations: true,
+        [unit]: limit,
+      })),
+    packRef: (name) => packs.get(name)?.ref,
+    ids,
+    onSubmitted: (_tenantUid, runUid) => {
+      ready.ready();
+      feed.changed(runUid);
+    },
+    onTraceReplaced: (runUid) =>
+      log.warn({ run: runUid }, "the submitted trace context was not valid and was replaced"),
+  });
+  return {
+    ownAddresses,
+    config,
+    log,
+    clock,
+    ids,
+    pool,
+    database,
+    embedded,
+    keyRing,
+    tenants,
+    packs,
+    registry,
+    metrics,
+    tracing,
+    feed,
+    databaseClock,
+    store,
+    records,
+    sign,
+    failPoints,
+    ready,
+    sealRuns,
+    version,
+    authorities,
+    vaults,
+    submitRun,
+    readRunSubmission: makeReadSubmission(RunSubmission),
+    verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: SIGNATURE_MEMO_SIZE }),
+    validateInputs: makeValidateInputs(registry.list()),
+    inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
+  };
+}
+
+/** Where the database is asked over TCP; an embedded or local one has a socket file, which no step can reach. */
+async function databaseAddresses(config: Config): Promise<readonly SocketAddress[]> {
+  const { databaseUrl } = config.storage;
+  const url = databaseUrl === undefined ? undefined : new URL(databaseUrl);
+  if (url === undefined || url.hostname === "") return [];
+  const found = await resolveAll(url.hostname.replace(/^\[|\]$/g, "")).catch(() => []);
+  return found.map(({ address }) => ({ address, port: Number(url.port || 5432) }));
+}
+
+interface Database {
+  readonly pool: Pool;
+  /** "18.4". */
+  readonly database: string;
+  readonly embedded: EmbeddedServer | undefined;
+}
+
+async function openDatabase(
+  { config, log, onProgress, parts }: StartInput,
+  stops: (() => Promise<unknown>)[],
+): Promise<Database> {
+  const { databaseUrl, maxConnections, statementTimeoutMs, lockTimeoutMs } = config.storage;
+  const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
+  const embedded =
+    given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
+  if (embedded !== undefined) stops.unshift(() => embedded.stop());
+  const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
+  const pool = makePool({
+    ...target,
+    maxConnections,
+    applicationName: "stepgate",
+    log,
+    limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs },
+  });
+  stops.unshift(() => pool.close());
+  onProgress("checking_database");
+  const database = await checkDatabase(pool);
+  await migrate({ pool, migrations: await readMigrations(), onProgress: () => onProgress("migrating") });
+  return { pool, database, embedded };
+}
+
+async function openKeys(config: Config, pool: Pool): Promise<KeyRing> {
+  const ids = makeIds(systemClock);
+  const { instanceKeyFile, adminKey } = config.keys;
+  return openKeyRing({
+    files: await openKeyFiles({ home: config.instance.home, uid: userInfo().uid, uuid: ids.uuid }),
+    store: makeKeyStore(pool),
+    ids,
+    clock: systemClock,
+    givenInstanceKey: instanceKeyFile === undefined ? undefined : await readGivenKey(instanceKeyFile),
+    givenAdminKey: adminKey,
+    purposes: config.instance.role === "gateway" ? ["decision"] : ["token", "decision", "artifact"],
+    trustLifetimeMs: TRUST_LIFETIME_MS,
+  });
+}
+
+/** A key file that was named and is not there must not become a key that is made. */
+async function readGivenKey(path: string): Promise<Uint8Array> {
+  const bytes = await readKeyFile(path, userInfo().uid);
+  if (bytes === undefined) throw new StepgateError("INSTANCE_KEY_MISSING", { path });
+  return bytes;
+}
+
+/** Every built pack in the folder, by name: the product's own, and what its operator put beside them. */
+async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
+  const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
+  const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
+  const folders = (await readdir(PACK_FOLDER, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && entry.name !== "toolchain",
+  );
+  const packs = await Promise.all(
+    folders.map(({ name }) =>
+      loadPack({
+        directory: join(PACK_FOLDER, name),
+        expectedDigest: undefined,
+        // only a thread can be stopped: what somebody else built does not run in ours
+        placement: PRODUCT_PACKS.has(name) ? "caller" : "worker",
+        clock: systemClock,
+        toolchain,
+      }),
+    ),
+  );
+  return packsByName(packs);
+}
+
+/** Tells the claim loop of this process that steps may be ready. */
+function makeWakeSignal() {
+  const wakes = new Set<() => void>();
+  return {
+    onReady: (wake: () => void) => {
+      wakes.add(wake);
+      return () => {
+        wakes.delete(wake);
+      };
+    },
+    ready: () => {
+      for (const wake of wakes) wake();
+    },
+  };
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  const found: unknown = JSON.parse(text);
+  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string"
+    ? found.version
+    : "0.0.0";
+}
