@@ -38,7 +38,7 @@ import { makeDatabaseClock } from "./scheduler/database-clock.ts";
 import { checkDatabase } from "./storage/check-database.ts";
 import { type EmbeddedProgress, type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
 import { makeKeyStore } from "./storage/key-store.ts";
-import { migrate, readMigrations } from "./storage/migrate.ts";
+import { migrate, readSchema } from "./storage/migrate.ts";
 import { type DatabaseTarget, makePool, type Pool } from "./storage/pool.ts";
 import { makeRecordStore } from "./storage/record-store.ts";
 import { makeRunStore } from "./storage/run-store.ts";
@@ -244,7 +244,7 @@ async function openDatabase(
   stops.unshift(() => pool.close());
   onProgress("checking_database");
   const database = await checkDatabase(pool);
-  await migrate({ pool, migrations: await readMigrations(), onProgress: () => onProgress("migrating") });
+  await migrate({ pool, schema: await readSchema(), onProgress: () => onProgress("migrating") });
   return { pool, database, embedded };
 }
 

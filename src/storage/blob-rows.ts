@@ -7,7 +7,7 @@ import type { SealedBlob, StoredBlob } from "../core/vault.ts";
 import type { Pool } from "./pool.ts";
 import { READ_BLOBS } from "./statements/pipeline.ts";
 
-/** Blobs as the functions of migration 0005 read them. */
+/** Blobs as `insert_blobs` (functions/batches.sql) reads them. */
 export function blobItems(blobs: readonly SealedBlob[]): readonly JsonObject[] {
   return blobs.map((blob) => ({
     blob_id: blob.blobId,

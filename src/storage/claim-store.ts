@@ -1,5 +1,5 @@
 /**
- * Claims and leases: what a worker and the reaper need of the hot queue (migration 0004).
+ * Claims and leases: what a worker and the reaper need of the hot queue (functions/claim.sql).
  *
  * Rows come back as the scheduler's own words; payloads stay sealed. Not here: opening them (scheduler/open-steps.ts).
  */

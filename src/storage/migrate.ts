@@ -1,8 +1,11 @@
 /**
  * Brings the schema up to date: numbered SQL files, forward only, each in one transaction with the row that records it.
  *
- * Any number of processes may start at once: each migration takes the same lock, and finds what another has done.
- * Not here: what the migrations say (migrations/*.sql), whether the server is safe to use (check-database.ts).
+ * Tables, types and triggers come from the numbered files; the functions stand in files of their own, one place each, and
+ * are all put in place together with the last number. So a changed function needs a new number, and an older version of
+ * the product never takes a newer one's functions back. Any number of processes may start at once: each migration takes
+ * the same lock, and finds what another has done. Not here: what the files say (migrations/*.sql, functions/*.sql),
+ * whether the server is safe to use (check-database.ts).
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,6 +23,13 @@ export interface Migration {
   readonly digest: string;
 }
 
+/** What a version of the product expects of the database. */
+export interface Schema {
+  readonly migrations: readonly Migration[];
+  /** `create or replace function` statements, without order. */
+  readonly functions: string;
+}
+
 export interface MigrationProgress {
   readonly number: number;
   readonly name: string;
@@ -27,7 +37,7 @@ export interface MigrationProgress {
   readonly total: number;
 }
 
-const FOLDER = fileURLToPath(new URL("./migrations/", import.meta.url));
+const FOLDER = fileURLToPath(new URL("./", import.meta.url));
 
 /** "SG" and 1: an advisory lock of this database, held until the transaction ends. */
 const LOCK_MIGRATIONS = "select pg_advisory_xact_lock(21319, 1)";
@@ -39,22 +49,36 @@ const CREATE_RECORD = `
     name text not null,
     digest text not null,
     applied_at timestamptz not null default now()
-  )`;
+  );
+  alter table stepgate.migrations add column if not exists functions_digest text`;
 
 const HAS_RECORD = "select to_regclass('stepgate.migrations') is not null as exists";
-const READ_RECORD = "select number, digest from stepgate.migrations order by number";
-const WRITE_RECORD = "insert into stepgate.migrations (number, name, digest) values ($1, $2, $3)";
+// through JSON: the column came after the table
+const READ_RECORD =
+  "select m.number, m.digest, to_jsonb(m) ->> 'functions_digest' as functions_digest from stepgate.migrations m order by 1";
+const WRITE_RECORD = "insert into stepgate.migrations (number, name, digest, functions_digest) values ($1, $2, $3, $4)";
+/** Functions call each other in any order; what a body names is looked up when it runs. */
+const UNCHECKED_BODIES = "set local check_function_bodies = off";
 
-/** Reads `NNNN_name.sql` files in order. @throws {StepgateError} SCHEMA_CORRUPT for a gap or a strange name. */
-export async function readMigrations(folder: string = FOLDER): Promise<readonly Migration[]> {
+/**
+ * Reads `migrations/NNNN_name.sql` in order, and `functions/*.sql`.
+ *
+ * @throws {StepgateError} SCHEMA_CORRUPT for a gap or a strange name.
+ */
+export async function readSchema(folder: string = FOLDER): Promise<Schema> {
   const migrations: Migration[] = [];
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort()) {
+  for (const [file, sql] of await readSqlFiles(join(folder, "migrations"))) {
     const [, digits = "", name = ""] = /^([0-9]{4})_([a-z0-9_]+)\.sql$/.exec(file) ?? [];
     if (Number(digits) !== migrations.length + 1) throw new StepgateError("SCHEMA_CORRUPT", { file });
-    const sql = await readFile(join(folder, file), "utf8");
     migrations.push({ number: migrations.length + 1, name, sql, digest: sha256Hex(sql) });
   }
-  return migrations;
+  const functions = (await readSqlFiles(join(folder, "functions"))).map(([, sql]) => sql).join("\n");
+  return { migrations, functions };
+}
+
+async function readSqlFiles(folder: string): Promise<readonly (readonly [string, string])[]> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  return Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), "utf8")] as const));
 }
 
 /**
@@ -65,40 +89,47 @@ export async function readMigrations(folder: string = FOLDER): Promise<readonly 
  */
 export async function migrate(input: {
   readonly pool: Pool;
-  readonly migrations: readonly Migration[];
+  readonly schema: Schema;
   readonly onProgress?: (progress: MigrationProgress) => void;
 }): Promise<number> {
-  const { pool, migrations, onProgress = () => undefined } = input;
+  const { pool, schema, onProgress = () => undefined } = input;
   // the common start: everything is applied, nothing is locked
-  if ((await readApplied(pool, migrations)) === migrations.length) return 0;
+  if ((await readApplied(pool, schema)) === schema.migrations.length) return 0;
   let applied = 0;
   // a migration takes as long as it takes, and so does waiting for another process's
   const options = { isUnbounded: true };
-  while (await pool.transaction((connection) => applyNext(connection, migrations, onProgress), options)) applied += 1;
+  while (await pool.transaction((connection) => applyNext(connection, schema, onProgress), options)) applied += 1;
   return applied;
 }
 
 /** Applies the first missing one; false when another process, or the last round, has applied them all. */
 async function applyNext(
   connection: Connection,
-  migrations: readonly Migration[],
+  schema: Schema,
   onProgress: (progress: MigrationProgress) => void,
 ): Promise<boolean> {
   await connection.query(LOCK_MIGRATIONS);
   await connection.query(CREATE_RECORD);
-  const next = migrations[await readApplied(connection, migrations)];
+  const next = schema.migrations[await readApplied(connection, schema)];
   if (next === undefined) return false;
-  onProgress({ number: next.number, name: next.name, total: migrations.length });
+  const total = schema.migrations.length;
+  onProgress({ number: next.number, name: next.name, total });
   await connection.query(next.sql);
-  await connection.query(WRITE_RECORD, [next.number, next.name, next.digest]);
+  const isLast = next.number === total;
+  if (isLast) {
+    await connection.query(UNCHECKED_BODIES);
+    await connection.query(schema.functions);
+  }
+  const functionsDigest = isLast ? sha256Hex(schema.functions) : null;
+  await connection.query(WRITE_RECORD, [next.number, next.name, next.digest, functionsDigest]);
   return true;
 }
 
 /** How many of ours the database has, after checking that they are ours. */
-async function readApplied(connection: Connection, migrations: readonly Migration[]): Promise<number> {
+async function readApplied(connection: Connection, { migrations, functions }: Schema): Promise<number> {
   const { rows: found } = await connection.query<{ exists: boolean }>(HAS_RECORD);
   if (found[0]?.exists !== true) return 0;
-  const { rows } = await connection.query<{ number: number; digest: string }>(READ_RECORD);
+  const { rows } = await connection.query<AppliedRow>(READ_RECORD);
   if (rows.length > migrations.length) {
     throw new StepgateError("SCHEMA_NEWER", { applied: rows.length, known: migrations.length });
   }
@@ -108,5 +139,14 @@ async function readApplied(connection: Connection, migrations: readonly Migratio
       throw new StepgateError("SCHEMA_CORRUPT", { number: index + 1 });
     }
   });
+  if (rows.length === migrations.length && rows.at(-1)?.functions_digest !== sha256Hex(functions)) {
+    throw new StepgateError("SCHEMA_CORRUPT", { number: rows.length, reason: "functions changed without a number" });
+  }
   return rows.length;
+}
+
+interface AppliedRow {
+  readonly number: number;
+  readonly digest: string;
+  readonly functions_digest: string | null;
 }

@@ -1,5 +1,5 @@
 /**
- * The two transactions of the gate as calls of one function each (migration 0005), for a whole batch.
+ * The two transactions of the gate as calls of one function each (functions/admit.sql, functions/settle.sql), for a whole batch.
  *
  * A commit in doubt is read back by the batch id that was made here: what is there was written whole. Not here: claiming
  * (claim-store.ts), what the values mean (gate/settlement.ts).
@@ -113,7 +113,7 @@ function addressItem({ tenantUid, runUid, stepId, leaseEpoch }: StepAddress): Js
   return { tenant_uid: tenantUid, run_uid: runUid, step_id: stepId, lease_epoch: leaseEpoch };
 }
 
-/** A signed batch as `insert_batch` of migration 0005 reads it. */
+/** A signed batch as `insert_batch` (functions/batches.sql) reads it. */
 export function batchItem(batch: Batch): JsonObject {
   return {
     batch_id: batch.batchId,

@@ -1,5 +1,5 @@
 /**
- * Replaces the projection of one run with rows made of its log (migration 0008), whole or not at all.
+ * Replaces the projection of one run with rows made of its log (functions/rebuild.sql), whole or not at all.
  */
 import { StepgateError } from "../core/errors.ts";
 import type { RebuildStore } from "../runs/ports.ts";

@@ -1,5 +1,5 @@
 /**
- * Runs as rows: submitted whole, read by their own tenant only, moved by the functions of migration 0006.
+ * Runs as rows: submitted whole, read by their own tenant only, moved by functions/runs.sql.
  */
 
 import type { ErrorKind } from "../core/error-kind.ts";

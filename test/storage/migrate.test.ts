@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { sha256Hex } from "../../src/core/canonical-json.ts";
-import { type Migration, migrate, readMigrations } from "../../src/storage/migrate.ts";
+import { type Migration, migrate, readSchema, type Schema } from "../../src/storage/migrate.ts";
+import type { Connection } from "../../src/storage/pool.ts";
 import { forEachDatabase } from "./test-database.ts";
 
 const EMPTY = { isMigrated: false } as const;
@@ -15,18 +16,30 @@ function migration(number: number, sql: string): Migration {
   return { number, name: `step_${number}`, sql, digest: sha256Hex(sql) };
 }
 
+function schemaOf(migrations: readonly Migration[], answer = 1): Schema {
+  return {
+    migrations,
+    functions: `create or replace function stepgate.answer() returns int language sql as 'select ${answer}'`,
+  };
+}
+
+async function answerOf(pool: Connection): Promise<number | undefined> {
+  return (await pool.query<{ answer: number }>("select stepgate.answer()")).rows[0]?.answer;
+}
+
 t.test("the product's migrations apply to an empty database, once", async (t) => {
-  const migrations = await readMigrations();
+  const schema = await readSchema();
+  const { migrations } = schema;
   await forEachDatabase(
     t,
     async (t, { pool }) => {
       const progress: unknown[] = [];
-      t.equal(await migrate({ pool, migrations, onProgress: (each) => progress.push(each) }), migrations.length);
+      t.equal(await migrate({ pool, schema, onProgress: (each) => progress.push(each) }), migrations.length);
       t.same(
         progress,
         migrations.map(({ number, name }) => ({ number, name, total: migrations.length })),
       );
-      t.equal(await migrate({ pool, migrations }), 0, "a second time nothing is left to do");
+      t.equal(await migrate({ pool, schema }), 0, "a second time nothing is left to do");
       const { rows } = await pool.query("select number, name, digest from stepgate.migrations order by number");
       t.same(
         rows,
@@ -42,7 +55,7 @@ t.test("any number of processes may migrate at once: each migration is applied e
     t,
     async (t, { openPool }) => {
       const pools = [1, 2, 3, 4].map(() => openPool({ limits: { lockMs: 10, statementMs: 20 } }));
-      const counts = await Promise.all(pools.map((pool) => migrate({ pool, migrations: [ONE, TWO, THREE] })));
+      const counts = await Promise.all(pools.map((pool) => migrate({ pool, schema: schemaOf([ONE, TWO, THREE]) })));
       t.equal(
         counts.reduce((sum, count) => sum + count, 0),
         3,
@@ -59,8 +72,10 @@ t.test("a later version adds only what is missing", async (t) => {
   await forEachDatabase(
     t,
     async (t, { pool }) => {
-      t.equal(await migrate({ pool, migrations: [ONE] }), 1);
-      t.equal(await migrate({ pool, migrations: [ONE, TWO, THREE] }), 2);
+      t.equal(await migrate({ pool, schema: schemaOf([ONE]) }), 1);
+      t.equal(await answerOf(pool), 1);
+      t.equal(await migrate({ pool, schema: schemaOf([ONE, TWO, THREE], 2) }), 2);
+      t.equal(await answerOf(pool), 2, "and its functions take the place of the earlier ones");
     },
     EMPTY,
   );
@@ -82,17 +97,24 @@ t.test("a schema that is not ours is refused and left as it is", async (t) => {
   await forEachDatabase(
     t,
     async (t, { pool }) => {
-      await migrate({ pool, migrations: [ONE, TWO] });
+      await migrate({ pool, schema: schemaOf([ONE, TWO]) });
       const tables = async (): Promise<unknown> =>
         (await pool.query("select relname from pg_class where relnamespace = 'stepgate'::regnamespace order by 1"))
           .rows;
       const before = await tables();
       for (const { why, migrations, ...error } of refusals) {
-        await t.rejects(migrate({ pool, migrations }), error, why);
+        await t.rejects(migrate({ pool, schema: schemaOf(migrations) }), error, why);
         t.same(await tables(), before, `${why}: nothing is changed`);
       }
+      const functionsOnly = migrate({ pool, schema: schemaOf([ONE, TWO], 2) });
+      await t.rejects(functionsOnly, { code: "SCHEMA_CORRUPT" }, "functions changed without a number of their own");
+      t.equal(await answerOf(pool), 1);
       await pool.query("delete from stepgate.migrations where number = 1");
-      await t.rejects(migrate({ pool, migrations: [ONE, TWO] }), { code: "SCHEMA_CORRUPT" }, "a gap in the record");
+      await t.rejects(
+        migrate({ pool, schema: schemaOf([ONE, TWO]) }),
+        { code: "SCHEMA_CORRUPT" },
+        "a gap in the record",
+      );
     },
     EMPTY,
   );
@@ -109,8 +131,15 @@ t.test("files are numbered without a gap and named plainly", async (t) => {
   for (const { why, files, count } of cases) {
     const folder = await mkdtemp(join(tmpdir(), "stepgate-migrations-"));
     t.teardown(() => rm(folder, { recursive: true }));
-    for (const file of files) await writeFile(join(folder, file), "select 1");
-    if (count === undefined) await t.rejects(readMigrations(folder), { code: "SCHEMA_CORRUPT" }, why);
-    else t.equal((await readMigrations(folder)).length, count, why);
+    for (const name of ["migrations", "functions"]) await mkdir(join(folder, name));
+    for (const file of files) await writeFile(join(folder, "migrations", file), "select 1");
+    if (count === undefined) await t.rejects(readSchema(folder), { code: "SCHEMA_CORRUPT" }, why);
+    else t.equal((await readSchema(folder)).migrations.length, count, why);
   }
+});
+
+t.test("a function has one text in force: numbered files after 0008 define none", async (t) => {
+  const { migrations } = await readSchema();
+  const late = migrations.filter(({ number, sql }) => number > 8 && /^create (or replace )?function/m.test(sql));
+  t.same(late, []);
 });

@@ -12,7 +12,7 @@ import t, { type Test } from "tap";
 import { sha256Hex } from "../../src/core/canonical-json.ts";
 import { type EmbeddedServer, startEmbedded } from "../../src/storage/embedded/embedded-server.ts";
 import type { StoreLog } from "../../src/storage/log.ts";
-import { type Migration, migrate, readMigrations } from "../../src/storage/migrate.ts";
+import { migrate, readSchema, type Schema } from "../../src/storage/migrate.ts";
 import { type Connection, type DatabaseTarget, makePool, type Pool, type PoolOptions } from "../../src/storage/pool.ts";
 
 export interface TestDatabase {
@@ -90,7 +90,7 @@ const LIMITS = { statementMs: 60_000, lockMs: 60_000, idleInTransactionMs: 120_0
 const OLD_SEC = 3600;
 
 const admins = new Map<TestDatabase["server"], Promise<Admin>>();
-let migrations: Promise<readonly Migration[]> | undefined;
+let schema: Promise<Schema> | undefined;
 
 function openAdmin(server: TestDatabase["server"]): Promise<Admin> {
   let admin = admins.get(server);
@@ -148,13 +148,13 @@ function outsideUrl(): string | undefined {
 }
 
 /**
- * A database with exactly these migrations, in place of those of other ones; made under another name first, since a
+ * A database with exactly this schema, in place of those of other ones; made under another name first, since a
  * killed test may stop half-way.
  */
 async function ensureTemplate(admin: Admin, lock: Connection): Promise<string> {
-  migrations ??= readMigrations();
-  const known = await migrations;
-  const template = `template_${sha256Hex(known.map(({ digest }) => digest).join()).slice(0, 16)}`;
+  schema ??= readSchema();
+  const { migrations, functions } = await schema;
+  const template = `template_${sha256Hex([...migrations.map(({ digest }) => digest), functions].join()).slice(0, 16)}`;
   const { rows } = await lock.query<{ datname: string }>(
     "select datname from pg_database where datname like 'template\\_%' or datname = 'half_made'",
   );
@@ -170,7 +170,7 @@ async function ensureTemplate(admin: Admin, lock: Connection): Promise<string> {
     log: silentLog,
   });
   try {
-    await migrate({ pool, migrations: known });
+    await migrate({ pool, schema: { migrations, functions } });
   } finally {
     await pool.close();
   }

@@ -3,7 +3,7 @@
  */
 import { checkDatabase } from "../../storage/check-database.ts";
 import { startEmbedded } from "../../storage/embedded/embedded-server.ts";
-import { migrate, readMigrations } from "../../storage/migrate.ts";
+import { migrate, readSchema } from "../../storage/migrate.ts";
 import { makePool } from "../../storage/pool.ts";
 import { makeLog } from "../../telemetry/logger.ts";
 import { type AddCommand, JSON_OPTION, readConfig } from "../surroundings.ts";
@@ -33,21 +33,21 @@ export const addMigrate: AddCommand = (parent, around) => {
       });
       try {
         const version = await checkDatabase(pool);
-        const migrations = await readMigrations();
+        const schema = await readSchema();
         let applied = 0;
         await migrate({
           pool,
-          migrations,
+          schema,
           onProgress: ({ number, name, total }) => {
             applied += 1;
             if (!json) terminal.line(`migration ${number} of ${total}: ${name}`);
           },
         });
-        const report = { postgresql: version, applied, schema: migrations.length };
+        const report = { postgresql: version, applied, schema: schema.migrations.length };
         terminal.line(
           json
             ? JSON.stringify(report)
-            : `schema ${migrations.length} on PostgreSQL ${version}, ${applied} applied now`,
+            : `schema ${schema.migrations.length} on PostgreSQL ${version}, ${applied} applied now`,
         );
       } finally {
         await pool.close();

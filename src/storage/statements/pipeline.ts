@@ -1,5 +1,5 @@
 /**
- * Statements of the pipeline: claim, admit, settle, leases. Each is one call of a function of migrations 0003 to 0006.
+ * Statements of the pipeline: claim, admit, settle, leases. Each is one call of a function of functions/*.sql.
  */
 
 /** Registers worker $1 (pid $2, host $3) or extends its lease by $4 ms; false when the lease has lapsed. */

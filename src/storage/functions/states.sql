@@ -1,0 +1,96 @@
+-- Every transition of a step, a run and a ready row that the database allows (spec 00); all others are refused.
+
+-- Every allowed step transition; the same table as core/state.ts, compared by a test.
+create or replace function stepgate.step_may_move(p_from text, p_to text) returns boolean
+language sql immutable parallel safe as $$
+  select case p_from
+    when 'blocked' then p_to in ('queued', 'skipped', 'cancelled')
+    when 'queued' then p_to in ('leased', 'failed', 'skipped', 'cancelled')
+    when 'leased' then p_to in ('queued', 'held', 'failed', 'running', 'cancelled')
+    when 'running' then p_to in ('waiting', 'succeeded', 'failed', 'queued', 'cancelled')
+    when 'held' then p_to in ('queued', 'failed', 'skipped', 'cancelled')
+    when 'waiting' then p_to in ('queued', 'succeeded', 'failed', 'cancelled')
+    when 'failed' then p_to in ('queued')
+    else false
+  end
+$$;
+
+create or replace function stepgate.run_may_move(p_from text, p_to text) returns boolean
+language sql immutable parallel safe as $$
+  select case p_from
+    when 'pending' then p_to in ('running', 'paused_at_step', 'cancelling', 'failed', 'cancelled')
+    when 'running' then p_to in ('succeeded', 'failed', 'compensating', 'paused_at_step', 'cancelling', 'pending')
+    when 'paused_at_step' then p_to in ('pending', 'running', 'compensating', 'cancelling', 'succeeded', 'failed')
+    when 'cancelling' then p_to in ('compensating', 'cancelled')
+    when 'compensating' then p_to in ('failed', 'cancelled', 'paused_at_step')
+    else false
+  end
+$$;
+
+create or replace function stepgate.refuse_transition(p_what text, p_from text, p_to text) returns void
+language plpgsql as $$
+begin
+  raise exception '% may not move from % to %', p_what, p_from, p_to using errcode = 'SG001';
+end $$;
+
+create or replace function stepgate.guard_step_status() returns trigger
+language plpgsql as $$
+declare
+  v_from text := old.status;
+begin
+  if new.status = old.status then
+    return new;
+  end if;
+  if old.status = 'queued' then
+    -- queued in this table covers what the ready row says more exactly
+    select state into v_from from stepgate.ready_steps
+     where (tenant_uid, run_uid, step_id) = (old.tenant_uid, old.run_uid, old.step_id);
+    v_from := coalesce(v_from, 'queued');
+  end if;
+  if not stepgate.step_may_move(v_from, new.status) then
+    perform stepgate.refuse_transition('step', v_from, new.status);
+  end if;
+  return new;
+end $$;
+
+create or replace function stepgate.guard_new_step() returns trigger
+language plpgsql as $$
+begin
+  if new.status not in ('queued', 'blocked') then
+    perform stepgate.refuse_transition('step', '(new)', new.status);
+  end if;
+  return new;
+end $$;
+
+create or replace function stepgate.guard_ready_state() returns trigger
+language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.state <> 'queued' then
+      perform stepgate.refuse_transition('step', '(new)', new.state);
+    end if;
+  elsif new.state <> old.state and not stepgate.step_may_move(old.state, new.state) then
+    perform stepgate.refuse_transition('step', old.state, new.state);
+  end if;
+  return new;
+end $$;
+
+create or replace function stepgate.guard_run_status() returns trigger
+language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.status <> 'pending' then
+      perform stepgate.refuse_transition('run', '(new)', new.status);
+    end if;
+  elsif new.status <> old.status and not stepgate.run_may_move(old.status, new.status) then
+    perform stepgate.refuse_transition('run', old.status, new.status);
+  end if;
+  return new;
+end $$;
+
+-- Records, attempts, ledger and audit rows are only ever added.
+create or replace function stepgate.refuse_change() returns trigger
+language plpgsql as $$
+begin
+  raise exception 'rows of % are only ever added', tg_table_name using errcode = 'SG003';
+end $$;

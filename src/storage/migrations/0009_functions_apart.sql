@@ -1,0 +1,2 @@
+-- From this number on functions stand in functions/*.sql, as they are now; the numbered files keep the tables, types and
+-- triggers, and the functions as they once were.
