@@ -80,7 +80,6 @@ export const ISSUER = "urn:stepgate";
 export const CLOCK_SKEW_SEC = 30;
 const TRUST_LIFETIME_MS = 365 * 86_400_000;
 const FEED_POLL_MS = 250;
-const SIGNATURE_MEMO_SIZE = 4096;
 /** 15 minutes of tokens at 1 000 steps a second. */
 const MAX_COUNTED_TOKENS = 1_000_000;
 
@@ -202,7 +201,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     vaults,
     submitRun,
     readRunSubmission: makeReadSubmission(RunSubmission),
-    verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: SIGNATURE_MEMO_SIZE }),
+    verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
     validateInputs: makeValidateInputs(registry.list()),
     inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };

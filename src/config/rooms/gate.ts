@@ -24,6 +24,12 @@ export const gateSettings = {
     default: "50",
     form: integer(1, 60_000),
   }),
+  signatureMemo: setting({
+    key: "STEPGATE_SIGNATURE_MEMO",
+    about: "How many good signatures of own tokens are remembered; 0 checks each one every time.",
+    default: "4096",
+    form: integer(0, 1_000_000),
+  }),
   failPoint: optionalSetting({
     key: "STEPGATE_FAIL_POINT",
     about: "For tests: where the process kills itself, once.",
