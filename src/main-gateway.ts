@@ -20,6 +20,7 @@ import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
 import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
+import type { Worker } from "./scheduler/worker.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
 import { type AnswerVault, INSTANCE_SCOPE, makeIdempotencyStore } from "./storage/idempotency-store.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
@@ -32,10 +33,13 @@ export interface GatewayServer {
   readonly stop: () => Promise<void>;
 }
 
+/** The worker of this process; one that only answers the API has none, and says nothing about any. */
+type LocalWorker = Pick<Worker, "isReady">;
+
 /** Listens and answers. @throws {StepgateError} PORT_TAKEN. */
-export async function startGateway(rooms: Rooms, isWorkerReady: () => boolean): Promise<GatewayServer> {
+export async function startGateway(rooms: Rooms, worker: LocalWorker | undefined): Promise<GatewayServer> {
   const { config, clock, log, tracing, ids, version } = rooms;
-  const ports = makePorts(rooms, isWorkerReady);
+  const ports = makePorts(rooms, worker);
   const gateway = new Gateway({ ports, settings: config.gateway, ids, version, clock, log, tracing });
   const { url, metricsUrl } = await gateway.start();
   for (const own of [url, metricsUrl]) {
@@ -50,7 +54,7 @@ function addressOf(url: string): { readonly address: string; readonly port: numb
   return { address: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
-function makePorts(rooms: Rooms, isWorkerReady: () => boolean): GatewayPorts {
+function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts {
   const { tenants, records, registry, ids, packs, pool, log } = rooms;
   const apiKeys = makeApiKeys({
     store: makeApiKeyStore(pool),
@@ -87,7 +91,7 @@ function makePorts(rooms: Rooms, isWorkerReady: () => boolean): GatewayPorts {
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
     keys: apiKeys,
-    health: healthPorts(rooms, isWorkerReady),
+    health: healthPorts(rooms, worker),
   };
 }
 
@@ -217,7 +221,7 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
   };
 }
 
-function healthPorts({ pool, keyRing, metrics, log }: Rooms, isWorkerReady: () => boolean): GatewayPorts["health"] {
+function healthPorts({ pool, keyRing, metrics, log }: Rooms, worker: LocalWorker | undefined): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
     try {
       await pool.query("select 1");
@@ -231,7 +235,7 @@ function healthPorts({ pool, keyRing, metrics, log }: Rooms, isWorkerReady: () =
     ready: async () => {
       const checks = [
         { name: "database", ok: await isDatabaseThere() },
-        { name: "worker", ok: isWorkerReady() },
+        ...(worker === undefined ? [] : [{ name: "worker", ok: worker.isReady() }]),
       ];
       return { ready: checks.every(({ ok }) => ok), checks };
     },

@@ -3,7 +3,7 @@
  *
  * Not here: what any of them does.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,9 +23,8 @@ import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import { makeRegistry } from "./executors/registry.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
-import { loadPack } from "./policy/load-pack.ts";
 import type { LoadedPack } from "./policy/pack.ts";
-import { packsByName } from "./policy/packs-by-name.ts";
+import { loadPackFolder } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
@@ -73,8 +72,6 @@ export interface StartInput {
 
 /** Packs that come with the product, built. */
 const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
-/** Packs that come with the product and were measured: CI holds them equal to their sources. */
-const PRODUCT_PACKS: ReadonlySet<string> = new Set(["allow_all", "baseline", "pii_redaction", "prompt_injection"]);
 /** `iss` of every token. */
 export const ISSUER = "urn:stepgate";
 export const CLOCK_SKEW_SEC = 30;
@@ -269,26 +266,10 @@ async function readGivenKey(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Every built pack in the folder, by name: the product's own, and what its operator put beside them. */
 async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
   const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
   const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
-  const folders = (await readdir(PACK_FOLDER, { withFileTypes: true })).filter(
-    (entry) => entry.isDirectory() && entry.name !== "toolchain",
-  );
-  const packs = await Promise.all(
-    folders.map(({ name }) =>
-      loadPack({
-        directory: join(PACK_FOLDER, name),
-        expectedDigest: undefined,
-        // only a thread can be stopped: what somebody else built does not run in ours
-        placement: PRODUCT_PACKS.has(name) ? "caller" : "worker",
-        clock: systemClock,
-        toolchain,
-      }),
-    ),
-  );
-  return packsByName(packs);
+  return loadPackFolder({ folder: PACK_FOLDER, clock: systemClock, toolchain });
 }
 
 /** Tells the claim loop of this process that steps may be ready. */

@@ -43,7 +43,7 @@ export async function startStepgate(input: StartInput): Promise<Stepgate> {
     await worker?.start();
     if (worker !== undefined) stops.unshift(() => worker.stop());
     input.onProgress("listening");
-    const gateway = role === "worker" ? undefined : await startGateway(rooms, () => worker?.isReady() ?? true);
+    const gateway = role === "worker" ? undefined : await startGateway(rooms, worker);
     if (gateway !== undefined) stops.unshift(() => gateway.stop());
     return new Stepgate(rooms, gateway, stops);
   } catch (caught) {

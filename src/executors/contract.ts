@@ -42,6 +42,8 @@ export interface AdapterDescription {
   readonly version: string;
   readonly summary: string;
   readonly effects: "none" | "read" | "write";
+  /** Whether a call spends tokens or money that somebody charges for: a model, anything with a price (spec 03). */
+  readonly isMetered: boolean;
   /** The strongest level the last self-test proved. */
   readonly isolation: IsolationLevel;
 }

@@ -32,6 +32,7 @@ export function prepareAdmission(
     authorityVersion: step.authorityVersion,
     callerKeyId: step.run.caller.keyId,
     request,
+    isMetered: capability.adapter.describe().isMetered,
     attempt: step.attempt,
     record,
     jti,

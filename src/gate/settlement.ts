@@ -41,6 +41,8 @@ export interface Admission {
   readonly authorityVersion: number;
   readonly callerKeyId: string;
   readonly request: Amount;
+  /** May spend tokens or money: on a full budget it is denied even with a request of nothing (spec 03). */
+  readonly isMetered: boolean;
   readonly attempt: number;
   readonly record: EvidenceRecord;
   readonly jti: string;

@@ -23,7 +23,11 @@ export interface SealDeps {
   readonly onSealed: (runUid: RunUid) => void;
 }
 
-const JOB_HOLD_MS = 60_000;
+/**
+ * How long a job is kept off others: about what a run of the largest log takes. One that takes longer is sealed by two, of
+ * which the first to write wins; one whose process died waits no longer than this.
+ */
+const JOB_HOLD_MS = 5_000;
 const EVENTS_PER_READ = 1000;
 
 /** Seals every run that is due; returns how many. */

@@ -149,6 +149,7 @@ function admissionItem(admission: Admission, ordinal: number): object {
     caller_key_id: admission.callerKeyId,
     tokens: admission.request.tokens,
     usd_micros: admission.request.usdMicros,
+    is_metered: admission.isMetered,
     attempt: admission.attempt,
     admission_record: admission.record.id,
     statement: admission.record.statement,

@@ -48,6 +48,23 @@ t.test("a key revoked between submission and admission: the step ends caller_rev
   });
 });
 
+t.test("a key that expires or is replaced after the submission does not end its runs", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    const runUid = await rig.submit({
+      steps: [step("a"), step("b")],
+      debug: { breakpoints: [{ target: "step", value: "a" }] },
+      run_config: { execution_mode: "sequential" },
+    });
+    await rig.until(runUid, (_, run) => run.status === "paused_at_step");
+    await rig.rows("update stepgate.api_keys set expires_at = now() - interval '1 second'");
+    await rig.stepgate.rooms.store.resume(rig.tenantUid, runUid, "test");
+    t.equal((await rig.ended(runUid)).status, "succeeded");
+    t.equal(sink.calls.length, 2);
+  });
+});
+
 t.test("a tenant changed between decision and admission: the step is decided anew under the new rules", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(() => done(null));

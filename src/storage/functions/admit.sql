@@ -52,7 +52,8 @@ begin
     end if;
     if v_outcome = 'started' then
       -- budget first, quota second: a refused budget leaves no quota row touched, and neither writes on refusal
-      v_detail := stepgate.reserve_budget(i.tenant_uid, i.run_uid, i.tokens, i.usd_micros, v_step.is_target);
+      v_detail := stepgate.reserve_budget(i.tenant_uid, i.run_uid, i.tokens, i.usd_micros, v_step.is_target,
+                                          coalesce(i.is_metered, true));
       if v_detail is not null then
         v_outcome := 'budget_exceeded';
       else

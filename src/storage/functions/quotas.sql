@@ -47,10 +47,17 @@ begin
   return null;
 end $$;
 
--- Reserves in the run's budget. A compensation may overdraw it by its own declared hint, shown as overrun (spec 02).
+create or replace function stepgate.is_over(p_held bigint, p_request bigint, p_limit bigint, p_may_overdraw boolean, p_is_metered boolean)
+returns boolean language sql immutable parallel safe as $$
+  select case when p_request > 0 then not p_may_overdraw and p_held + p_request > p_limit
+              else p_is_metered and p_held >= p_limit end
+$$;
+
+-- Reserves in the run's budget. A compensation may overdraw it by its own declared hint, shown as overrun (spec 02). A
+-- metered step that asks for nothing may still spend: on a full budget it is denied, a compensation too (spec 03).
 -- Result: null (granted or untracked) or {which, limit, used, reserved, requested}.
-create or replace function stepgate.reserve_budget(p_tenant uuid, p_run uuid, p_tokens bigint, p_usd_micros bigint, p_may_overdraw boolean)
-returns jsonb language plpgsql as $$
+create or replace function stepgate.reserve_budget(p_tenant uuid, p_run uuid, p_tokens bigint, p_usd_micros bigint, p_may_overdraw boolean,
+  p_is_metered boolean) returns jsonb language plpgsql as $$
 declare
   b stepgate.budgets;
 begin
@@ -58,16 +65,15 @@ begin
   if not found then
     return null;
   end if;
-  if not p_may_overdraw then
-    if b.tokens_limit is not null and p_tokens > 0 and b.tokens_used + b.tokens_reserved + p_tokens > b.tokens_limit then
-      return jsonb_build_object('which', 'tokens', 'limit', b.tokens_limit, 'used', b.tokens_used,
-        'reserved', b.tokens_reserved, 'requested', p_tokens);
-    end if;
-    if b.usd_micros_limit is not null and p_usd_micros > 0
-       and b.usd_micros_used + b.usd_micros_reserved + p_usd_micros > b.usd_micros_limit then
-      return jsonb_build_object('which', 'usd_micros', 'limit', b.usd_micros_limit, 'used', b.usd_micros_used,
-        'reserved', b.usd_micros_reserved, 'requested', p_usd_micros);
-    end if;
+  if b.tokens_limit is not null and
+     stepgate.is_over(b.tokens_used + b.tokens_reserved, p_tokens, b.tokens_limit, p_may_overdraw, p_is_metered) then
+    return jsonb_build_object('which', 'tokens', 'limit', b.tokens_limit, 'used', b.tokens_used,
+      'reserved', b.tokens_reserved, 'requested', p_tokens);
+  end if;
+  if b.usd_micros_limit is not null and
+     stepgate.is_over(b.usd_micros_used + b.usd_micros_reserved, p_usd_micros, b.usd_micros_limit, p_may_overdraw, p_is_metered) then
+    return jsonb_build_object('which', 'usd_micros', 'limit', b.usd_micros_limit, 'used', b.usd_micros_used,
+      'reserved', b.usd_micros_reserved, 'requested', p_usd_micros);
   end if;
   update stepgate.budgets
      set tokens_reserved = tokens_reserved + p_tokens,

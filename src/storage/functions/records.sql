@@ -16,7 +16,7 @@ begin
   return true;
 end $$;
 
--- Takes one due seal job and keeps it for a minute; a process that dies over it leaves it to the next one.
+-- Takes one due seal job and keeps it off others for p_hold_ms; a process that dies over it leaves it to the next one.
 create or replace function stepgate.take_seal_job(p_hold_ms bigint) returns table (tenant_uid uuid, run_uid uuid) language sql as $$
   update stepgate.jobs j set run_after = clock_timestamp() + p_hold_ms * interval '1 millisecond', attempts = j.attempts + 1
    where (j.tenant_uid, j.run_uid, j.kind) = (

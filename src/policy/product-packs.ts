@@ -1,0 +1,61 @@
+/**
+ * The packs of one process: those that came with the product, each with the digest it must have, and what its operator put
+ * beside them.
+ *
+ * A pack's own manifest names the digest of its module, so whoever can change one can change both: what the product came
+ * with is pinned here. `node .ci/packs.ts` holds the pins against the sources and writes them anew with `--pin`.
+ */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../core/clock.ts";
+import { StepgateError } from "../core/errors.ts";
+import { loadPack } from "./load-pack.ts";
+import type { LoadedPack } from "./pack.ts";
+import { packsByName } from "./packs-by-name.ts";
+import type { LazyToolchain } from "./toolchain.ts";
+
+/** These were measured, so they run in the worker's thread. */
+export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
+  allow_all: "93946f47a2761b1fbf6142d7e315e0088f5610e72f62e80d2ece11867d4036d9",
+  baseline: "ae7328be0f593948cfc88c63c7c2adbf5a92fc6698a99cbd7406ead00450ccfe",
+  pii_redaction: "0a542ead5f231c508367d38afb8f6754ac45e1c7627df7574197ea4870f4c3c9",
+  prompt_injection: "bd72a325a78d01a47adceb14938432582c9ff5be2182261ac57182834ca03e93",
+};
+
+/**
+ * Loads every built pack in a folder, by the name in its manifest.
+ *
+ * @throws {StepgateError} PACK_DIGEST_MISMATCH for a pack with a product's name and other bytes, STATE_CONFLICT for two of
+ *   one name, and what loadPack throws.
+ */
+export async function loadPackFolder(input: {
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly toolchain: LazyToolchain;
+}): Promise<ReadonlyMap<string, LoadedPack>> {
+  const entries = await readdir(input.folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory() && entry.name !== "toolchain").map(({ name }) => name);
+  const packs = await Promise.all(
+    names.map((name) =>
+      loadPack({
+        directory: join(input.folder, name),
+        expectedDigest: undefined,
+        // only a thread can be stopped: what somebody else built does not run in ours
+        placement: Object.hasOwn(PRODUCT_PACK_DIGESTS, name) ? "caller" : "worker",
+        clock: input.clock,
+        toolchain: input.toolchain,
+      }),
+    ),
+  );
+  for (const [index, pack] of packs.entries()) checkPin(pack, names[index] ?? "");
+  return packsByName(packs);
+}
+
+/** Under its folder's name and under its own: neither makes another pack one of the product's. */
+function checkPin({ ref }: LoadedPack, folder: string): void {
+  for (const name of [folder, ref.id]) {
+    const expected = Object.hasOwn(PRODUCT_PACK_DIGESTS, name) ? PRODUCT_PACK_DIGESTS[name] : undefined;
+    if (expected !== undefined && ref.digest !== expected)
+      throw new StepgateError("PACK_DIGEST_MISMATCH", { pack: name, digest: ref.digest, expected });
+  }
+}
