@@ -5,6 +5,7 @@
  * bytes once per version when a digest is listed. Not here: running it.
  */
 import { type BigIntStats, lstatSync, readFileSync, realpathSync } from "node:fs";
+import { dirname } from "node:path";
 import { sha256Hex } from "../../core/canonical-json.ts";
 import type { ProcessInputs } from "./process-inputs.ts";
 import type { ProcessSettings, Program } from "./process-settings.ts";
@@ -12,6 +13,8 @@ import type { ProcessSettings, Program } from "./process-settings.ts";
 const DEFAULT_MAX_ARGS = 64;
 const MAX_REMEMBERED_DIGESTS = 1024;
 const WRITABLE_BY_OTHERS = 0o022n;
+const WRITABLE_BY_ALL = 0o002;
+const STICKY = 0o1000;
 
 export type ProgramFault =
   | "program_not_listed"
@@ -51,7 +54,7 @@ export function excesses(
  * Makes the check that a program's file is the one that was listed; undefined when it is.
  *
  * A digest is remembered by device, inode, size and times of the file, so that a program is read once per version. What
- * others may write is refused, since nothing would hold between this check and the start.
+ * others may write or put another file in place of is refused, since nothing would hold between this check and the start.
  */
 export function makeProgramCheck(): (program: Program) => ProgramFault | undefined {
   const digests = new Map<string, string>();
@@ -69,11 +72,19 @@ export function makeProgramCheck(): (program: Program) => ProgramFault | undefin
       if (real !== path && real !== `/usr${path}`) return "program_is_link";
       const file = lstatSync(real, { bigint: true });
       if (!file.isFile()) return "program_not_a_file";
-      if ((file.mode & WRITABLE_BY_OTHERS) !== 0n) return "program_writable";
+      if ((file.mode & WRITABLE_BY_OTHERS) !== 0n || isReplaceable(real)) return "program_writable";
       return sha256 === undefined || digestOf(real, file) === sha256 ? undefined : "program_digest";
     } catch {
       // not there, or not readable by us: either way it cannot be shown to be the listed one
       return "program_missing";
     }
   };
+}
+
+/** Whether a folder above the file lets everybody move it away. */
+function isReplaceable(path: string): boolean {
+  const folder = dirname(path);
+  const { mode } = lstatSync(folder);
+  if ((mode & WRITABLE_BY_ALL) !== 0 && (mode & STICKY) === 0) return true;
+  return folder !== path && folder !== "/" && isReplaceable(folder);
 }

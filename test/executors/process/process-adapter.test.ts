@@ -1,19 +1,33 @@
 /** process: the contract at the strongest and the weakest level, which programs may run, what their ends mean. */
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { sha256Hex } from "../../../src/core/canonical-json.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
+import { surveyMachine } from "../../../src/executors/process/machine.ts";
 import { executorContract } from "../../contract/executor.ts";
 import { stepSpec } from "../call.ts";
 import { outputOf, PERL, provedAdapter, run, settingsWith } from "./sandbox.ts";
 
 const adapter = await provedAdapter();
 const folder = mkdtempSync(join(tmpdir(), "stepgate-process-"));
-chmodSync(folder, 0o777);
+chmodSync(folder, 0o755);
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The time of a program that was listed; whoever changes it may set the same. */
+const LISTED_SEC = 1_700_000_000;
 const badInputs: readonly JsonObject[] = [
   { command: "echo hello" },
   { command: [] },
@@ -85,24 +99,37 @@ t.test("reads stdout as strict JSON where asked to", async (t) => {
 });
 
 t.test("E1 refuses what is not the listed program before a process exists", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "stepgate-programs-"));
+  chmodSync(folder, 0o755);
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const { witnessed, starts } = await witnessedAdapter(folder);
   const listed = join(folder, "tool");
   copyFileSync("/usr/bin/echo", listed);
   chmodSync(listed, 0o755);
+  utimesSync(listed, LISTED_SEC, LISTED_SEC);
   const link = join(folder, "link");
   symlinkSync("/usr/bin/cat", link);
   const writable = join(folder, "writable");
   copyFileSync("/usr/bin/echo", writable);
   chmodSync(writable, 0o777);
+  const open = join(folder, "open");
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  copyFileSync("/usr/bin/echo", join(open, "echo"));
+  symlinkSync(open, join(folder, "linked"));
   const sha256 = sha256Hex(readFileSync("/usr/bin/echo"));
   const settings = settingsWith({
     tool: { path: listed, sha256 },
     link: { path: link },
     writable: { path: writable },
+    replaceable: { path: join(open, "echo") },
+    linked: { path: join(folder, "linked", "echo") },
     gone: { path: join(folder, "gone") },
     folder: { path: folder },
   });
   const wanted = { minimum: "none", weakerAllowed: false } as const;
-  const check = (...command: readonly string[]) => adapter.check(stepSpec("process", { command }), settings, wanted);
+  const check = (...command: readonly string[]) => witnessed.check(stepSpec("process", { command }), settings, wanted);
+  const before = starts();
   t.equal(check("tool", "hi").ok, true, "the control: listed, by name");
   t.equal(check(listed, "hi").ok, true, "the control: listed, by its exact path");
   const refusals = [
@@ -112,22 +139,38 @@ t.test("E1 refuses what is not the listed program before a process exists", asyn
     { why: "a name every object has", program: "constructor", reason: "program_not_listed" },
     { why: "listed by a link elsewhere", program: "link", reason: "program_is_link" },
     { why: "a file that others may change", program: "writable", reason: "program_writable" },
+    { why: "a file in a folder where others may put another", program: "replaceable", reason: "program_writable" },
+    { why: "a file below a link to a folder", program: "linked", reason: "program_is_link" },
     { why: "a file that is not there", program: "gone", reason: "program_missing" },
     { why: "a folder", program: "folder", reason: "program_writable|program_not_a_file" },
   ] as const;
   for (const { why, program, reason } of refusals) {
     const refused = check(program, "hi");
     t.match(refused, { ok: false, kind: "program_not_allowed", reasons: [new RegExp(`^(${reason})$`)] }, why);
-    const result = await run(adapter, { command: [program, "hi"] }, { settings });
+    const result = await run(witnessed, { command: [program, "hi"] }, { settings });
     t.match(result, { ok: false, retryable: false, code: new RegExp(`^(${reason})$`) }, `${why}, when executed anyway`);
   }
-  writeFileSync(listed, "#!/bin/sh\necho other\n");
-  t.match(
-    check("tool", "hi"),
-    { ok: false, kind: "program_not_allowed", reasons: ["program_digest"] },
-    "other bytes than listed",
-  );
+  writeFileSync(listed, Buffer.alloc(statSync(listed).size, "#"));
+  utimesSync(listed, LISTED_SEC, LISTED_SEC);
+  const changed = { ok: false, kind: "program_not_allowed", reasons: ["program_digest"] };
+  t.match(check("tool", "hi"), changed, "other bytes than listed, with the size and the time of the listed ones");
+  t.match(await run(witnessed, { command: ["tool", "hi"] }, { settings }), { ok: false, code: "program_digest" });
+  t.equal(starts(), before, "no process was started for any of them");
+  copyFileSync("/usr/bin/echo", listed);
+  t.match(await run(witnessed, { command: ["tool", "hi"] }, { settings }), { ok: true, output: { stdout: "hi\n" } });
+  t.equal(starts(), before + 1, "the control: one was for the listed program");
 });
+
+/** An adapter whose sandbox leaves a mark each time it is started. */
+async function witnessedAdapter(folder: string) {
+  const marks = join(folder, "marks");
+  writeFileSync(marks, "", { mode: 0o666 });
+  chmodSync(marks, 0o666);
+  const witness = join(folder, "bwrap");
+  writeFileSync(witness, `#!/bin/sh\necho >> ${marks}\nexec ${surveyMachine().bubblewrap} "$@"\n`, { mode: 0o755 });
+  const witnessed = await provedAdapter({ bubblewrap: witness });
+  return { witnessed, starts: () => statSync(marks).size };
+}
 
 t.test("gives a program no more arguments and names than its settings allow", async (t) => {
   const settings = settingsWith({
@@ -304,7 +347,6 @@ t.test("says that the sandbox failed when it was not the program", async (t) => 
 
 t.test("runs nothing before its self-test, and nothing at a level that was admitted but is gone", async (t) => {
   const { makeProcessAdapter } = await import("../../../src/executors/process/process-adapter.ts");
-  const { surveyMachine } = await import("../../../src/executors/process/machine.ts");
   const { adapterDeps } = await import("../call.ts");
   const untested = makeProcessAdapter({
     ...adapterDeps(),
