@@ -5,7 +5,6 @@
  */
 import { isStepgateError, StepgateError } from "./core/errors.ts";
 import type { RunUid, TenantUid } from "./core/ids.ts";
-import type { StoredBlob } from "./core/vault.ts";
 import { hashApiKey, makeApiKey } from "./evidence/api-key.ts";
 import { openBlob, sealBlob } from "./evidence/sealing.ts";
 import type { EvidenceRecord } from "./evidence/statement.ts";
@@ -14,7 +13,8 @@ import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
 import { ROLES } from "./gateway/roles.ts";
 import type { JwksView } from "./gateway/views/health.ts";
-import type { Rooms } from "./main-rooms.ts";
+import { deadLetterPorts, queuePorts } from "./main-queue.ts";
+import { opener, type Rooms } from "./main-rooms.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
@@ -90,6 +90,8 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     tools: makeTools({ store: tenants, executors }),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
+    queue: queuePorts(rooms),
+    deadLetters: deadLetterPorts(rooms),
     keys: apiKeys,
     health: healthPorts(rooms, worker),
   };
@@ -151,6 +153,15 @@ function runPorts(rooms: Rooms): GatewayPorts["runs"] {
       feed.changed(runUid);
       const after = await reader.find(caller.tenantUid, { runUid });
       return { run_uid: runUid, cancelled, status: after?.status ?? "cancelled" };
+    },
+    pause: async ({ caller, run }) => {
+      const runUid = await uidOf(caller.tenantUid, run);
+      if (runUid === undefined) return undefined;
+      if (!(await store.pause(caller.tenantUid, runUid, `key:${caller.keyId}`))) {
+        throw new StepgateError("STATE_CONFLICT", { run_uid: runUid, reason: "the run cannot be paused now" });
+      }
+      feed.changed(runUid);
+      return reader.get(caller.tenantUid, { runUid });
     },
     resume: async ({ caller, run }) => {
       const runUid = await uidOf(caller.tenantUid, run);
@@ -243,11 +254,6 @@ function healthPorts({ pool, keyRing, metrics, log }: Rooms, worker: LocalWorker
     jwks: () => keyRing.jwks() as JwksView,
     metricsText: metrics.text,
   };
-}
-
-/** Opens a stored blob with its tenant's keys. */
-function opener({ vaults }: Rooms): (blob: StoredBlob) => Promise<string> {
-  return async (blob) => (await vaults.of(blob.tenantUid)).open(blob, blob);
 }
 
 /** Answers of repeated writes, sealed like every payload; those to the instance under a place of its own. */

@@ -14,6 +14,7 @@ import { systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type TenantUid } from "./core/ids.ts";
+import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
@@ -28,9 +29,10 @@ import { loadPackFolder } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
-import { makePrepareSubmission } from "./runs/prepare-submission.ts";
+import { makePrepareRun } from "./runs/prepare-submission.ts";
 import { makeReadSubmission } from "./runs/read-submission.ts";
 import { makeSealRuns } from "./runs/seal-runs.ts";
+import { makeStartRun } from "./runs/start-run.ts";
 import { RunSubmission } from "./runs/submission.ts";
 import { makeSubmitRun } from "./runs/submit-run.ts";
 import { makeDatabaseClock } from "./scheduler/database-clock.ts";
@@ -144,14 +146,15 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const authorities = makeAuthorities(tenants);
   const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
   const version = await readVersion();
-  const submitRun = makeSubmitRun({
+  const readManifest = makeReadManifest();
+  const startRun = makeStartRun({
     store,
-    prepare: makePrepareSubmission({
+    prepare: makePrepareRun({
       executors: new Map(registry.list().map(({ type, version: executorVersion }) => [type, executorVersion])),
       build: { version, commit: "unknown" },
       limits: config.runs,
       sloTiers: config.scheduler.sloTiers,
-      readManifest: makeReadManifest(),
+      readManifest,
     }),
     authority: authorities.now,
     vault: vaults.of,
@@ -196,7 +199,9 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     version,
     authorities,
     vaults,
-    submitRun,
+    submitRun: makeSubmitRun(startRun),
+    startRun,
+    readManifest,
     readRunSubmission: makeReadSubmission(RunSubmission),
     verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
     validateInputs: makeValidateInputs(registry.list()),
@@ -294,4 +299,9 @@ async function readVersion(): Promise<string> {
   return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string"
     ? found.version
     : "0.0.0";
+}
+
+/** Opens a stored blob with its tenant's keys. */
+export function opener({ vaults }: Pick<Rooms, "vaults">): (blob: StoredBlob) => Promise<string> {
+  return async (blob) => (await vaults.of(blob.tenantUid)).open(blob, blob);
 }

@@ -8,8 +8,9 @@ import { StepgateError } from "../core/errors.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { Api } from "./api.ts";
+import { showWaits } from "./explain-wait.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { type Evaluation, RecordView, type RunView } from "./wire.ts";
+import { type Evaluation, RecordView, type RunView, WaitView } from "./wire.ts";
 
 interface Question {
   readonly api: Api;
@@ -25,12 +26,15 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
   const step = run.steps.find(({ id }) => id === stepId);
   if (step === undefined) throw new StepgateError("NOT_FOUND", { step: stepId, run: run.run_uid });
   const records = await Promise.all(step.record_ids.map((id) => api.get(`/v1/records/${id}`, RecordView)));
-  if (json) return terminal.write(`${JSON.stringify({ step, records })}\n`);
+  const waits = await api.get(`/v1/runs/${run.run_uid}/steps/${encodeURIComponent(stepId)}/waits`, WaitView);
+  if (json) return terminal.write(`${JSON.stringify({ step, records, waits: waits.waits })}\n`);
   const outcome = [step.status, step.error_kind ?? ""].filter((part) => part !== "").join(", ");
   terminal.line(
     `step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`,
   );
-  if (records.length === 0) terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
+  showWaits(terminal, waits);
+  if (records.length === 0 && waits.waits.length === 0)
+    terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
   const texts = await reasonTexts();
   for (const record of records) {
     const { predicate } = record.record;

@@ -88,6 +88,44 @@ export const KeyView = Type.Object({
 export type KeyView = Static<typeof KeyView>;
 export const KeyPage = Type.Object({ items: Type.Array(KeyView), next: Type.Optional(text) });
 
+export const QueueView = Type.Object({
+  is_paused: Type.Boolean(),
+  paused_types: Type.Array(text),
+  served_types: Type.Array(text),
+  counts: Type.Array(Type.Object({ type: text, state: text, count, oldest_ready_at: Type.Optional(text) })),
+});
+export type QueueView = Static<typeof QueueView>;
+
+export const WaitView = Type.Object({
+  status: text,
+  waits: Type.Array(
+    Type.Object({
+      reason: text,
+      steps: Type.Optional(Type.Array(text)),
+      until: Type.Optional(text),
+      approval_id: Type.Optional(text),
+      count: Type.Optional(count),
+    }),
+  ),
+});
+export type WaitView = Static<typeof WaitView>;
+
+export const DeadLetterView = Type.Object({
+  run_uid: text,
+  run_id: Type.Optional(text),
+  step_id: text,
+  type: text,
+  attempt: count,
+  error_kind: text,
+  reasons: Type.Array(text),
+  is_compensation: Type.Boolean(),
+  ended_at: text,
+  record_id: Type.Optional(text),
+  redriven_as: Type.Optional(text),
+});
+export type DeadLetterView = Static<typeof DeadLetterView>;
+export const DeadLetterPage = Type.Object({ items: Type.Array(DeadLetterView), next: Type.Optional(text) });
+
 const ExecutorView = Type.Object({
   type: text,
   isolation: text,

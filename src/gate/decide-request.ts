@@ -128,6 +128,7 @@ function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels
     inputBlob: "" as BlobId,
     checkpoint: undefined,
     referenced: new Map(),
+    referencedRuns: new Map(),
     readyAtMs: 0,
     deadlineAtMs: undefined,
     lastRecord: undefined,

@@ -88,6 +88,9 @@ function resolveInputs(context: StepContext): StepContext | undefined {
   if (step.referenced.size === 0) return { ...context, origins };
   const resolution = resolveReferences(step.spec.inputs, (stepId) => step.referenced.get(stepId));
   if (!resolution.ok) return undefined;
-  for (const stepId of step.referenced.keys()) origins.push({ boundary, source: "tool", runUid: step.runUid, stepId });
+  for (const stepId of step.referenced.keys()) {
+    const runUid = step.referencedRuns.get(stepId) ?? step.runUid;
+    origins.push({ boundary, source: "tool", runUid, stepId });
+  }
   return { ...context, inputs: resolution.inputs, inputsText: canonicalJson(resolution.inputs), origins };
 }

@@ -27,6 +27,8 @@ export interface LeasedStep {
   readonly checkpoint: JsonValue | undefined;
   /** Outputs the inputs may refer to; for a compensation its origin as {inputs, output}. */
   readonly referenced: ReadonlyMap<StepId, JsonValue>;
+  /** The run that step belongs to, where it is another one: this run was forked from it. */
+  readonly referencedRuns: ReadonlyMap<StepId, RunUid>;
   readonly readyAtMs: number;
   readonly deadlineAtMs: number | undefined;
   readonly lastRecord: RecordId | undefined;

@@ -36,6 +36,9 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     egress: ["api.example"],
   },
   putExecutor: { hosts: ["api.example"], methods: ["GET"], max_bytes: 1_048_576, timeout_ms: 10_000 },
+  pauseQueue: { type: "http" },
+  resumeQueue: {},
+  redriveDeadLetter: { inputs: { method: "GET", url: "https://api.example/tickets/2" } },
   createKey: { owner: "support-agent", roles: ["submitter"], expires_at: "2030-01-01T00:00:00Z" },
   putTenant: {
     weight: 1,

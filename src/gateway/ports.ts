@@ -7,7 +7,7 @@
  */
 
 import type { ErrorKind } from "../core/error-kind.ts";
-import type { ArtifactId, Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";
+import type { ArtifactId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Principal } from "../core/tenant.ts";
 import type { DecisionRequest, RunSubmission, StepRequest } from "../runs/submission.ts";
@@ -15,6 +15,7 @@ import type { Role } from "./roles.ts";
 import type { EventPage } from "./views/event.ts";
 import type { JwksView, ReadyView } from "./views/health.ts";
 import type { KeyPage, KeySubmission, KeyView, NewKeyView } from "./views/key.ts";
+import type { DeadLetterPage, DeadLetterView, QueueView, WaitView } from "./views/queue.ts";
 import type { ArtifactView, RecordView } from "./views/record.ts";
 import type { BreakpointView, CancelView, RunPage, RunView } from "./views/run.ts";
 import type { DecisionSummary, DecisionView, StepPendingView, StepResultView } from "./views/step.ts";
@@ -150,6 +151,8 @@ export interface Runs {
   readonly evidence: (input: RunInput) => Promise<ByteContent | undefined>;
   /** Never an error for a run that has ended: `cancelled` is false then (spec 05). */
   readonly cancel: (input: RunInput) => Promise<CancelView | undefined>;
+  /** @throws {StepgateError} STATE_CONFLICT when the run is neither pending nor running nor compensating. */
+  readonly pause: (input: RunInput) => Promise<RunView | undefined>;
   /** @throws {StepgateError} STATE_CONFLICT when the run is not paused. */
   readonly resume: (input: RunInput) => Promise<RunView | undefined>;
   readonly breakpoints: (input: RunInput) => Promise<readonly BreakpointView[] | undefined>;
@@ -265,6 +268,34 @@ export interface Budgets {
   readonly get: (input: PageInput) => Promise<BudgetsView>;
 }
 
+export interface StepInput extends RunInput {
+  readonly stepId: StepId;
+}
+
+export interface Queue {
+  readonly get: (input: { readonly caller: Caller }) => Promise<QueueView>;
+  /** Audited; without a type the whole tenant. @throws {StepgateError} PLAN_UNKNOWN_TYPE for a type without an executor. */
+  readonly setPaused: (input: {
+    readonly caller: Caller;
+    readonly type: string | undefined;
+    readonly isPaused: boolean;
+  }) => Promise<QueueView>;
+  readonly waits: (input: StepInput) => Promise<WaitView | undefined>;
+}
+
+export interface DeadLetters {
+  readonly list: (input: PageInput) => Promise<DeadLetterPage>;
+  readonly get: (input: StepInput) => Promise<DeadLetterView | undefined>;
+  /**
+   * Goes on from the step in a new run; the same key with the same request gives the same run.
+   * @throws {StepgateError} STATE_CONFLICT for a run that has not ended, or a step that also needs one that did not
+   *   succeed; BLOB_ERASED when its inputs are gone.
+   */
+  readonly redrive: (
+    input: StepInput & { readonly inputs: JsonObject | undefined; readonly idempotencyKey: string | undefined },
+  ) => Promise<{ readonly run: RunView; readonly isNew: boolean } | undefined>;
+}
+
 export interface Keys {
   readonly list: (input: PageInput) => Promise<KeyPage>;
   readonly get: (input: { readonly caller: Caller; readonly keyId: string }) => Promise<KeyView | undefined>;
@@ -298,6 +329,8 @@ export interface GatewayPorts {
   readonly tools: Tools;
   readonly executors: Executors;
   readonly budgets: Budgets;
+  readonly queue: Queue;
+  readonly deadLetters: DeadLetters;
   readonly keys: Keys;
   readonly health: Health;
 }

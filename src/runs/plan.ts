@@ -31,6 +31,8 @@ export interface PlanRules {
   readonly defaultRequest: TenantDefaults;
   /** The run's own budget and the tenant's quotas: what no step may ask for more than the whole of. */
   readonly ceilings: readonly Ceiling[];
+  /** Steps of the run before, in a fork: their values may be taken by any step. */
+  readonly takenOver: ReadonlySet<StepId>;
 }
 
 export interface ValidStep {
@@ -69,7 +71,7 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
     if (!rules.types.has(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step: id, type });
   }
   const origins = compensationTargets(plan, byId);
-  const references = checkReferences(plan, origins);
+  const references = checkReferences(plan, origins, rules.takenOver);
   refuseConflictingFlags(steps);
   const inputsTexts = checkSizes(plan, rules.limits);
   refuseNeverAdmissible({ steps, origins, ceilings: rules.ceilings, defaultRequest: rules.defaultRequest });
@@ -107,10 +109,11 @@ function refuseMissingSteps({ steps, edges }: Plan, byId: ReadonlyMap<StepId, St
   }
 }
 
-/** A step may take from its direct dependencies, a target from its origin; anything else might not have run. */
+/** A step may take from its direct dependencies and from what a fork takes over, a target from its origin; anything else might not have run. */
 function checkReferences(
   { steps, edges }: Plan,
   origins: ReadonlyMap<StepId, StepId>,
+  takenOver: ReadonlySet<StepId>,
 ): ReadonlyMap<StepId, readonly Reference[]> {
   const dependencies = new Map<StepId, Set<StepId>>();
   for (const [from, to] of edges) {
@@ -125,7 +128,8 @@ function checkReferences(
       throw new StepgateError("PLAN_BAD_REFERENCE", { step: id, path: `/inputs${malformed[0]}`, reason: "malformed" });
     const origin = origins.get(id);
     for (const { path, step, pointer } of found) {
-      const isKnown = origin === undefined ? dependencies.get(id)?.has(step) === true : step === origin;
+      const isDependency = dependencies.get(id)?.has(step) === true || takenOver.has(step);
+      const isKnown = origin === undefined ? isDependency : step === origin;
       const reason = isKnown ? "pointer" : "not_a_dependency";
       if (!isKnown || (origin !== undefined && !isOriginPointer(pointer)))
         throw new StepgateError("PLAN_BAD_REFERENCE", { step: id, path: `/inputs${path}`, from: step, reason });

@@ -54,6 +54,7 @@ export interface RunHeadRow {
   readonly headSeq: number;
   readonly traceparent: string | undefined;
   readonly labelsBlob: BlobId | undefined;
+  readonly subject: string | undefined;
   readonly submittedAtMs: number;
   readonly startedAtMs: number | undefined;
   readonly endedAtMs: number | undefined;
@@ -83,6 +84,16 @@ export interface StepRow {
   readonly outputBlob: BlobId | undefined;
   readonly dependsOn: readonly StepId[];
   readonly recordIds: readonly RecordId[];
+}
+
+export interface ForkSourceStep {
+  readonly stepId: StepId;
+  /** As steps are stored: `queued` also while one is leased or running. */
+  readonly status: StepState;
+  readonly inputBlob: BlobId;
+  readonly lastRecord: RecordId | undefined;
+  /** The first run of the line of forks that the run belongs to. */
+  readonly rootRunUid: RunUid;
 }
 
 export interface EventRow {
@@ -125,6 +136,10 @@ export interface RunStore {
   }) => Promise<readonly EventRow[]>;
   /** Evaluations of one step in the order they were made, as records write them. */
   readonly evaluations: (tenantUid: TenantUid, runUid: RunUid, stepId: StepId) => Promise<readonly JsonObject[]>;
+  /** Steps of a run that a fork may go on from, in plan order. */
+  readonly forkSource: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly ForkSourceStep[]>;
+  /** One that was erased is absent from the map. */
+  readonly readBlobs: (tenantUid: TenantUid, blobIds: readonly BlobId[]) => Promise<ReadonlyMap<BlobId, StoredBlob>>;
   readonly readBlob: (tenantUid: TenantUid, blobId: BlobId) => Promise<StoredBlob | undefined>;
   /** `actor` is written to the audit log. False when nothing changed. */
   readonly cancel: (tenantUid: TenantUid, runUid: RunUid, actor: string) => Promise<boolean>;

@@ -8,7 +8,7 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { PackRef } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
-import type { BlobId, RunUid, StepId } from "../core/ids.ts";
+import type { BlobId, RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
@@ -20,7 +20,8 @@ import { type PlanLimits, type ValidPlan, type ValidStep, validatePlan } from ".
 import { pointerToken } from "./references.ts";
 import { type RunTrace, runTrace } from "./run-trace.ts";
 import { clampSlo, type OrderKeys, orderKeys, type SloTiers } from "./slo.ts";
-import type { ManifestSubmission, RunSubmission } from "./submission.ts";
+import { writeStepRef } from "./step-ref.ts";
+import type { ManifestSubmission } from "./submission.ts";
 
 /** What is the same for every submission to this installation. */
 export interface Installation {
@@ -50,6 +51,20 @@ export interface SubmissionContext extends TenantLimits {
   /** Seals one canonical text and answers the id of its blob; called only after every check has passed. */
   readonly sealInput: (stepId: StepId, canonicalText: string) => BlobId;
   readonly sealLabels: (canonicalText: string) => BlobId;
+  /** Where the run goes on from; undefined for an ordinary one. */
+  readonly fork: ForkOrigin | undefined;
+}
+
+/** The ended run and the step that a fork goes on from, and what it takes over from it. */
+export interface ForkOrigin {
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+  /** The first run of the line of forks: whose budget is drawn on. */
+  readonly rootRunUid: RunUid;
+  /** Steps of that run whose outputs the fork's inputs may take, with the record that says how each ended. */
+  readonly takenOver: ReadonlyMap<StepId, RecordId | undefined>;
+  /** The step whose inputs and output a forked compensation takes. */
+  readonly compensated: StepId | undefined;
 }
 
 export interface PreparedStep {
@@ -61,8 +76,8 @@ export interface PreparedStep {
   readonly spec: Omit<StepSpec, "id" | "inputs">;
   readonly inputBlob: BlobId;
   readonly pendingDependencies: number;
-  /** Steps whose values the inputs take, each once. */
-  readonly refs: readonly StepId[];
+  /** Steps whose values the inputs take, each once; written by step-ref.ts. */
+  readonly refs: readonly string[];
   /** The step that this one compensates; undefined for an ordinary step. */
   readonly origin: StepId | undefined;
   readonly order: OrderKeys;
@@ -82,6 +97,7 @@ export interface PreparedRun extends Pick<NormalizedRun, "kind" | "start"> {
   readonly openSteps: number;
   /** Data of the event `run_submitted`: all that the manifest does not hold; ids and numbers, no payload. */
   readonly submitted: JsonObject;
+  readonly fork: ForkOrigin | undefined;
 }
 
 /**
@@ -91,10 +107,9 @@ export interface PreparedRun extends Pick<NormalizedRun, "kind" | "start"> {
  * @throws {StepgateError} (the preparation) UNSUPPORTED_EXECUTION_MODE, FIELD_INVALID, the codes of `chooseManifest`
  *   and `validatePlan`.
  */
-export function makePrepareSubmission(installation: Installation) {
+export function makePrepareRun(installation: Installation) {
   const check = makeCheck(installation);
-  return (submission: RunSubmission, context: SubmissionContext): PreparedRun => {
-    const run = normalizeSubmission(submission);
+  return (run: NormalizedRun, context: SubmissionContext): PreparedRun => {
     const { manifest, plan, orders } = check(run, context);
     const steps = plan.steps.map((step, idx) => prepareStep(step, orders[idx] as OrderKeys, context));
     const { labels } = run.start;
@@ -112,6 +127,7 @@ export function makePrepareSubmission(installation: Installation) {
       edges: plan.edges,
       openSteps: steps.filter(({ origin }) => origin === undefined).length,
       submitted: submittedEvent({ run, manifest, trace, labelsBlob, steps, context }),
+      fork: context.fork,
     };
   };
 }
@@ -124,7 +140,7 @@ export function makePrepareSubmission(installation: Installation) {
 export function makePrepareManifest(installation: Installation) {
   const check = makeCheck(installation);
   return (submission: ManifestSubmission, tenant: TenantLimits): StoredManifest =>
-    check(normalizeSubmission(submission), { ...tenant, storedManifest: undefined }).manifest;
+    check(normalizeSubmission(submission), { ...tenant, storedManifest: undefined, fork: undefined }).manifest;
 }
 
 interface CheckedRun {
@@ -137,7 +153,10 @@ interface CheckedRun {
 function makeCheck(installation: Installation) {
   const { executors, limits, sloTiers } = installation;
   const types = new Set(executors.keys());
-  return (run: NormalizedRun, context: TenantLimits & Pick<SubmissionContext, "storedManifest">): CheckedRun => {
+  return (
+    run: NormalizedRun,
+    context: TenantLimits & Pick<SubmissionContext, "storedManifest" | "fork">,
+  ): CheckedRun => {
     const manifest = chooseManifest(run, { ...installation, stored: context.storedManifest });
     const budget: Ceiling = { name: "run_budget", bindsCompensations: false, ...run.start.budget };
     const plan = validatePlan(run.plan ?? startedPlan(run, manifest), {
@@ -145,6 +164,7 @@ function makeCheck(installation: Installation) {
       limits,
       defaultRequest: context.defaultRequest,
       ceilings: [budget, ...context.quotas],
+      takenOver: new Set(context.fork?.takenOver.keys()),
     });
     const orders = plan.steps.map(({ spec: { id, policy } }) => {
       const slo = policy.slo && clampSlo(policy.slo, sloTiers, `/steps/${id}/policy/slo`);
@@ -174,7 +194,7 @@ function prepareStep(step: ValidStep, order: OrderKeys, context: SubmissionConte
     spec,
     inputBlob: context.sealInput(id, step.inputsText),
     pendingDependencies: step.totalDependencies,
-    refs: [...new Set(step.references.map((reference) => reference.step))],
+    refs: [...new Set(step.references.map((reference) => writeStepRef(reference.step, context.fork)))],
     origin: step.origin,
     order,
   };
@@ -220,5 +240,12 @@ function submittedEvent(prepared: {
     ...(timeLimitMs !== undefined && { time_limit_ms: timeLimitMs }),
     ...(budget !== undefined && { budget: { ...budget } }),
     ...(labelsBlob !== undefined && { labels_blob: labelsBlob }),
+    ...(context.fork !== undefined && { forked_from: forkEvent(context.fork) }),
   };
+}
+
+/** The link to the run before: which step, and which records say what was taken over. */
+function forkEvent({ runUid, stepId, takenOver }: ForkOrigin): JsonObject {
+  const records = [...takenOver].flatMap(([step, record]) => (record === undefined ? [] : [[step, record] as const]));
+  return { run_uid: runUid, step_id: stepId, taken_over: Object.fromEntries(records) };
 }

@@ -4,13 +4,14 @@
  * In: claimed steps. Out: leased steps ready for the gate, or why one could not be opened. Not here: claiming, deciding.
  */
 import { isStepgateError, type StepgateError } from "../core/errors.ts";
-import type { BlobId, StepId } from "../core/ids.ts";
+import type { BlobId, RunUid, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { StoredBlob } from "../core/vault.ts";
 import type { LeasedStep } from "../gate/leased-step.ts";
 import type { OpenableVault, TenantVaults } from "../gate/tenant-vault.ts";
+import { readStepRef, type StepRef } from "../runs/step-ref.ts";
 import type { ClaimedStep, Queue, ReferredStep } from "./ports.ts";
 
 export type OpenedStep =
@@ -29,7 +30,9 @@ export function makeOpenSteps({
 }: OpenDeps): (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]> {
   return async (claimed) => {
     const referred = await queue.readReferred(
-      claimed.flatMap(({ tenantUid, runUid, refs }) => refs.map((stepId) => ({ tenantUid, runUid, stepId }))),
+      claimed.flatMap(({ tenantUid, runUid, refs }) =>
+        refs.map(readStepRef).map((ref) => ({ tenantUid, runUid: ref.runUid ?? runUid, stepId: ref.stepId })),
+      ),
     );
     const wanted = [
       ...claimed.flatMap((step) =>
@@ -64,13 +67,15 @@ function openStep(claimed: ClaimedStep, opening: Opening): OpenedStep {
       claimed.checkpointBlob === undefined
         ? undefined
         : openValue(claimed, opening, claimed.checkpointBlob, "checkpoint");
-    const referenced = new Map(
-      claimed.refs.map((stepId) => [stepId, referredValue(claimed, opening, stepId)] as const),
+    const refs = claimed.refs.map(readStepRef);
+    const referenced = new Map(refs.map((ref) => [ref.stepId, referredValue(claimed, opening, ref)] as const));
+    const referencedRuns = new Map(
+      refs.flatMap(({ stepId, runUid }) => (runUid === undefined ? [] : [[stepId, runUid] as const])),
     );
     return {
       ok: true,
       vault,
-      step: leasedStep(claimed, { inputs, labels, checkpoint, referenced: withoutMissing(referenced) }),
+      step: leasedStep(claimed, { inputs, labels, checkpoint, referenced: withoutMissing(referenced), referencedRuns }),
     };
   } catch (caught) {
     if (!isStepgateError(caught)) throw caught;
@@ -78,7 +83,7 @@ function openStep(claimed: ClaimedStep, opening: Opening): OpenedStep {
       ok: false,
       vault,
       error: caught,
-      step: leasedStep(claimed, { inputs: {}, labels: {}, checkpoint: undefined, referenced: new Map() }),
+      step: leasedStep(claimed, NOTHING_OPENED),
     };
   }
 }
@@ -88,9 +93,18 @@ interface OpenedPayloads {
   readonly labels: JsonObject;
   readonly checkpoint: JsonValue | undefined;
   readonly referenced: ReadonlyMap<StepId, JsonValue>;
+  readonly referencedRuns: ReadonlyMap<StepId, RunUid>;
 }
 
-function leasedStep(claimed: ClaimedStep, { inputs, labels, checkpoint, referenced }: OpenedPayloads): LeasedStep {
+const NOTHING_OPENED: OpenedPayloads = {
+  inputs: {},
+  labels: {},
+  checkpoint: undefined,
+  referenced: new Map(),
+  referencedRuns: new Map(),
+};
+
+function leasedStep(claimed: ClaimedStep, { inputs, labels, ...opened }: OpenedPayloads): LeasedStep {
   const {
     isAlone: _alone,
     origin: _origin,
@@ -104,17 +118,17 @@ function leasedStep(claimed: ClaimedStep, { inputs, labels, checkpoint, referenc
   } = claimed;
   // written by our own submission in exactly this form (runs/prepare-submission.ts)
   const stored = spec as JsonObject & Omit<StepSpec, "id" | "inputs">;
-  return { ...rest, spec: { ...stored, id: claimed.stepId, inputs }, checkpoint, referenced, run: { ...run, labels } };
+  return { ...rest, spec: { ...stored, id: claimed.stepId, inputs }, ...opened, run: { ...run, labels } };
 }
 
 /** What a reference starts at: a dependency's output; for a compensation its origin's inputs and output. */
-function referredValue(claimed: ClaimedStep, opening: Opening, stepId: StepId): JsonValue | undefined {
-  const source = opening.referred.find((step) => step.runUid === claimed.runUid && step.stepId === stepId);
+function referredValue(claimed: ClaimedStep, opening: Opening, ref: StepRef): JsonValue | undefined {
+  const place = { runUid: ref.runUid ?? claimed.runUid, stepId: ref.stepId };
+  const source = opening.referred.find((step) => step.runUid === place.runUid && step.stepId === place.stepId);
   if (source === undefined) return undefined;
-  const output =
-    source.outputBlob === undefined ? undefined : openOutput({ ...claimed, stepId }, opening, source.outputBlob);
-  if (stepId !== claimed.origin) return output;
-  const inputs = openObject({ ...claimed, stepId }, opening, source.inputBlob, "input");
+  const output = source.outputBlob === undefined ? undefined : openOutput(place, opening, source.outputBlob);
+  if (!ref.hasInputs && ref.stepId !== claimed.origin) return output;
+  const inputs = openObject(place, opening, source.inputBlob, "input");
   return output === undefined ? { inputs } : { inputs, output };
 }
 

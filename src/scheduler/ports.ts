@@ -12,14 +12,15 @@ import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 
 /** A claimed step with its payloads still sealed. */
-export interface ClaimedStep extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "run"> {
+export interface ClaimedStep extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "referencedRuns" | "run"> {
   readonly isAlone: boolean;
   readonly origin: StepId | undefined;
   /** The stored spec: everything but id and inputs. */
   readonly spec: JsonObject;
   readonly checkpointBlob: BlobId | undefined;
   readonly labelsBlob: BlobId | undefined;
-  readonly refs: readonly StepId[];
+  /** Written by runs/step-ref.ts. */
+  readonly refs: readonly string[];
   readonly run: Omit<LeasedRun, "labels">;
   readonly nowMs: number;
 }
@@ -57,6 +58,8 @@ export interface ReferredStep extends WantedStep {
 export interface Queue {
   /** Registers this worker, or extends the one lease under which it holds its steps; false once it has lapsed. */
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
+  /** Says which types this worker serves; a worker without a lease says nothing. */
+  readonly sayTypes: (types: readonly string[]) => Promise<void>;
   readonly endLease: () => Promise<void>;
   /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;

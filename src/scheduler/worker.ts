@@ -64,6 +64,8 @@ export class Worker {
   private isStopping = false;
   private isHealthy = false;
   private isWoken = false;
+  /** A lease that is given anew may come with a new row. */
+  private hasSaidTypes = false;
   private endSleep: () => void = () => undefined;
   private loop: Promise<void> = Promise.resolve();
   private stopListening: () => void = () => undefined;
@@ -207,17 +209,20 @@ export class Worker {
   }
 
   private async extendLease(): Promise<void> {
-    const { queue, settings, clock, leases, log } = this.deps;
+    const { queue, types, settings, clock, leases, log } = this.deps;
     const askedMs = clock.monotonicMs();
     try {
       if (await queue.extendLease(settings.leaseMs)) {
         // lost by our own clock before the database would let others take the steps
         leases.hold(askedMs + settings.leaseMs * HELD_SHARE);
+        if (!this.hasSaidTypes) await queue.sayTypes(types);
+        this.hasSaidTypes = true;
         return;
       }
       // it is given again only once the reaper has taken every step that was held under the old one
       log.error({}, "the lease has lapsed: everything under way is aborted");
       this.isHealthy = false;
+      this.hasSaidTypes = false;
       leases.loseAll();
     } catch (caught) {
       leases.checkTime();

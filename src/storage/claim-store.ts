@@ -31,6 +31,9 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       ]);
       return rows[0]?.held === true;
     },
+    sayTypes: async (types) => {
+      await pool.query(sql.SAY_TYPES, [workerId, types]);
+    },
     endLease: async () => {
       await pool.query(sql.END_LEASE, [workerId]);
     },
@@ -109,7 +112,7 @@ interface ClaimRow {
   readonly spec: string;
   readonly input_blob: BlobId;
   readonly checkpoint_blob: BlobId | null;
-  readonly refs: readonly StepId[];
+  readonly refs: readonly string[];
   readonly ready_at_ms: number;
   readonly deadline_at_ms: number | null;
   readonly last_record: RecordId | null;

@@ -13,6 +13,7 @@ import type { BreakpointRow, BudgetRow, NewRun, RunHeadRow, RunRow, RunStore, St
 import { blobItems, readBlobs } from "./blob-rows.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
 import type { Pool, SqlValue } from "./pool.ts";
+import { READ_FORK_SOURCE } from "./statements/queue.ts";
 import * as sql from "./statements/runs.ts";
 
 export function makeRunStore(pool: Pool): RunStore {
@@ -66,6 +67,19 @@ export function makeRunStore(pool: Pool): RunStore {
       const { rows } = await pool.query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
       return rows.flatMap(({ body }) => objectsIn(body));
     },
+    forkSource: async (tenantUid, runUid) =>
+      (await pool.query<ForkSourceColumns>(READ_FORK_SOURCE, [tenantUid, runUid])).rows.map((row) => ({
+        stepId: row.step_id,
+        status: row.status,
+        inputBlob: row.input_blob,
+        lastRecord: row.last_record ?? undefined,
+        rootRunUid: row.root_run,
+      })),
+    readBlobs: (tenantUid, blobIds) =>
+      readBlobs(
+        pool,
+        blobIds.map((blobId) => ({ tenantUid, blobId })),
+      ),
     readBlob: async (tenantUid, blobId) => (await readBlobs(pool, [{ tenantUid, blobId }])).get(blobId),
     cancel: (tenantUid, runUid, actor) => changed(sql.CANCEL_RUN, [tenantUid, runUid, actor]),
     pause: (tenantUid, runUid, actor) => changed(sql.PAUSE_RUN, [tenantUid, runUid, actor]),
@@ -104,7 +118,7 @@ async function callSubmit(pool: Pool, values: readonly string[]): Promise<Awaite
 }
 
 function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest }: NewRun): object {
-  const { manifest, start, trace } = prepared;
+  const { manifest, start, trace, fork } = prepared;
   const { budget } = start;
   return {
     tenant_uid: tenantUid,
@@ -132,6 +146,7 @@ function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest
     budget: budget === undefined ? null : { tokens: budget.tokens, usd_micros: budget.usd_micros },
     breakpoints: start.breakpoints,
     submitted: prepared.submitted,
+    ...(fork && { fork: { origin_run: fork.runUid, origin_step: fork.stepId, root_run: fork.rootRunUid } }),
   };
 }
 
@@ -160,6 +175,14 @@ function objectsIn(body: string): readonly JsonObject[] {
   return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }
 
+interface ForkSourceColumns {
+  readonly step_id: StepId;
+  readonly status: StepState;
+  readonly input_blob: BlobId;
+  readonly last_record: RecordId | null;
+  readonly root_run: RunUid;
+}
+
 interface FoundRow {
   readonly run_uid: RunUid;
   readonly submission_digest: Digest;
@@ -174,6 +197,7 @@ interface HeadColumns {
   readonly manifest_id: Digest;
   readonly priority: number;
   readonly labels_blob: BlobId | null;
+  readonly subject: string | null;
   readonly traceparent: string | null;
   readonly final_snapshot_id: Digest | null;
   readonly submitted_at_ms: number;
@@ -210,6 +234,7 @@ function headRow(row: HeadColumns): RunHeadRow {
     headSeq: row.head_seq,
     traceparent: row.traceparent ?? undefined,
     labelsBlob: row.labels_blob ?? undefined,
+    subject: row.subject ?? undefined,
     submittedAtMs: row.submitted_at_ms,
     startedAtMs: row.started_at_ms ?? undefined,
     endedAtMs: row.ended_at_ms ?? undefined,

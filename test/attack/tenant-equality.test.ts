@@ -7,11 +7,12 @@ import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
 import * as keys from "../../src/storage/statements/keys.ts";
 import * as pipeline from "../../src/storage/statements/pipeline.ts";
+import * as queue from "../../src/storage/statements/queue.ts";
 import * as runs from "../../src/storage/statements/runs.ts";
 import * as tenants from "../../src/storage/statements/tenants.ts";
 
 const STATEMENTS = new URL("../../src/storage/statements/", import.meta.url);
-const MIGRATIONS = new URL("../../src/storage/migrations/", import.meta.url);
+const SQL_FOLDERS = ["migrations", "functions"].map((name) => new URL(`../../src/storage/${name}/`, import.meta.url));
 
 /** Statements without it, each with its reason; one that gets an equality must leave this list. */
 const INSTANCE_WIDE: Readonly<Record<string, string>> = {
@@ -25,6 +26,8 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   INSERT_TRUST_BUNDLE: "of the instance",
   EXTEND_LEASE: "workers serve every tenant",
   END_LEASE: "workers serve every tenant",
+  SAY_TYPES: "workers serve every tenant",
+  READ_SERVED_TYPES: "workers serve every tenant",
   CLAIM_STEPS: "picks the tenant first; the walk inside holds the equality",
   ADMIT_STEPS: "a batch of several tenants; every item carries its own",
   SETTLE_STEPS: "a batch of several tenants; every item carries its own",
@@ -49,30 +52,29 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
 const EQUALITY =
   /tenant_uid\s*=\s*\$\d|tenant_uid\s*=\s*wanted\.tenant_uid|\(wanted\.tenant_uid,|in \(select tenant_uid/;
 const INSERTED = /insert into stepgate\.\w+(?: as \w+)?\s*\((?:\w+,\s*)*tenant_uid/;
-/** Functions take the tenant as their first parameter; the migrations' own text is read below. */
+/** Functions take the tenant as their first parameter; their own text is read below. */
 const CALL = /^\s*select (?:\* from )?stepgate\.(\w+)\(\$1, \$2/;
 
 const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
   ...keys,
   ...pipeline,
+  ...queue,
   ...runs,
   ...tenants,
 }).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
 
 t.test("the statements read here are all there are", async (t) => {
-  t.same((await readdir(STATEMENTS)).sort(), ["keys.ts", "pipeline.ts", "runs.ts", "tenants.ts"]);
+  t.same((await readdir(STATEMENTS)).sort(), ["keys.ts", "pipeline.ts", "queue.ts", "runs.ts", "tenants.ts"]);
   t.ok(all.length > 50);
 });
 
 t.test("every statement holds an equality on tenant_uid, or is listed with its reason", async (t) => {
-  const migrations = await migrationTexts();
+  const sql = await sqlText();
   for (const [name, text] of all) {
     const called = CALL.exec(text)?.[1];
-    const takesTenant =
-      called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_tenant uuid`).test(migrations);
+    const takesTenant = called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_tenant uuid`).test(sql);
     const takesTenantSecond =
-      called !== undefined &&
-      new RegExp(`function stepgate\\.${called}\\(p_worker text, p_tenant uuid`).test(migrations);
+      called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_worker text, p_tenant uuid`).test(sql);
     const isWithin = EQUALITY.test(text) || INSERTED.test(text) || takesTenant || takesTenantSecond;
     if (Object.hasOwn(INSTANCE_WIDE, name)) continue;
     t.ok(isWithin, `${name}: ${text.trim().slice(0, 120)}`);
@@ -94,7 +96,7 @@ const JOIN =
   /\bjoin stepgate\.(\w+)\s+(?:as )?\w*\s*(on|using)\s*([\s\S]*?)(?=\bjoin stepgate|\bleft join|\bwhere\b|\border by\b|\breturning\b|;|`|\bfor update\b|\bset\b)/g;
 
 t.test("every join keeps to the tenant, in statements and in functions", async (t) => {
-  const texts: readonly (readonly [string, string])[] = [...all, ["migrations", await migrationTexts()]];
+  const texts: readonly (readonly [string, string])[] = [...all, ["migrations and functions", await sqlText()]];
   let found = 0;
   for (const [name, text] of texts) {
     for (const [whole, table = "", , condition = ""] of text.matchAll(JOIN)) {
@@ -106,8 +108,13 @@ t.test("every join keeps to the tenant, in statements and in functions", async (
   t.ok(found > 15, `${found} joins`);
 });
 
-async function migrationTexts(): Promise<string> {
-  const names = (await readdir(MIGRATIONS)).filter((name) => name.endsWith(".sql")).sort();
-  const texts = await Promise.all(names.map((name) => readFile(new URL(name, MIGRATIONS), "utf8")));
+/** Migrations and the functions as they stand now, which come last. */
+async function sqlText(): Promise<string> {
+  const texts: string[] = [];
+  for (const folder of SQL_FOLDERS) {
+    for (const name of (await readdir(folder)).filter((file) => file.endsWith(".sql")).sort()) {
+      texts.push(await readFile(new URL(name, folder), "utf8"));
+    }
+  }
   return texts.join("\n").replaceAll(/--.*$/gm, "");
 }

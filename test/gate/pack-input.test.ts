@@ -34,6 +34,7 @@ const step: LeasedStep = {
   inputBlob: "b" as BlobId,
   checkpoint: undefined,
   referenced: new Map(),
+  referencedRuns: new Map(),
   readyAtMs: 0,
   deadlineAtMs: undefined,
   lastRecord: undefined,

@@ -20,6 +20,7 @@ import type {
 import { ROLES } from "../../src/gateway/roles.ts";
 import type { EventPage, EventView } from "../../src/gateway/views/event.ts";
 import type { NewKeyView } from "../../src/gateway/views/key.ts";
+import type { DeadLetterView, QueueView } from "../../src/gateway/views/queue.ts";
 import type { ArtifactView, RecordView } from "../../src/gateway/views/record.ts";
 import type { BreakpointView, RunView } from "../../src/gateway/views/run.ts";
 import type { TenantView } from "../../src/gateway/views/tenant.ts";
@@ -42,6 +43,24 @@ export function uuid(number: number): string {
 }
 
 const nothing = { limit: 100, used: 10, reserved: 5, remaining: 85, overrun: 0 };
+const QUEUE: QueueView = {
+  is_paused: false,
+  paused_types: ["http"],
+  served_types: ["noop"],
+  counts: [{ type: "noop", state: "queued", count: 2, oldest_ready_at: "2026-01-01T00:00:00.000Z" }],
+};
+
+const DEAD_LETTER: DeadLetterView = {
+  run_uid: RUN_UID,
+  step_id: "step",
+  type: "noop",
+  attempt: 2,
+  error_kind: "execution_error",
+  reasons: [],
+  is_compensation: false,
+  ended_at: "2026-01-01T00:00:00.000Z",
+};
+
 export const RUN: RunView = {
   run_uid: RUN_UID,
   id: RUN_ID,
@@ -266,6 +285,10 @@ export function makeFakes(): Fakes {
         "runs.cancel",
         ofRun(() => ({ run_uid: RUN_UID, cancelled: answers.isCancelled, status: "cancelling" as const })),
       ),
+      pause: use(
+        "runs.pause",
+        ofRun(() => RUN),
+      ),
       resume: use(
         "runs.resume",
         ofRun(() => RUN),
@@ -348,6 +371,25 @@ export function makeFakes(): Fakes {
         ],
         runs: [{ run_uid: RUN_UID, budget: RUN.budget }],
       })),
+    },
+    queue: {
+      get: use("queue.get", () => QUEUE),
+      setPaused: use("queue.setPaused", () => QUEUE),
+      waits: use(
+        "queue.waits",
+        ofRun(() => ({ status: "queued" as const, waits: [{ reason: "rank" as const, count: 3 }] })),
+      ),
+    },
+    deadLetters: {
+      list: use("deadLetters.list", () => ({ items: [DEAD_LETTER] })),
+      get: use(
+        "deadLetters.get",
+        ofRun(() => DEAD_LETTER),
+      ),
+      redrive: use(
+        "deadLetters.redrive",
+        ofRun(() => ({ run: RUN, isNew: answers.isNew })),
+      ),
     },
     keys: {
       list: use("keys.list", () => ({ items: [KEY] })),

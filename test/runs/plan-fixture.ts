@@ -28,6 +28,7 @@ export const openRules: PlanRules = {
   types: new Set(["noop", "process", "http"]),
   limits: DEFAULT_PLAN_LIMITS,
   defaultRequest: new Map(),
+  takenOver: new Set(),
   ceilings: [],
 };
 

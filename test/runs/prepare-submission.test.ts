@@ -1,11 +1,12 @@
 import t from "tap";
 import type { BlobId, Digest, RunUid } from "../../src/core/ids.ts";
 import { makeReadManifest } from "../../src/runs/manifest.ts";
+import { normalizeSubmission } from "../../src/runs/normalize-submission.ts";
 import { DEFAULT_PLAN_LIMITS } from "../../src/runs/plan.ts";
 import {
   type Installation,
   makePrepareManifest,
-  makePrepareSubmission,
+  makePrepareRun,
   type SubmissionContext,
 } from "../../src/runs/prepare-submission.ts";
 import type { RunSubmission } from "../../src/runs/submission.ts";
@@ -22,7 +23,7 @@ const installation: Installation = {
   sloTiers: new Map([["gold", { smallestQueueTargetMs: 500, largestPriorityBoost: 3 }]]),
   readManifest: makeReadManifest(),
 };
-const prepareSubmission = makePrepareSubmission(installation);
+const prepareRun = makePrepareRun(installation);
 
 /** Prepares with a vault that remembers what it was asked to seal. */
 function prepare(submission: RunSubmission, more: Partial<SubmissionContext> = {}) {
@@ -38,11 +39,12 @@ function prepare(submission: RunSubmission, more: Partial<SubmissionContext> = {
     defaultRequest: new Map(),
     quotas: [],
     storedManifest: undefined,
+    fork: undefined,
     sealInput: (stepId, text) => seal(stepId, text),
     sealLabels: (text) => seal("(labels)", text),
     ...more,
   };
-  return { prepared: () => prepareSubmission(submission, context), sealed };
+  return { prepared: () => prepareRun(normalizeSubmission(submission), context), sealed };
 }
 
 const submission: RunSubmission = {

@@ -1,11 +1,10 @@
 /**
  * `stepgate run submit`: submits a plan from a file, and follows it if asked.
  */
-import { readFile } from "node:fs/promises";
 import { StepgateError } from "../../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../../core/json.ts";
-import { parseJson } from "../../core/parse-json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { findTarget, makeApi } from "../api.ts";
+import { readObjectFile } from "../read-object-file.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
 import { watchRun } from "../watch-run.ts";
@@ -28,11 +27,7 @@ export const addRunSubmit: AddCommand = (parent, around) => {
 };
 
 async function readPlan(file: string): Promise<JsonObject> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new StepgateError("USAGE", { path: file, reason: "no readable file:" }, { cause });
-  });
-  const plan = parseJson(bytes);
-  if (!isJsonObject(plan)) throw new StepgateError("USAGE", { path: file, reason: "no JSON object in" });
+  const plan = await readObjectFile(file);
   if (Object.hasOwn(plan, "sample"))
     throw new StepgateError("USAGE", {
       path: file,

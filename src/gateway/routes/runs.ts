@@ -23,6 +23,7 @@ export function runRoutes(app: Api, deps: RunRouteDeps): void {
   submit(app, deps);
   read(app, deps.runs);
   cancel(app, deps.runs);
+  pause(app, deps.runs);
   resume(app, deps.runs);
 }
 
@@ -111,6 +112,24 @@ function cancel(app: Api, runs: Runs): void {
       const view = found(await runs.cancel({ caller: callerOf(request), run: runRefOf(request.params) }));
       return reply.code(view.cancelled ? 202 : 200).send(view);
     },
+  );
+}
+
+function pause(app: Api, runs: Runs): void {
+  app.post(
+    "/v1/runs/:run/pause",
+    {
+      schema: {
+        operationId: "pauseRun",
+        summary: "Pause a run",
+        description: "Nothing more of it is started; what runs goes on to its end.",
+        tags: ["runs"],
+        params: RunPath,
+        headers: WriteHeaders,
+        response: { 200: ref(RunView) },
+      },
+    },
+    async (request) => found(await runs.pause({ caller: callerOf(request), run: runRefOf(request.params) })),
   );
 }
 

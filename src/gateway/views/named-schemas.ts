@@ -7,6 +7,7 @@ import { EventPage, EventView } from "./event.ts";
 import { HealthView, JwksView, ReadyView } from "./health.ts";
 import { KeyPage, KeySubmission, KeyView, NewKeyView } from "./key.ts";
 import { ProblemView } from "./problem.ts";
+import { DeadLetterPage, DeadLetterView, PauseSubmission, QueueView, RedriveSubmission, WaitView } from "./queue.ts";
 import { ArtifactView, RecordView } from "./record.ts";
 import { BreakpointList, CancelView, RunPage, RunView, StepView } from "./run.ts";
 import { DecisionView, StepPendingView, StepResultView } from "./step.ts";
@@ -20,6 +21,8 @@ export const NAMED_SCHEMAS = [
   BreakpointList,
   BudgetsView,
   CancelView,
+  DeadLetterPage,
+  DeadLetterView,
   DecisionView,
   EventPage,
   EventView,
@@ -32,9 +35,12 @@ export const NAMED_SCHEMAS = [
   KeySubmission,
   KeyView,
   NewKeyView,
+  PauseSubmission,
   ProblemView,
+  QueueView,
   ReadyView,
   RecordView,
+  RedriveSubmission,
   RunPage,
   RunView,
   StepPendingView,
@@ -46,4 +52,5 @@ export const NAMED_SCHEMAS = [
   ToolPage,
   ToolSubmission,
   ToolView,
+  WaitView,
 ] as const;

@@ -41,7 +41,7 @@ begin
                                       where r.tenant_uid = n.tenant_uid and r.state = 'queued');
   for v_round in 1..2 loop
     for t in
-      select n.tenant_uid, n.tenant_id, n.weight, n.authority_version from stepgate.tenants n
+      select n.tenant_uid, n.tenant_id, n.weight, n.authority_version, n.paused_types from stepgate.tenants n
         join stepgate.tenant_shares p using (tenant_uid)
        where not n.is_paused and exists (select 1 from stepgate.ready_steps r
                                           where r.tenant_uid = n.tenant_uid and r.state = 'queued')
@@ -53,7 +53,7 @@ begin
           select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
             join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
            where r.tenant_uid = t.tenant_uid and r.state = 'queued' and r.not_before <= clock_timestamp()
-             and r.type = any (p_types) and h.status in ('pending', 'running', 'compensating')
+             and r.type = any (p_types) and r.type <> all (t.paused_types) and h.status in ('pending', 'running', 'compensating')
            order by r.is_contracted desc, r.breach_at, r.priority desc, r.ready_at, r.run_uid, r.step_id
            limit case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / greatest(v_weights, t.weight))::integer) else v_left end
              for update of r skip locked),

@@ -41,7 +41,8 @@ begin
   h.fail_fast := (p_run ->> 'fail_fast')::boolean;
   insert into stepgate.run_heads select (h).*;
   perform stepgate.insert_blobs(u.tenant_uid, u.run_uid, p_blobs);
-  h := stepgate.append_event(h, 'run_submitted', null, p_run -> 'submitted');
+  h := stepgate.append_event(h, 'run_submitted', null, (p_run -> 'submitted')
+    || case when p_run ? 'fork' then stepgate.insert_fork(u.tenant_uid, u.run_uid, p_run -> 'fork') else '{}' end);
   insert into stepgate.steps (tenant_uid, run_uid, step_id, idx, type, slug, status, spec, input_blob, refs, is_target, origin_step,
     compensation_step, compensation_on, pending_dependencies, total_dependencies, priority, queue_target_ms, deadline_ms,
     first_ready_at, deadline_at)

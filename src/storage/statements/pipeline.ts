@@ -5,6 +5,9 @@
 /** Registers worker $1 (pid $2, host $3) or extends its lease by $4 ms; false when the lease has lapsed. */
 export const EXTEND_LEASE = `select stepgate.extend_lease($1, $2, $3, $4) as held`;
 
+/** Says which types worker $1 serves, so that people are told of steps that nobody does. */
+export const SAY_TYPES = `update stepgate.workers set types = $2 where worker_id = $1`;
+
 /** Ends a worker's lease at once, so that the reaper need not wait for it; its steps are handed back before. */
 export const END_LEASE = `delete from stepgate.workers where worker_id = $1`;
 

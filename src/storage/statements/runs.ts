@@ -13,7 +13,7 @@ export const SUBMIT_RUN = `select stepgate.submit_run($1, $2, $3, $4) as result`
 export const READ_MANIFEST = `select body from stepgate.manifests where tenant_uid = $1 and manifest_id = $2`;
 
 const RUN_COLUMNS = `
-  r.run_uid, r.run_id, r.kind, r.op_id, r.manifest_id, r.priority, r.labels_blob, r.traceparent, r.final_snapshot_id,
+  r.run_uid, r.run_id, r.kind, r.op_id, r.manifest_id, r.priority, r.labels_blob, r.subject, r.traceparent, r.final_snapshot_id,
   stepgate.epoch_ms(r.submitted_at) as submitted_at_ms, stepgate.epoch_ms(r.started_at) as started_at_ms,
   stepgate.epoch_ms(r.ended_at) as ended_at_ms, h.status, h.paused_step, stepgate.epoch_ms(h.paused_at) as paused_at_ms,
   h.head_seq`;

@@ -1,0 +1,78 @@
+/**
+ * Statements of the queue's operations: what waits, why, what died, what is paused.
+ */
+
+/** Steps of tenant $1 that are not blocked or ended, by type and live state, with the longest wait of each. */
+export const COUNT_READY = `
+  select r.type, r.state, count(*)::integer as count, stepgate.epoch_ms(min(r.ready_at)) as oldest_ready_ms
+    from stepgate.ready_steps r where r.tenant_uid = $1 group by r.type, r.state`;
+
+/** Open steps of tenant $1 without a row in the queue: blocked, held, waiting, or queued behind \`max_parallel\`. */
+export const COUNT_OTHERS = `
+  select s.type, s.status as state, count(*)::integer as count
+    from stepgate.run_heads h
+    join stepgate.steps s on (s.tenant_uid, s.run_uid) = (h.tenant_uid, h.run_uid)
+   where h.tenant_uid = $1 and h.status in ('pending', 'running', 'paused_at_step', 'cancelling', 'compensating')
+     and s.status in ('blocked', 'queued', 'held', 'waiting')
+     and not exists (select 1 from stepgate.ready_steps r
+                      where (r.tenant_uid, r.run_uid, r.step_id) = (s.tenant_uid, s.run_uid, s.step_id))
+   group by s.type, s.status`;
+
+export const READ_PAUSES = `select is_paused, paused_types from stepgate.tenants where tenant_uid = $1`;
+
+/** Types that a living worker serves; instance-wide: workers belong to no tenant. */
+export const READ_SERVED_TYPES = `
+  select distinct t.type from stepgate.workers w, unnest(w.types) as t (type) where w.lease_until > clock_timestamp()`;
+
+export const PAUSE_QUEUE = `select stepgate.pause_queue($1, $2, $3, $4) as changed`;
+
+/** Step ($1, $2, $3) with all that may keep it waiting; its rank is counted up to $4 places. */
+export const READ_WAIT = `
+  select s.type, coalesce(r.state, s.status) as state, s.status = 'queued' and r.step_id is null as is_unplaced, h.status as run_status,
+         h.paused_step, h.max_parallel, n.is_paused as is_tenant_paused, s.type = any (n.paused_types) as is_type_paused,
+         stepgate.epoch_ms(case when r.state = 'queued' and r.not_before > clock_timestamp() then r.not_before end) as not_before_ms,
+         coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
+                     join stepgate.steps d on (d.tenant_uid, d.run_uid, d.step_id) = (e.tenant_uid, e.run_uid, e.from_step)
+                    where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id
+                      and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')), '{}') as unmet,
+         (select e.data ->> 'reason' from stepgate.run_events e
+           where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.step_id = s.step_id
+             and e.type in ('step_queued', 'step_retry_scheduled', 'step_attempt_lost') order by e.seq desc limit 1) as queued_for,
+         s.origin_step,
+         (select a.approval_id from stepgate.approvals a where a.tenant_uid = s.tenant_uid and a.run_uid = s.run_uid
+             and a.step_id = s.step_id and a.state = 'open' order by a.created_at desc limit 1) as approval_id,
+         case when r.state = 'queued' then
+           (select count(*)::integer from (select 1 from stepgate.ready_steps o
+              where o.tenant_uid = r.tenant_uid and o.state = 'queued' and o.not_before <= clock_timestamp()
+                and (not o.is_contracted, o.breach_at, -o.priority, o.ready_at, o.run_uid, o.step_id)
+                  < (not r.is_contracted, r.breach_at, -r.priority, r.ready_at, r.run_uid, r.step_id)
+              limit $4) x) end as ahead
+    from stepgate.steps s
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (s.tenant_uid, s.run_uid)
+    join stepgate.tenants n on n.tenant_uid = s.tenant_uid
+    left join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
+   where s.tenant_uid = $1 and s.run_uid = $2 and s.step_id = $3`;
+
+const DEAD_LETTER = `
+  select s.run_uid, s.step_id, s.type, s.attempts_made, s.error_kind, s.reasons, s.is_target, u.run_id,
+         stepgate.epoch_ms(s.ended_at) as ended_at_ms, s.last_record,
+         (extract(epoch from s.ended_at) * 1000000)::bigint as ended_at_us,
+         (select f.run_uid from stepgate.run_forks f where f.tenant_uid = s.tenant_uid and f.origin_run = s.run_uid
+             and f.origin_step = s.step_id order by f.created_at desc limit 1) as redriven_as
+    from stepgate.steps s
+    join stepgate.runs u on (u.tenant_uid, u.run_uid) = (s.tenant_uid, s.run_uid)
+   where s.tenant_uid = $1 and s.status = 'failed' and s.attempts_made > 0`;
+
+/** Dead letters of tenant $1, the youngest first, after ($2 µs, $3, $4) of the page before, at most $5. */
+export const LIST_DEAD_LETTERS = `${DEAD_LETTER}
+     and ($2::bigint is null or (s.ended_at, s.run_uid, s.step_id) < (to_timestamp(0) + $2::bigint * interval '1 microsecond', $3::uuid, $4::text))
+   order by s.ended_at desc, s.run_uid desc, s.step_id desc limit $5`;
+
+export const READ_DEAD_LETTER = `${DEAD_LETTER} and s.run_uid = $2 and s.step_id = $3`;
+
+/** The inputs of a run's steps, still sealed, how each ended, and the run that its forks draw their budget from. */
+export const READ_FORK_SOURCE = `
+  select s.step_id, s.status, s.input_blob, s.last_record,
+         coalesce((select f.root_run from stepgate.run_forks f where f.tenant_uid = s.tenant_uid and f.run_uid = s.run_uid),
+                  s.run_uid) as root_run
+    from stepgate.steps s where s.tenant_uid = $1 and s.run_uid = $2 order by s.idx`;
