@@ -25,6 +25,7 @@ import { makeRegistry } from "./executors/registry.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import type { LoadedPack } from "./policy/pack.ts";
+import { makeFindPackUseFault } from "./policy/pack-options.ts";
 import { loadPackFolder } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
@@ -155,6 +156,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
       limits: config.runs,
       sloTiers: config.scheduler.sloTiers,
       readManifest,
+      findPackFault: makeFindPackUseFault(packs),
     }),
     authority: authorities.now,
     vault: vaults.of,

@@ -53,6 +53,12 @@ export const ERROR_CODES = {
     retry: "never",
     summary: "two guardrail flags of a step contradict each other",
   },
+  PLAN_UNKNOWN_PACK: { status: 422, retry: "never", summary: "a step names a policy pack that is not here" },
+  PLAN_PACK_OPTIONS: {
+    status: 422,
+    retry: "never",
+    summary: "a step gives a pack options that it does not take, or that hold more than numbers and short identifiers",
+  },
   PLAN_TOO_LARGE: { status: 422, retry: "never", summary: "the plan is over a limit" },
   PLAN_NEVER_ADMISSIBLE: { status: 422, retry: "never", summary: "a step asks for more than a whole limit" },
   UNSUPPORTED_EXECUTION_MODE: { status: 422, retry: "never", summary: "this execution mode does not exist" },

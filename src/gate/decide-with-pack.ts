@@ -5,7 +5,7 @@
  * says that is not understood is a refusal. Not here: which packs decide and when (guardrails.ts, decide.ts, inspect.ts).
  */
 import type { Clock } from "../core/clock.ts";
-import type { Boundary, Evaluation, Obligation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
+import type { Boundary, Evaluation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { LoadedPack } from "../policy/pack.ts";
@@ -51,14 +51,6 @@ export interface DecideDeps {
   readonly inputsSchema: (type: string) => JsonObject | undefined;
   readonly databaseClock: Pick<Clock, "nowMs">;
 }
-
-/** Obligations the gate can keep; a pack that asks for another one is refused, never half obeyed. */
-const KEPT_OBLIGATIONS: ReadonlySet<Obligation["type"]> = new Set([
-  "require_approval",
-  "limit",
-  "egress",
-  "mask_output",
-]);
 
 /** Lets one pack decide. Never throws for anything a pack does. */
 export function decideWithPack(deps: DecideDeps, context: StepContext, use: PackUse): PackVerdict {
@@ -110,7 +102,7 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     boundary: use.boundary,
     timeMs: deps.databaseClock.nowMs(),
     outputText: use.payload.place === "output" ? use.payload.text : undefined,
-    options: context.step.spec.policy.packs.find(({ name }) => name === use.packName)?.options,
+    options: optionsFor(context, use),
     approvals: use.approvals,
   });
   const result = pack.evaluate(Buffer.from(packInput), context.step.tenantUid);
@@ -136,14 +128,32 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     };
   }
   const { decision } = result;
-  const details = result.undeclared.length === 0 ? [] : [{ pack: pack.ref.id, undeclared: result.undeclared }];
   return {
     ...base,
-    details,
+    details: detailsOf(pack, decision, result.undeclared),
     evaluations: [evaluation(decision)],
     decided: { decision, pack: pack.ref },
     refusal: refusalOf(decision, use),
   };
+}
+
+/** What the record does not say in the clear: free reasons, and what the obligations hold (who is to be told, for how long). */
+function detailsOf(
+  { ref }: LoadedPack,
+  { obligations }: PackDecision,
+  undeclared: readonly string[],
+): readonly JsonObject[] {
+  const told: JsonObject[] = [];
+  if (undeclared.length > 0) told.push({ pack: ref.id, undeclared });
+  if (obligations.length > 0)
+    told.push({ pack: ref.id, obligations: obligations.map(({ id, type, properties }) => ({ id, type, properties })) });
+  return told;
+}
+
+/** What the step's own entry for this pack and this side of the effect says; submission lets one name a pack once a side. */
+function optionsFor({ step }: StepContext, { packName, payload }: PackUse): JsonObject | undefined {
+  const hook = payload.place === "output" ? "post" : "pre";
+  return step.spec.policy.packs.find(({ name, hooks }) => name === packName && hooks.includes(hook))?.options;
 }
 
 /** What an executor returns, as the host wraps it (inspect.ts): these keys are ours, what lies below is payload. */
@@ -173,8 +183,6 @@ function refusalOf(decision: PackDecision, use: PackUse): Refusal | undefined {
     reasons: [...decision.reasons, reason],
   });
   if (decision.effect === "deny") return { errorKind: "policy_denied", reasons: decision.reasons };
-  if (decision.obligations.some((obligation) => !KEPT_OBLIGATIONS.has(obligation.type)))
-    return broken("obligation_not_supported");
   if (decision.effect === "hold" && use.stage === "inspect") return broken("hold_not_possible");
   if (decision.effect !== "hold" && decision.obligations.some((obligation) => obligation.type === "require_approval")) {
     return broken("approval_without_hold");

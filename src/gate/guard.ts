@@ -7,7 +7,9 @@
 import type { TokenExpectation, VerifyToken } from "../core/capability.ts";
 import type { Evaluation, PackRef } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
+import { flagsNamed } from "../core/guardrail-flag.ts";
 import type { Digest } from "../core/ids.ts";
+import { type IsolationLevel, isAtLeast } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { WantedIsolation } from "../executors/contract.ts";
 import { type Capability, goOn, refuse, type Stage, type StageOutcome, type StepContext } from "./context.ts";
@@ -28,6 +30,7 @@ export function makeGuard(deps: GuardDeps): Stage {
     if (capability === undefined) return deny(context, "capability_denied", ["missing"]);
     const check = capability.adapter.check(specToRun(context), capability.settings, wantedIsolation(context));
     if (!check.ok) return deny(context, check.kind, check.reasons);
+    if (!isSandboxed(context, check.isolation)) return deny(context, "sandbox_unavailable", ["isolation_too_weak"]);
     const verdict = deps.verifyToken(capability.token, expectationOf(deps, context, capability));
     if (!verdict.ok) return deny(context, "capability_denied", verdict.reasons);
     return goOn({ ...context, capability: { ...capability, isolation: check.isolation } });
@@ -58,6 +61,11 @@ export function wantedIsolation({ step, authority }: StepContext): WantedIsolati
     minimum: authority.minIsolation[type] ?? "none",
     weakerAllowed: authority.weakerIsolationAllowed.includes(type),
   };
+}
+
+/** A weaker level that the tenant allowed by name does not lift what the step's own flag asks for. */
+function isSandboxed({ step }: StepContext, given: IsolationLevel): boolean {
+  return flagsNamed(step.spec.policy.guardrails, "tool_sandbox").every(({ isolation }) => isAtLeast(given, isolation));
 }
 
 function deny(

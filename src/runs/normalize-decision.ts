@@ -6,9 +6,9 @@
  */
 import type { Boundary } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
+import { conflictingFlags } from "../core/guardrail-flag.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
-import { conflictingFlags } from "./guardrail-flags.ts";
 import { normalizeStep } from "./normalize-step.ts";
 import { findReferences } from "./references.ts";
 import type { DecisionRequest } from "./submission.ts";

@@ -4,15 +4,16 @@
  * In: a checked submission and the run's retry policy. Out: core's `StepSpec`. Not here: the plan's rules (plan.ts).
  */
 import { StepgateError } from "../core/errors.ts";
+import { parseGuardrailFlag } from "../core/guardrail-flag.ts";
 import type { StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepExecution, StepPackUse, StepPolicy, StepSlo, StepSpec } from "../core/step.ts";
-import { parseGuardrailFlag } from "./guardrail-flags.ts";
 import { readAmount, readPpm, readTokens, readUsd } from "./read-amount.ts";
 import type { RetryPolicy } from "./run-config.ts";
 import { DEFAULT_QUEUE_TARGET_MS } from "./slo.ts";
 import type { StepSubmission } from "./step-submission.ts";
 
+const HOOKS = ["pre", "post"] as const;
 const DEFAULT_FACTOR_PPM = 2_000_000;
 
 /**
@@ -20,7 +21,7 @@ const DEFAULT_FACTOR_PPM = 2_000_000;
  *
  * A step's own `execution` wins over `retryPolicy`, which wins over the defaults (spec 08).
  *
- * @throws {StepgateError} FIELD_INVALID naming the field: unknown guardrail flag, money given twice or not exact,
+ * @throws {StepgateError} FIELD_INVALID naming the field: unknown guardrail flag, a hook `mid`, money given twice or not exact,
  *   a factor finer than one millionth, an estimate in the inputs that is no number.
  */
 export function normalizeStep(step: StepSubmission, retryPolicy: RetryPolicy | undefined, field: string): StepSpec {
@@ -59,9 +60,15 @@ function normalizePack(
   const options = pack.options ?? {};
   return {
     name: pack.name,
-    hooks: pack.hooks ?? ["pre", "post"],
+    hooks: (pack.hooks ?? HOOKS).map((hook, index) => normalizeHook(hook, `${field}/hooks/${index}`)),
     options: pack.name === "budget_caps" ? normalizeBudgetCaps(options, `${field}/options`) : options,
   };
+}
+
+/** @throws {StepgateError} FIELD_INVALID for `mid`, which other systems have: a guardrail that never ran would read as one. */
+function normalizeHook(hook: "pre" | "post" | "mid", field: string): (typeof HOOKS)[number] {
+  if (hook !== "mid") return hook;
+  throw new StepgateError("FIELD_INVALID", { field, reason: "there is no hook mid: a pack decides pre or post" });
 }
 
 /** The one built-in pack whose options are money and a ratio: packs and manifests see integers. */

@@ -11,6 +11,7 @@ import { StepgateError } from "../core/errors.ts";
 import type { BlobId, RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
+import type { FindPackUseFault } from "../policy/pack-options.ts";
 import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
 import { chooseManifest } from "./match-manifest.ts";
 import type { Ceiling, TenantDefaults } from "./never-admissible.ts";
@@ -30,6 +31,7 @@ export interface Installation {
   readonly build: Build;
   readonly limits: PlanLimits;
   readonly sloTiers: SloTiers;
+  readonly findPackFault: FindPackUseFault;
   readonly readManifest: ReturnType<typeof makeReadManifest>;
 }
 
@@ -151,7 +153,7 @@ interface CheckedRun {
 }
 
 function makeCheck(installation: Installation) {
-  const { executors, limits, sloTiers } = installation;
+  const { executors, limits, sloTiers, findPackFault } = installation;
   const types = new Set(executors.keys());
   return (
     run: NormalizedRun,
@@ -165,6 +167,7 @@ function makeCheck(installation: Installation) {
       defaultRequest: context.defaultRequest,
       ceilings: [budget, ...context.quotas],
       takenOver: new Set(context.fork?.takenOver.keys()),
+      findPackFault,
     });
     const orders = plan.steps.map(({ spec: { id, policy } }) => {
       const slo = policy.slo && clampSlo(policy.slo, sloTiers, `/steps/${id}/policy/slo`);

@@ -59,13 +59,18 @@ const StepPackSubmission = Type.Object(
   {
     name: name("Id of a policy pack."),
     hooks: Type.Optional(
-      Type.Array(oneOf(["pre", "post"]), {
+      // `mid` is read so that its refusal can say why (normalize-step.ts)
+      Type.Array(oneOf(["pre", "post", "mid"]), {
         minItems: 1,
         uniqueItems: true,
-        description: "Where the pack decides: before the effect, after it. Default: both.",
+        description: "Where the pack decides: before the effect, after it. Default: both. `mid` is refused.",
       }),
     ),
-    options: Type.Optional(freeObject("What the pack is told; integers only. Default: {}.")),
+    options: Type.Optional(
+      freeObject(
+        "What the pack is told: integers, booleans and short identifiers, as its manifest declares. Default: {}.",
+      ),
+    ),
   },
   closed,
 );

@@ -30,6 +30,7 @@ export const openRules: PlanRules = {
   defaultRequest: new Map(),
   takenOver: new Set(),
   ceilings: [],
+  findPackFault: () => undefined,
 };
 
 export function validPlan(

@@ -188,6 +188,26 @@ const refusals: readonly Refusal[] = [
     rules: { limits: { ...openRules.limits, maxEdges: 0 } },
   },
   {
+    why: "a pack that is not here",
+    code: "PLAN_UNKNOWN_PACK",
+    detail: { step: "a", pack: "p" },
+    steps: [step("a", { policy: { packs: [{ name: "p" }] } })],
+    rules: { findPackFault: () => "no_pack" },
+  },
+  {
+    why: "options that a pack does not take",
+    code: "PLAN_PACK_OPTIONS",
+    detail: { step: "a", pack: "p" },
+    steps: [step("a", { policy: { packs: [{ name: "p", options: { mode: "x" } }] } })],
+    rules: { findPackFault: (_, { mode }) => (mode === "x" ? "pack_options_invalid" : undefined) },
+  },
+  {
+    why: "a pack that is named twice for one side of the effect",
+    code: "PLAN_PACK_OPTIONS",
+    detail: { step: "a", pack: "p", reason: "named twice" },
+    steps: [step("a", { policy: { packs: [{ name: "p", hooks: ["pre"] }, { name: "p" }] } })],
+  },
+  {
     why: "a payload of one byte too many, counted in UTF-8",
     code: "PLAN_TOO_LARGE",
     detail: { what: "inputs", step: "a", bytes: 10, limit: 9 },
@@ -237,6 +257,8 @@ t.test("M1 of several broken rules the first in the order of the spec wins", asy
     "PLAN_BAD_COMPENSATION",
     "PLAN_BAD_REFERENCE",
     "PLAN_CONFLICTING_FLAGS",
+    "PLAN_UNKNOWN_PACK",
+    "PLAN_PACK_OPTIONS",
     "PLAN_TOO_LARGE",
     "PLAN_NEVER_ADMISSIBLE",
   ];

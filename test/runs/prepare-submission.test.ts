@@ -21,6 +21,7 @@ const installation: Installation = {
   build,
   limits: DEFAULT_PLAN_LIMITS,
   sloTiers: new Map([["gold", { smallestQueueTargetMs: 500, largestPriorityBoost: 3 }]]),
+  findPackFault: () => undefined,
   readManifest: makeReadManifest(),
 };
 const prepareRun = makePrepareRun(installation);

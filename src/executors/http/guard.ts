@@ -91,9 +91,15 @@ async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal
   let hop: Hop = { method, url, headers, body };
   for (let redirects = 0; ; redirects += 1) {
     if (!isReachable(hop, request)) return { ok: false, fault: "egress_refused" };
-    const { method: hopMethod, headers: hopHeaders, body: hopBody = null } = hop;
-    const options = { dispatcher: agent, method: hopMethod, headers: hopHeaders, body: hopBody, signal };
-    const answer = await untilAborted(send(hop.url, options), signal);
+    const answer = await send(hop.url, {
+      dispatcher: agent,
+      method: hop.method,
+      headers: hop.headers,
+      body: hop.body ?? null,
+      signal,
+    });
+    // undici reports the end of a destroyed body as an error event; without a listener it would end the process
+    answer.body.on("error", () => undefined);
     if (!isRedirect(answer.statusCode, answer.headers)) return read(answer, hop.method, request);
     answer.body.destroy();
     if (redirects === MAX_REDIRECTS) return { ok: false, fault: "too_many_redirects" };
@@ -101,30 +107,6 @@ async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal
     if (next === undefined) return { ok: false, fault: "redirect_refused" };
     hop = next;
   }
-}
-
-/**
- * The answer, or a rejection as soon as the signal fires. undici heeds its signal only once it is connected: it would hold an
- * abort up for as long as a name is looked up or a handshake is not answered, and sends nothing after it.
- */
-function untilAborted(asked: ReturnType<typeof send>, signal: AbortSignal): ReturnType<typeof send> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    asked.then(
-      (answer) => {
-        signal.removeEventListener("abort", onAbort);
-        // undici reports the end of a destroyed body as an error event; without a listener it would end the process
-        answer.body.on("error", () => undefined);
-        resolve(answer);
-      },
-      (cause: unknown) => {
-        signal.removeEventListener("abort", onAbort);
-        reject(cause);
-      },
-    );
-  });
 }
 
 /** http and https only, no user in the URL, and on the caller's list. */

@@ -6,6 +6,7 @@
  */
 import { canonicalJson } from "../../core/canonical-json.ts";
 import type { Clock } from "../../core/clock.ts";
+import { flagsNamed } from "../../core/guardrail-flag.ts";
 import type { TenantUid } from "../../core/ids.ts";
 import { isAtLeast } from "../../core/isolation.ts";
 import type { AdapterCheck, ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
@@ -95,7 +96,7 @@ async function perform(
       // the token was checked for the first URL; a redirect must stay in what it grants, and in the settings
       mayReach: (next, method) =>
         disallowed(next, method, settings).length === 0 && isGranted(hostPortOf(next), egress),
-      mayRead: (type) => isRead(type, settings.content_types),
+      mayRead: (type) => isRead(type, settings.content_types) && isFlagged(type, context.spec.policy.guardrails),
       maxBytes: Math.min(settings.max_bytes, limits.bytes_out ?? settings.max_bytes),
       timeoutMs: Math.min(
         settings.timeout_ms,
@@ -115,6 +116,13 @@ function isRead(header: string | undefined, allowed: readonly string[]): boolean
     type === "" ||
     allowed.some((entry) => (entry.endsWith("/*") ? type.startsWith(entry.slice(0, -1)) : type === entry))
   );
+}
+
+/** With `egress_http_content_type` flags of the step only their types are read. */
+function isFlagged(header: string | undefined, flags: readonly string[]): boolean {
+  const mimes = flagsNamed(flags, "egress_http_content_type").map(({ mime }) => mime);
+  const { type } = contentType(header);
+  return type === "" || mimes.length === 0 || mimes.includes(type);
 }
 
 /** One transport per tenant and list of private hosts, so that no connection opened under one list serves another. */

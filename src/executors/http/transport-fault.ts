@@ -4,7 +4,6 @@
  * In: whatever was thrown. Out: a code. Texts of others are dropped here, since they hold addresses. Not here: faults of
  * bodies (read-body.ts).
  */
-import { errors } from "undici";
 import { isStepgateError } from "../../core/errors.ts";
 
 export type TransportFault =
@@ -26,11 +25,12 @@ const BY_CODE: Readonly<Record<string, TransportFault>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "response_malformed",
   UND_ERR_RES_EXCEEDED_MAX_SIZE: "response_malformed",
   ERR_TLS_CERT_ALTNAME_INVALID: "certificate_refused",
+  CERT_HAS_EXPIRED: "certificate_refused",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "certificate_refused",
+  SELF_SIGNED_CERT_IN_CHAIN: "certificate_refused",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate_refused",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate_refused",
 };
-
-/** What Node.js calls the verdicts of X509_verify_cert (OpenSSL, x509_vfy.h). */
-const CERTIFICATE_CODE =
-  /^(CERT_|UNABLE_TO_|(DEPTH_ZERO_)?SELF_SIGNED_CERT|INVALID_(CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$)/;
 
 /** The fault behind a throw. `deadline` tells an abort of ours from one of the caller. */
 export function faultOf(
@@ -41,8 +41,6 @@ export function faultOf(
   if (deadline.isPast()) return "timeout";
   if (deadline.signal.aborted) return "aborted";
   const code = caught instanceof Error && "code" in caught ? String(caught.code) : "";
-  // some faults of the parser carry a code that starts with HPE_, others none
-  if (caught instanceof errors.HTTPParserError) return "response_malformed";
-  if (CERTIFICATE_CODE.test(code)) return "certificate_refused";
+  if (code.startsWith("HPE_")) return "response_malformed";
   return Object.hasOwn(BY_CODE, code) ? (BY_CODE[code] ?? "connection_failed") : "connection_failed";
 }

@@ -1,7 +1,6 @@
 /** A server on the loopback that counts who reached it, and an adapter that may reach it where settings say so. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createTcpServer } from "node:net";
 import type { Test } from "tap";
 import type { JsonObject } from "../../../src/core/json.ts";
 import type { ExecutorAdapter, ExecutorResult } from "../../../src/executors/contract.ts";
@@ -54,7 +53,7 @@ export async function startServer(
 
 export interface AdapterOptions {
   /** Names and their addresses; any other name does not exist. */
-  readonly names?: Readonly<Record<string, readonly string[] | (() => readonly string[] | Promise<readonly string[]>)>>;
+  readonly names?: Readonly<Record<string, readonly string[] | (() => readonly string[])>>;
   readonly forbidden?: readonly SocketAddress[];
 }
 
@@ -62,7 +61,7 @@ export function httpAdapter({ names = {}, forbidden = [] }: AdapterOptions = {})
   const resolve = async (hostname: string): Promise<readonly ResolvedAddress[]> => {
     const found = names[hostname.replace(/\.$/, "")];
     if (found === undefined) throw Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
-    return (typeof found === "function" ? await found() : found).map((address) => ({
+    return (typeof found === "function" ? found() : found).map((address) => ({
       address,
       family: address.includes(":") ? 6 : 4,
     }));
@@ -92,25 +91,4 @@ export function ask(
   options: Partial<CallOptions> & { readonly signal?: AbortSignal } = {},
 ): Promise<ExecutorResult> {
   return adapter.execute(callOf(adapter, { inputs, ...options }), options.signal ?? never);
-}
-
-/** A server that writes what it likes instead of HTTP. */
-export async function rawServer(
-  t: Test,
-  onRequest: (write: (text: string) => void, end: () => void) => void,
-): Promise<string> {
-  const server = createTcpServer((socket) => {
-    socket.on("error", () => socket.destroy());
-    socket.once("data", () =>
-      onRequest(
-        (text) => void socket.write(text),
-        () => void socket.end(),
-      ),
-    );
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.teardown(() => server.close());
-  const address = server.address();
-  return `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
 }

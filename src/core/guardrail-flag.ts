@@ -1,12 +1,16 @@
 /**
  * Guardrail flags of a step: their grammar, and which of them contradict each other (design §2).
  *
- * In: the texts of `policy.guardrails`. Out: parsed flags, or what is wrong. Not here: what a flag makes the gate do.
+ * In: the texts of `policy.guardrails`. Out: parsed flags, or what is wrong. Not here: what a flag makes the gate and the
+ * adapters do (gate/guardrail-packs.ts, gate/egress-flags.ts, gate/guard.ts, executors/http/).
  */
-import { ISOLATION_LEVELS } from "../core/isolation.ts";
+import { ISOLATION_LEVELS } from "./isolation.ts";
 
 const PLAIN_FLAGS = ["redact_pii", "deny_on_pii", "block_injection", "block_command_output"] as const;
-const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
+/** As token scopes name hosts (capability/host.ts): labels, or an IPv6 address in brackets; a port up to 65 535. */
+const HOST =
+  /^(?=.{1,260}$)(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*)(?::([1-9][0-9]{0,4}))?$/;
+const MAX_PORT = 65_535;
 const MIME = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 
 export type GuardrailFlag =
@@ -24,7 +28,7 @@ export function parseGuardrailFlag(text: string): GuardrailFlag | undefined {
   const value = text.slice(colon + 1);
   switch (text.slice(0, Math.max(colon, 0))) {
     case "egress_http_allowlist":
-      return HOST.test(value) ? { name: "egress_http_allowlist", domain: value } : undefined;
+      return isHost(value) ? { name: "egress_http_allowlist", domain: value } : undefined;
     case "egress_http_content_type":
       return MIME.test(value) ? { name: "egress_http_content_type", mime: value } : undefined;
     case "egress_http_max_bytes":
@@ -49,6 +53,21 @@ export function conflictingFlags(flags: readonly string[]): readonly [string, st
     if (first !== undefined && other !== undefined) return [first, other];
   }
   return undefined;
+}
+
+/** The flags of a step that are of one name, in their order; a text that is no flag is none of them. */
+export function flagsNamed<Name extends GuardrailFlag["name"]>(
+  flags: readonly string[],
+  name: Name,
+): readonly Extract<GuardrailFlag, { readonly name: Name }>[] {
+  return flags
+    .map(parseGuardrailFlag)
+    .filter((flag): flag is Extract<GuardrailFlag, { readonly name: Name }> => flag?.name === name);
+}
+
+function isHost(value: string): boolean {
+  const match = HOST.exec(value);
+  return match !== null && Number(match[1] ?? 0) <= MAX_PORT;
 }
 
 function parseMaxBytes(value: string): GuardrailFlag | undefined {

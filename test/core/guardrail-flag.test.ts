@@ -1,5 +1,5 @@
 import t from "tap";
-import { conflictingFlags, parseGuardrailFlag } from "../../src/runs/guardrail-flags.ts";
+import { conflictingFlags, parseGuardrailFlag } from "../../src/core/guardrail-flag.ts";
 
 t.test("every known flag is read with its value", async (t) => {
   t.same(parseGuardrailFlag("redact_pii"), { name: "redact_pii" });
