@@ -22,7 +22,8 @@ import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import type { Worker } from "./scheduler/worker.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
-import { type AnswerVault, INSTANCE_SCOPE, makeIdempotencyStore } from "./storage/idempotency-store.ts";
+import { type AnswerVault, makeIdempotencyStore } from "./storage/idempotency-store.ts";
+import { INSTANCE_SCOPE } from "./storage/pool.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
 import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
 import { makeExecutorSettings, makeTools } from "./tenancy/tools.ts";
@@ -232,7 +233,10 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
   };
 }
 
-function healthPorts({ pool, keyRing, metrics, log }: Rooms, worker: LocalWorker | undefined): GatewayPorts["health"] {
+function healthPorts(
+  { pool, watch, keyRing, metrics, log }: Rooms,
+  worker: LocalWorker | undefined,
+): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
     try {
       await pool.query("select 1");
@@ -246,6 +250,7 @@ function healthPorts({ pool, keyRing, metrics, log }: Rooms, worker: LocalWorker
     ready: async () => {
       const checks = [
         { name: "database", ok: await isDatabaseThere() },
+        { name: "fences", ...watch.verdict() },
         ...(worker === undefined ? [] : [{ name: "worker", ok: worker.isReady() }]),
       ];
       return { ready: checks.every(({ ok }) => ok), checks };
@@ -258,7 +263,12 @@ function healthPorts({ pool, keyRing, metrics, log }: Rooms, worker: LocalWorker
 
 /** Answers of repeated writes, sealed like every payload; those to the instance under a place of its own. */
 function answerVault({ keyRing, ids }: Rooms): AnswerVault {
-  const place = (tenantUid: TenantUid) => ({ tenantUid, runUid: INSTANCE_SCOPE, stepId: "", field: "answer" });
+  const place = (tenantUid: TenantUid) => ({
+    tenantUid,
+    runUid: INSTANCE_SCOPE as string as RunUid,
+    stepId: "",
+    field: "answer",
+  });
   return {
     seal: async (tenantUid, text) => {
       const { dataKey } = await keyRing.tenants.of(tenantUid);

@@ -18,12 +18,13 @@ import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
-import { makeAdapters, resolveAll } from "./executors/adapters.ts";
+import { makeAdapters } from "./executors/adapters.ts";
 import type { ExecutorAdapter } from "./executors/contract.ts";
 import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import { makeRegistry } from "./executors/registry.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
+import { databaseAddresses, openDatabase } from "./main-database.ts";
 import type { LoadedPack } from "./policy/pack.ts";
 import { makeFindPackUseFault } from "./policy/pack-options.ts";
 import { loadPackFolder } from "./policy/product-packs.ts";
@@ -37,12 +38,10 @@ import { makeStartRun } from "./runs/start-run.ts";
 import { RunSubmission } from "./runs/submission.ts";
 import { makeSubmitRun } from "./runs/submit-run.ts";
 import { makeDatabaseClock } from "./scheduler/database-clock.ts";
-import { checkDatabase } from "./storage/check-database.ts";
-import { type EmbeddedProgress, type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
+import type { EmbeddedProgress } from "./storage/embedded/embedded-server.ts";
 import { makeKeyStore } from "./storage/key-store.ts";
-import { migrate, readSchema } from "./storage/migrate.ts";
-import { type DatabaseTarget, makePool, type Pool } from "./storage/pool.ts";
-import { makeRecordStore } from "./storage/record-store.ts";
+import type { DatabaseTarget, TenantPool } from "./storage/pool.ts";
+import { makeRecordStore, makeSealStore } from "./storage/record-store.ts";
 import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
 import type { Log } from "./telemetry/logger.ts";
@@ -90,7 +89,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const { config, log, onProgress, parts = {} } = input;
   const clock = systemClock;
   const ids = makeIds(clock);
-  const { pool, database, embedded } = await openDatabase(input, stops);
+  const { pool, workerPool, watch, database, embedded } = await openDatabase(input, stops);
   onProgress("opening_keys");
   const keyRing = await openKeys(config, pool);
   const tenants = makeTenantStore(pool);
@@ -138,7 +137,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const ready = makeWakeSignal();
   const sealRuns = makeSealRuns({
     store,
-    seals: records,
+    seals: makeSealStore(workerPool),
     signBatch: sign,
     nowMs: () => databaseClock.nowMs(),
     failPoints,
@@ -182,6 +181,8 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     clock,
     ids,
     pool,
+    workerPool,
+    watch,
     database,
     embedded,
     keyRing,
@@ -211,47 +212,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   };
 }
 
-/** Where the database is asked over TCP; an embedded or local one has a socket file, which no step can reach. */
-async function databaseAddresses(config: Config): Promise<readonly SocketAddress[]> {
-  const { databaseUrl } = config.storage;
-  const url = databaseUrl === undefined ? undefined : new URL(databaseUrl);
-  if (url === undefined || url.hostname === "") return [];
-  const found = await resolveAll(url.hostname.replace(/^\[|\]$/g, "")).catch(() => []);
-  return found.map(({ address }) => ({ address, port: Number(url.port || 5432) }));
-}
-
-interface Database {
-  readonly pool: Pool;
-  /** "18.4". */
-  readonly database: string;
-  readonly embedded: EmbeddedServer | undefined;
-}
-
-async function openDatabase(
-  { config, log, onProgress, parts }: StartInput,
-  stops: (() => Promise<unknown>)[],
-): Promise<Database> {
-  const { databaseUrl, maxConnections, statementTimeoutMs, lockTimeoutMs } = config.storage;
-  const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
-  const embedded =
-    given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
-  if (embedded !== undefined) stops.unshift(() => embedded.stop());
-  const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
-  const pool = makePool({
-    ...target,
-    maxConnections,
-    applicationName: "stepgate",
-    log,
-    limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs },
-  });
-  stops.unshift(() => pool.close());
-  onProgress("checking_database");
-  const database = await checkDatabase(pool);
-  await migrate({ pool, schema: await readSchema(), onProgress: () => onProgress("migrating") });
-  return { pool, database, embedded };
-}
-
-async function openKeys(config: Config, pool: Pool): Promise<KeyRing> {
+async function openKeys(config: Config, pool: TenantPool): Promise<KeyRing> {
   const ids = makeIds(systemClock);
   const { instanceKeyFile, adminKey } = config.keys;
   return openKeyRing({

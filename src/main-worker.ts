@@ -26,7 +26,19 @@ const SEAL_POLL_MS = 1000;
 
 /** Makes the worker of this process; `stops` gets what must be stopped after it. */
 export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
-  const { config, log, clock, ids, pool, registry, metrics, databaseClock, failPoints, feed, vaults } = rooms;
+  const {
+    config,
+    log,
+    clock,
+    ids,
+    workerPool: pool,
+    registry,
+    metrics,
+    databaseClock,
+    failPoints,
+    feed,
+    vaults,
+  } = rooms;
   const { scheduler, gate: gateSettings } = config;
   const workerId = `worker-${ids.uuid()}` as WorkerId;
   const queue = makeClaimStore({ pool, workerId });

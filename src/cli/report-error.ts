@@ -24,6 +24,9 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   PACK_NOT_FOUND: "name a folder with a manifest.json, such as policies/packs/baseline",
   PORT_TAKEN: "stop what listens there, or set STEPGATE_LISTEN to another address",
   SCHEMA_NEWER: "use the version of stepgate that made this schema, or a newer one",
+  STORE_FENCE_OPEN: "take from that role what lets it pass row security, or give the gateway another database user",
+  STORE_ROLES_MISSING:
+    "as a superuser: create role <gatewayRole> nologin; create role <workerRole> nologin; grant both to <user>",
   STORE_UNAVAILABLE: "start it, or unset STEPGATE_DATABASE_URL to use the embedded one",
   UNAUTHENTICATED: "give a valid key with --key-file; it may have been revoked or belong to another instance",
   USAGE: "add --help to see what this command takes",

@@ -139,6 +139,16 @@ export const ERROR_CODES = {
   STORE_BUSY: { status: 503, retry: "later", summary: "the database did not get to the statement in time" },
   STORE_FULL: { status: 503, retry: "later", summary: "the database has no space left" },
   STORE_UNSAFE: { status: 503, retry: "never", summary: "the database's settings do not keep what we promise" },
+  STORE_ROLES_MISSING: {
+    status: 503,
+    retry: "never",
+    summary: "the database user may not make the roles that the gateway and the worker run as",
+  },
+  STORE_FENCE_OPEN: {
+    status: 503,
+    retry: "never",
+    summary: "the gateway's database role could see rows of other tenants",
+  },
   SCHEMA_NEWER: { status: 500, retry: "never", summary: "the schema was made by a newer version" },
   SCHEMA_CORRUPT: { status: 500, retry: "never", summary: "an applied migration has another digest than ours" },
   EMBEDDED_UNSUPPORTED: {

@@ -4,28 +4,33 @@
 import type { TenantUid } from "../core/ids.ts";
 import type { ApiKeyRow, ApiKeyStore } from "../tenancy/ports.ts";
 import { jsonText } from "./json-rows.ts";
-import type { Pool } from "./pool.ts";
+import { INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
 
-export function makeApiKeyStore(pool: Pool): ApiKeyStore {
+export function makeApiKeyStore(pool: TenantPool): ApiKeyStore {
+  const instance = pool.within(INSTANCE_SCOPE);
+  const scopeOf = (tenantUid: TenantUid, withInstance: boolean) => (withInstance ? instance : pool.within(tenantUid));
   return {
     findActive: async (keyId) => {
-      const { rows } = await pool.query<KeyColumns & { readonly secret_hash: Uint8Array }>(sql.FIND_API_KEY, [keyId]);
+      const { rows } = await instance.query<KeyColumns & { readonly secret_hash: Uint8Array }>(sql.FIND_API_KEY, [
+        keyId,
+      ]);
       return rows[0] && { ...keyRow(rows[0]), secretHash: rows[0].secret_hash };
     },
     touch: async (keyId) => {
-      await pool.query(sql.TOUCH_API_KEY, [keyId]);
+      await instance.query(sql.TOUCH_API_KEY, [keyId]);
     },
     list: async ({ tenantUid, withInstance, after, limit }) => {
       const values = [tenantUid, withInstance, after?.createdAtMs ?? null, after?.keyId ?? null, limit];
-      return (await pool.query<KeyColumns>(sql.LIST_API_KEYS, values)).rows.map(keyRow);
+      return (await scopeOf(tenantUid, withInstance).query<KeyColumns>(sql.LIST_API_KEYS, values)).rows.map(keyRow);
     },
     get: async ({ keyId, tenantUid, withInstance }) => {
-      const { rows } = await pool.query<KeyColumns>(sql.READ_API_KEY, [keyId, tenantUid, withInstance]);
+      const database = scopeOf(tenantUid, withInstance);
+      const { rows } = await database.query<KeyColumns>(sql.READ_API_KEY, [keyId, tenantUid, withInstance]);
       return rows[0] && keyRow(rows[0]);
     },
     insert: ({ key, actor, auditTenant }) =>
-      pool.transaction(async (connection) => {
+      instance.transaction(async (connection) => {
         const { keyId, tenantUid, secretHash, owner, roles, expiresAtMs } = key;
         await connection.query(sql.INSERT_API_KEY, [
           keyId,
@@ -35,6 +40,7 @@ export function makeApiKeyStore(pool: Pool): ApiKeyStore {
           roles,
           expiresAtMs ?? null,
         ]);
+        await connection.query(sql.ENTER_TENANT, [auditTenant]);
         await connection.query(sql.APPEND_AUDIT, [
           auditTenant,
           actor,
@@ -43,10 +49,12 @@ export function makeApiKeyStore(pool: Pool): ApiKeyStore {
         ]);
       }),
     revoke: ({ keyId, tenantUid, withInstance, actor }) =>
-      pool.transaction(async (connection) => {
+      scopeOf(tenantUid, withInstance).transaction(async (connection) => {
         const { rowCount } = await connection.query(sql.REVOKE_API_KEY, [keyId, tenantUid, withInstance]);
-        if (rowCount > 0)
+        if (rowCount > 0) {
+          await connection.query(sql.ENTER_TENANT, [tenantUid]);
           await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, "key.revoke", jsonText({ key_id: keyId })]);
+        }
         return rowCount > 0;
       }),
   };

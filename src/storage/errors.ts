@@ -18,6 +18,7 @@ const RAISED: Readonly<Record<string, ErrorCode>> = {
   SG002: "STATE_CONFLICT",
   SG003: "STORE_REFUSED",
   SG004: "RATE_LIMITED",
+  SG005: "STORE_ROLES_MISSING",
 };
 
 const CODES_BY_SQLSTATE: Readonly<Record<string, ErrorCode>> = {

@@ -3,11 +3,11 @@
  */
 
 import { StepgateError } from "../core/errors.ts";
-import type { Digest, RunUid, TenantUid } from "../core/ids.ts";
+import type { Digest, TenantUid } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { jsonText } from "./json-rows.ts";
-import type { Pool } from "./pool.ts";
+import { INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
 
 /** Seals and opens answers under the tenant's data key; requests to the instance use the instance's own place. */
@@ -33,17 +33,16 @@ interface Answer {
   readonly body: string;
 }
 
-/** The tenant of requests that belong to none. */
-export const INSTANCE_SCOPE = "00000000-0000-0000-0000-000000000000" as TenantUid & RunUid;
-
-export function makeIdempotencyStore(pool: Pool, vault: AnswerVault) {
+export function makeIdempotencyStore(pool: TenantPool, vault: AnswerVault) {
   const scopeOf = ({ tenantUid, idempotencyKey }: Scope) => [tenantUid ?? INSTANCE_SCOPE, idempotencyKey] as const;
   return {
     claim: async (input: Scope & { readonly requestDigest: Digest }) => {
       const scope = scopeOf(input);
-      const { rowCount } = await pool.query(sql.CLAIM_IDEMPOTENCY_KEY, [...scope, input.requestDigest]);
+      const { rowCount } = await pool
+        .within(scope[0])
+        .query(sql.CLAIM_IDEMPOTENCY_KEY, [...scope, input.requestDigest]);
       if (rowCount > 0) return { kind: "new" as const };
-      const [row] = (await pool.query<Row>(sql.READ_IDEMPOTENCY_KEY, scope)).rows;
+      const [row] = (await pool.within(scope[0]).query<Row>(sql.READ_IDEMPOTENCY_KEY, scope)).rows;
       // given back between the two statements: whoever asks again gets it
       if (row === undefined) return { kind: "busy" as const };
       if (row.request_digest !== input.requestDigest) return { kind: "mismatch" as const };
@@ -53,17 +52,20 @@ export function makeIdempotencyStore(pool: Pool, vault: AnswerVault) {
     finish: async (input: Scope & { readonly answer: Answer }) => {
       const scope = scopeOf(input);
       const blob = await vault.seal(scope[0], jsonText({ body: input.answer.body }));
-      await pool.query(sql.FINISH_IDEMPOTENCY_KEY, [
-        ...scope,
-        input.answer.status,
-        input.answer.location ?? null,
-        blob.keyId,
-        blob.wrappedKey,
-        blob.sealed,
-      ]);
+      await pool
+        .within(scope[0])
+        .query(sql.FINISH_IDEMPOTENCY_KEY, [
+          ...scope,
+          input.answer.status,
+          input.answer.location ?? null,
+          blob.keyId,
+          blob.wrappedKey,
+          blob.sealed,
+        ]);
     },
     release: async (input: Scope) => {
-      await pool.query(sql.RELEASE_IDEMPOTENCY_KEY, scopeOf(input));
+      const scope = scopeOf(input);
+      await pool.within(scope[0]).query(sql.RELEASE_IDEMPOTENCY_KEY, scope);
     },
   };
 }

@@ -8,24 +8,25 @@ import type { TenantUid } from "../core/ids.ts";
 import type { KeyState } from "../core/keys.ts";
 import type { InstanceCheck, KeyRow, KeyStore, StoredTrustBundle } from "../evidence/ports.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
-import type { Pool } from "./pool.ts";
+import { INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/keys.ts";
 import { HAS_ADMIN_KEY, INSERT_API_KEY } from "./statements/tenants.ts";
 
 /** The first key has every role: whoever starts an instance owns it (spec 09). */
 const ADMIN_ROLES = ["reader", "submitter", "author", "operator", "approver", "admin", "platform"];
 
-export function makeKeyStore(pool: Pool): KeyStore {
+export function makeKeyStore(pool: TenantPool): KeyStore {
+  const instance = pool.within(INSTANCE_SCOPE);
   const readCheck = async (): Promise<InstanceCheck | undefined> => {
-    const { rows } = await pool.query<{ instance_uid: string; proof: Uint8Array }>(sql.READ_INSTANCE_CHECK);
+    const { rows } = await instance.query<{ instance_uid: string; proof: Uint8Array }>(sql.READ_INSTANCE_CHECK);
     return rows[0] && { instanceUid: rows[0].instance_uid, proof: rows[0].proof };
   };
   const readBundle = async (): Promise<StoredTrustBundle | undefined> =>
-    (await pool.query<StoredTrustBundle>(sql.READ_TRUST_BUNDLE)).rows[0];
+    (await instance.query<StoredTrustBundle>(sql.READ_TRUST_BUNDLE)).rows[0];
   return {
     exclusively: (act) =>
       // one transaction keeps one session, and the advisory lock ends with it whatever happens
-      pool.transaction(async (connection) => {
+      instance.transaction(async (connection) => {
         await connection.query(sql.LOCK_FIRST_START);
         try {
           return await act();
@@ -35,14 +36,15 @@ export function makeKeyStore(pool: Pool): KeyStore {
       }),
     readInstanceCheck: readCheck,
     insertInstanceCheck: async (check) => {
-      await pool.query(sql.INSERT_INSTANCE_CHECK, [check.instanceUid, check.proof]);
+      await instance.query(sql.INSERT_INSTANCE_CHECK, [check.instanceUid, check.proof]);
       return standing(await readCheck());
     },
-    listInstanceKeys: async () => (await pool.query<KeyColumns>(sql.LIST_INSTANCE_KEYS)).rows.map(keyRow),
+    listInstanceKeys: async () => (await instance.query<KeyColumns>(sql.LIST_INSTANCE_KEYS)).rows.map(keyRow),
     listTenantKeys: async (tenantUid) =>
-      (await pool.query<KeyColumns>(sql.LIST_TENANT_KEYS, [tenantUid])).rows.map(keyRow),
+      (await pool.within(tenantUid).query<KeyColumns>(sql.LIST_TENANT_KEYS, [tenantUid])).rows.map(keyRow),
     insertActiveKey: async (row) => {
-      await pool.query(sql.INSERT_KEY, [
+      const owner = row.tenantUid === undefined ? instance : pool.within(row.tenantUid);
+      await owner.query(sql.INSERT_KEY, [
         row.keyId,
         row.tenantUid ?? null,
         row.purpose,
@@ -51,17 +53,17 @@ export function makeKeyStore(pool: Pool): KeyStore {
         row.publicJwk === undefined ? null : jsonText(row.publicJwk),
         row.wrapped ?? null,
       ]);
-      const { rows } = await pool.query<KeyColumns>(sql.READ_ACTIVE_KEY, [row.tenantUid ?? null, row.purpose]);
+      const { rows } = await owner.query<KeyColumns>(sql.READ_ACTIVE_KEY, [row.tenantUid ?? null, row.purpose]);
       return standing(rows[0] && keyRow(rows[0]));
     },
     readTrustBundle: readBundle,
     insertTrustBundle: async ({ version, envelope }) => {
-      await pool.query(sql.INSERT_TRUST_BUNDLE, [version, envelope]);
+      await instance.query(sql.INSERT_TRUST_BUNDLE, [version, envelope]);
       return standing(await readBundle());
     },
-    hasAdminKey: async () => (await pool.query<{ found: boolean }>(HAS_ADMIN_KEY)).rows[0]?.found === true,
+    hasAdminKey: async () => (await instance.query<{ found: boolean }>(HAS_ADMIN_KEY)).rows[0]?.found === true,
     insertAdminKey: async ({ keyId, secretHash }) => {
-      await pool.query(INSERT_API_KEY, [keyId, null, secretHash, "admin", ADMIN_ROLES, null]);
+      await instance.query(INSERT_API_KEY, [keyId, null, secretHash, "admin", ADMIN_ROLES, null]);
     },
   };
 }

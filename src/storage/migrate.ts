@@ -26,7 +26,7 @@ export interface Migration {
 /** What a version of the product expects of the database. */
 export interface Schema {
   readonly migrations: readonly Migration[];
-  /** `create or replace function` statements, without order. */
+  /** `create or replace function` statements, without order, and what is to be done with them. */
   readonly functions: string;
 }
 
@@ -40,7 +40,7 @@ export interface MigrationProgress {
 const FOLDER = fileURLToPath(new URL("./", import.meta.url));
 
 /** "SG" and 1: an advisory lock of this database, held until the transaction ends. */
-const LOCK_MIGRATIONS = "select pg_advisory_xact_lock(21319, 1)";
+export const LOCK_MIGRATIONS = "select pg_advisory_xact_lock(21319, 1)";
 
 const CREATE_RECORD = `
   create schema if not exists stepgate;

@@ -2,11 +2,14 @@
  * The pool: every statement of the product goes through one of these.
  *
  * It survives the server's death (error listeners on the pool and on each client), bounds every wait, and throws only our
- * own errors. Not here: statements, what a session is set to (session.ts), what an error means (errors.ts).
+ * own errors. Not here: statements, what a session is set to (session.ts), how a statement is kept to one tenant
+ * (local-settings.ts), what an error means (errors.ts).
  */
 import pg from "pg";
 import { StepgateError } from "../core/errors.ts";
+import type { TenantUid } from "../core/ids.ts";
 import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
+import { beginWith, type LocalSettings, prepareLocal, queryWith } from "./local-settings.ts";
 import type { StoreLog } from "./log.ts";
 import { makePreparer, type Prepare, type Query, unprepared } from "./prepare.ts";
 import { ROW_TYPES } from "./row-types.ts";
@@ -26,10 +29,15 @@ export type DatabaseTarget = { readonly connection: DatabaseConnection } | { rea
 export type PoolOptions = DatabaseTarget & {
   readonly maxConnections: number;
   readonly applicationName: string;
-  /** Every session runs as this role from its first statement on. */
+  /** Every statement runs as this role. */
   readonly role?: string;
+  /** The role sees rows of one tenant at a time: `within` tells the database which, for one transaction. */
+  readonly isFenced?: boolean;
   readonly limits?: Partial<SessionLimits>;
-  /** A pooler that hands a session to others between transactions: no session settings, no prepared statements. */
+  /**
+   * A pooler that hands a session to others between transactions: no session settings, no prepared statements, and the
+   * role is set anew in each transaction.
+   */
   readonly isBehindPooler?: boolean;
   readonly log: StoreLog;
 };
@@ -57,7 +65,8 @@ export interface TransactionOptions {
   readonly isUnbounded?: boolean;
 }
 
-export interface Pool extends Connection {
+/** Statements of their own, and transactions. */
+export interface Database extends Connection {
   /**
    * Runs `work` in one transaction and commits; whatever `work` throws rolls back and passes unchanged.
    * Its connection is for one statement at a time and ends with it.
@@ -68,9 +77,21 @@ export interface Pool extends Connection {
     work: (connection: Connection) => Promise<Result>,
     options?: TransactionOptions,
   ) => Promise<Result>;
+}
+
+/** A pool as stores of tenants' rows get it: there is no statement without saying whose rows it may see. */
+export interface TenantPool {
+  /** The database as this tenant may see it; `INSTANCE_SCOPE` for what belongs to no tenant. Costs no round trip. */
+  readonly within: (tenantUid: TenantUid) => Database;
+}
+
+export interface Pool extends Database, TenantPool {
   /** Waits for running work, then closes every connection. */
   readonly close: () => Promise<void>;
 }
+
+/** The scope of what belongs to no tenant: the instance's own keys, and who the tenants are. */
+export const INSTANCE_SCOPE = "00000000-0000-0000-0000-000000000000" as TenantUid;
 
 /** The server ends a slow statement first; this is for a server that no longer answers at all. */
 const SILENCE_MARGIN_MS = 5000;
@@ -82,13 +103,10 @@ const KEEP_IDLE_MS = 300_000;
 /**
  * Makes a pool; nothing connects before the first statement.
  *
- * @throws {StepgateError} CONFIG_INVALID for a URL that cannot be read, or a role behind a pooler, which could not keep it.
+ * @throws {StepgateError} CONFIG_INVALID for a URL that cannot be read.
  */
 export function makePool(options: PoolOptions): Pool {
-  const { log, role, isBehindPooler = false } = options;
-  if (isBehindPooler && role !== undefined) {
-    throw new StepgateError("CONFIG_INVALID", { reason: "behind a pooler each role needs a database URL of its own" });
-  }
+  const { log, role, isFenced = false, isBehindPooler = false } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const pool = new pg.Pool({
     ...clientConfig(options, limits),
@@ -97,7 +115,9 @@ export function makePool(options: PoolOptions): Pool {
     onConnect: async (client) => {
       // a client in use that loses its server emits this; without a listener the process would end
       client.on("error", (error) => warn(error, "a database connection broke"));
-      if (!isBehindPooler) await setUpSession(client, { ...options, limits });
+      if (isBehindPooler) return;
+      await setUpSession(client, { ...options, limits });
+      if (isFenced) await prepareLocal(client);
     },
   });
   pool.on("error", (error) => warn(error, "an idle database connection broke"));
@@ -105,10 +125,19 @@ export function makePool(options: PoolOptions): Pool {
   const warn = (error: Error, message: string): void => {
     if (!pool.ending) log.warn({ err: error }, message);
   };
-  return poolOf(pool, isBehindPooler ? unprepared : makePreparer());
+  const prepare = isBehindPooler ? unprepared : makePreparer();
+  const localRole = isBehindPooler ? role : undefined;
+  const anywhere = databaseOf(pool, prepare, localRole === undefined ? undefined : { role: localRole });
+  return {
+    ...anywhere,
+    within: (tenantUid) => (isFenced ? databaseOf(pool, prepare, { role: localRole, tenantUid }) : anywhere),
+    close: async () => {
+      if (!pool.ending) await pool.end();
+    },
+  };
 }
 
-function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
+function databaseOf(pool: pg.Pool, prepare: Prepare, local: LocalSettings | undefined): Database {
   const acquire = async (): Promise<pg.PoolClient> => {
     try {
       return await pool.connect();
@@ -120,7 +149,10 @@ function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
     query: async (text, values) => {
       const client = await acquire();
       try {
-        const result = rowsOf<never>(await client.query(prepare(text, values)));
+        const query = prepare(text, values);
+        const result = rowsOf<never>(
+          await (local === undefined ? client.query(query) : queryWith(client, local, query)),
+        );
         client.release();
         return result;
       } catch (caught) {
@@ -131,21 +163,19 @@ function poolOf(pool: pg.Pool, prepare: Prepare): Pool {
     transaction: async (work, { isUnbounded = false } = {}) => {
       const unbounded: Prepare = (text, values) => ({ ...prepare(text, values), query_timeout: LONGEST_TIMER_MS });
       const client = await acquire();
-      if (!isUnbounded) return await runTransaction(client, prepare, work);
-      return await runTransaction(client, unbounded, async (connection) => {
+      const begin = local === undefined ? "begin" : beginWith(local);
+      if (!isUnbounded) return await runTransaction(client, { begin, prepare }, work);
+      return await runTransaction(client, { begin, prepare: unbounded }, async (connection) => {
         await connection.query(LIFT_LIMITS);
         return await work(connection);
       });
-    },
-    close: async () => {
-      if (!pool.ending) await pool.end();
     },
   };
 }
 
 async function runTransaction<Result>(
   client: pg.PoolClient,
-  prepare: Prepare,
+  { begin, prepare }: { readonly begin: string; readonly prepare: Prepare },
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
   let isOpen = true;
@@ -165,7 +195,7 @@ async function runTransaction<Result>(
     },
   };
   try {
-    await run({ text: "begin" }, "in_transaction");
+    await run({ text: begin }, "in_transaction");
     const result = await work(connection);
     isOpen = false;
     const { command } = await run({ text: "commit" }, "commit");

@@ -5,21 +5,21 @@ import type { ErrorKind } from "../core/error-kind.ts";
 import type { RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { DeadLetterRow, QueueStore } from "../scheduler/queue-operations.ts";
-import type { Pool } from "./pool.ts";
+import { INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/queue.ts";
 
 /** Rank is for people: beyond this many it is just far. */
 const MAX_RANK = 10_000;
 
-export function makeQueueStore(pool: Pool): QueueStore {
+export function makeQueueStore(pool: TenantPool): QueueStore {
   const servedTypes = async (): Promise<readonly string[]> =>
-    (await pool.query<{ type: string }>(sql.READ_SERVED_TYPES)).rows.map(({ type }) => type);
+    (await pool.within(INSTANCE_SCOPE).query<{ type: string }>(sql.READ_SERVED_TYPES)).rows.map(({ type }) => type);
   return {
     read: async (tenantUid) => {
       const [ready, others, pauses, served] = await Promise.all([
-        pool.query<CountColumns & { oldest_ready_ms: number }>(sql.COUNT_READY, [tenantUid]),
-        pool.query<CountColumns>(sql.COUNT_OTHERS, [tenantUid]),
-        pool.query<{ is_paused: boolean; paused_types: readonly string[] }>(sql.READ_PAUSES, [tenantUid]),
+        pool.within(tenantUid).query<CountColumns & { oldest_ready_ms: number }>(sql.COUNT_READY, [tenantUid]),
+        pool.within(tenantUid).query<CountColumns>(sql.COUNT_OTHERS, [tenantUid]),
+        pool.within(tenantUid).query<{ is_paused: boolean; paused_types: readonly string[] }>(sql.READ_PAUSES, [tenantUid]),
         servedTypes(),
       ]);
       const counts = [
@@ -35,7 +35,7 @@ export function makeQueueStore(pool: Pool): QueueStore {
     },
     waitFacts: async (tenantUid, runUid, stepId) => {
       const [{ rows }, served] = await Promise.all([
-        pool.query<WaitColumns>(sql.READ_WAIT, [tenantUid, runUid, stepId, MAX_RANK]),
+        pool.within(tenantUid).query<WaitColumns>(sql.READ_WAIT, [tenantUid, runUid, stepId, MAX_RANK]),
         servedTypes(),
       ]);
       const [row] = rows;
@@ -61,14 +61,14 @@ export function makeQueueStore(pool: Pool): QueueStore {
     },
     deadLetters: async (tenantUid, { after, limit }) => {
       const values = [tenantUid, after?.endedAtUs ?? null, after?.runUid ?? null, after?.stepId ?? null, limit];
-      return (await pool.query<DeadLetterColumns>(sql.LIST_DEAD_LETTERS, values)).rows.map(deadLetter);
+      return (await pool.within(tenantUid).query<DeadLetterColumns>(sql.LIST_DEAD_LETTERS, values)).rows.map(deadLetter);
     },
     deadLetter: async (tenantUid, runUid, stepId) => {
-      const { rows } = await pool.query<DeadLetterColumns>(sql.READ_DEAD_LETTER, [tenantUid, runUid, stepId]);
+      const { rows } = await pool.within(tenantUid).query<DeadLetterColumns>(sql.READ_DEAD_LETTER, [tenantUid, runUid, stepId]);
       return rows[0] && deadLetter(rows[0]);
     },
     setPaused: async ({ tenantUid, type, isPaused, actor }) => {
-      const { rows } = await pool.query<{ changed: boolean }>(sql.PAUSE_QUEUE, [
+      const { rows } = await pool.within(tenantUid).query<{ changed: boolean }>(sql.PAUSE_QUEUE, [
         tenantUid,
         type ?? null,
         isPaused,

@@ -4,18 +4,15 @@
 import { StepgateError } from "../core/errors.ts";
 import type { RebuildStore } from "../runs/ports.ts";
 import { jsonText } from "./json-rows.ts";
-import type { Pool } from "./pool.ts";
+import type { TenantPool } from "./pool.ts";
 import { REBUILD_RUN } from "./statements/runs.ts";
 
-export function makeRebuildStore(pool: Pool): RebuildStore {
+export function makeRebuildStore(pool: TenantPool): RebuildStore {
   return {
     replaceProjection: async ({ tenantUid, runUid, expectedSeq, rows }) => {
-      const answer = await pool.query<{ outcome: string }>(REBUILD_RUN, [
-        tenantUid,
-        runUid,
-        expectedSeq,
-        jsonText(rows),
-      ]);
+      const answer = await pool
+        .within(tenantUid)
+        .query<{ outcome: string }>(REBUILD_RUN, [tenantUid, runUid, expectedSeq, jsonText(rows)]);
       const outcome = answer.rows[0]?.outcome;
       if (outcome !== "rebuilt" && outcome !== "conflict" && outcome !== "missing")
         throw new StepgateError("STORE_REFUSED", { reason: "unknown rebuild outcome" });

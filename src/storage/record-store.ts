@@ -7,23 +7,29 @@ import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
 import type { ArtifactRow, RecordRow, RecordStore, SealStore } from "../runs/ports.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
 import { batchItem } from "./pipeline-store.ts";
-import type { Pool } from "./pool.ts";
+import { type Connection, INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/runs.ts";
 
-export function makeRecordStore(pool: Pool): RecordStore & SealStore {
+export function makeRecordStore(pool: TenantPool): RecordStore {
   return {
     runRecords: async (tenantUid, runUid) =>
-      (await pool.query<RecordColumns>(sql.READ_RUN_RECORDS, [tenantUid, runUid])).rows.map(recordRow),
+      (await pool.within(tenantUid).query<RecordColumns>(sql.READ_RUN_RECORDS, [tenantUid, runUid])).rows.map(
+        recordRow,
+      ),
     runArtifacts: async (tenantUid, runUid) =>
-      (await pool.query<ArtifactColumns>(sql.READ_RUN_ARTIFACTS, [tenantUid, runUid])).rows.map(artifactRow),
+      (await pool.within(tenantUid).query<ArtifactColumns>(sql.READ_RUN_ARTIFACTS, [tenantUid, runUid])).rows.map(
+        artifactRow,
+      ),
     batches: async (batchIds) =>
-      (await pool.query<BatchColumns>(sql.READ_BATCHES, [[...new Set(batchIds)]])).rows.map(batchRow),
+      (await pool.within(INSTANCE_SCOPE).query<BatchColumns>(sql.READ_BATCHES, [[...new Set(batchIds)]])).rows.map(
+        batchRow,
+      ),
     record: async (tenantUid, recordId) => {
-      const { rows } = await pool.query<RecordColumns>(sql.READ_RECORD, [tenantUid, recordId]);
+      const { rows } = await pool.within(tenantUid).query<RecordColumns>(sql.READ_RECORD, [tenantUid, recordId]);
       return rows[0] && recordRow(rows[0]);
     },
     artifact: async (tenantUid, artifactId) => {
-      const { rows } = await pool.query<ArtifactColumns>(sql.READ_ARTIFACT, [tenantUid, artifactId]);
+      const { rows } = await pool.within(tenantUid).query<ArtifactColumns>(sql.READ_ARTIFACT, [tenantUid, artifactId]);
       return rows[0] && artifactRow(rows[0]);
     },
     insertDecisions: async (decisions, batch) => {
@@ -32,8 +38,15 @@ export function makeRecordStore(pool: Pool): RecordStore & SealStore {
         ...recordItem(record, batch),
         leaf_index: leafIndex,
       }));
-      await pool.query(sql.INSERT_DECISIONS, [jsonText(items), jsonText(batchItem(batch))]);
+      // of several tenants: the function enters the scope of each
+      await pool.within(INSTANCE_SCOPE).query(sql.INSERT_DECISIONS, [jsonText(items), jsonText(batchItem(batch))]);
     },
+  };
+}
+
+/** Seals of ended runs, whichever tenant's: for the worker's role. */
+export function makeSealStore(pool: Connection): SealStore {
+  return {
     takeJob: async (holdMs) => {
       const { rows } = await pool.query<{ tenant_uid: TenantUid; run_uid: RunUid }>(sql.TAKE_SEAL_JOB, [holdMs]);
       return rows[0] && { tenantUid: rows[0].tenant_uid, runUid: rows[0].run_uid };

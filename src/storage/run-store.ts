@@ -5,28 +5,26 @@
 import type { ErrorKind } from "../core/error-kind.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
-import type { BlobId, Digest, RecordId, RunUid, StepId } from "../core/ids.ts";
+import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { BreakpointRow, BudgetRow, NewRun, RunHeadRow, RunRow, RunStore, StepRow } from "../runs/ports.ts";
 import { blobItems, readBlobs } from "./blob-rows.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
-import type { Pool, SqlValue } from "./pool.ts";
+import type { Connection, SqlValue, TenantPool } from "./pool.ts";
 import { READ_FORK_SOURCE } from "./statements/queue.ts";
 import * as sql from "./statements/runs.ts";
 
-export function makeRunStore(pool: Pool): RunStore {
-  const changed = async (text: string, values: readonly SqlValue[]): Promise<boolean> =>
-    (await pool.query<{ changed: boolean }>(text, values)).rows[0]?.changed === true;
+export function makeRunStore(pool: TenantPool): RunStore {
+  const changed = async (text: string, values: readonly [TenantUid, ...SqlValue[]]): Promise<boolean> =>
+    (await pool.within(values[0]).query<{ changed: boolean }>(text, values)).rows[0]?.changed === true;
   return {
     findSubmission: async ({ tenantUid, runId, idempotencyKey }) => {
       if (runId === undefined && idempotencyKey === undefined) return undefined;
-      const { rows } = await pool.query<FoundRow>(sql.FIND_SUBMISSION, [
-        tenantUid,
-        runId ?? null,
-        idempotencyKey ?? null,
-      ]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<FoundRow>(sql.FIND_SUBMISSION, [tenantUid, runId ?? null, idempotencyKey ?? null]);
       const [row] = rows;
       return (
         row && {
@@ -38,23 +36,27 @@ export function makeRunStore(pool: Pool): RunStore {
     },
     submit: (run) => submit(pool, run),
     readManifest: async (tenantUid, manifestId) =>
-      (await pool.query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
+      (await pool.within(tenantUid).query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
     find: async (tenantUid, ref) => {
-      const { rows } = await pool.query<RunColumns>(sql.READ_RUN, [
-        tenantUid,
-        "runUid" in ref ? ref.runUid : null,
-        "runId" in ref ? ref.runId : null,
-      ]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<RunColumns>(sql.READ_RUN, [
+          tenantUid,
+          "runUid" in ref ? ref.runUid : null,
+          "runId" in ref ? ref.runId : null,
+        ]);
       return rows[0] && runRow(rows[0]);
     },
     list: async ({ tenantUid, status, after, limit }) => {
       const values = [tenantUid, status ?? null, after?.submittedAtMs ?? null, after?.runUid ?? null, limit];
-      return (await pool.query<HeadColumns>(sql.LIST_RUNS, values)).rows.map(headRow);
+      return (await pool.within(tenantUid).query<HeadColumns>(sql.LIST_RUNS, values)).rows.map(headRow);
     },
     steps: async (tenantUid, runUid) =>
-      (await pool.query<StepColumns>(sql.READ_STEPS, [tenantUid, runUid])).rows.map(stepRow),
+      (await pool.within(tenantUid).query<StepColumns>(sql.READ_STEPS, [tenantUid, runUid])).rows.map(stepRow),
     events: async ({ tenantUid, runUid, afterSeq, limit }) => {
-      const { rows } = await pool.query<EventColumns>(sql.READ_EVENTS, [tenantUid, runUid, afterSeq, limit]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<EventColumns>(sql.READ_EVENTS, [tenantUid, runUid, afterSeq, limit]);
       return rows.map((row) => ({
         seq: row.seq,
         type: row.type,
@@ -64,52 +66,61 @@ export function makeRunStore(pool: Pool): RunStore {
       }));
     },
     evaluations: async (tenantUid, runUid, stepId) => {
-      const { rows } = await pool.query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
       return rows.flatMap(({ body }) => objectsIn(body));
     },
-    forkSource: async (tenantUid, runUid) =>
-      (await pool.query<ForkSourceColumns>(READ_FORK_SOURCE, [tenantUid, runUid])).rows.map((row) => ({
+    forkSource: async (tenantUid, runUid) => {
+      const { rows } = await pool.within(tenantUid).query<ForkSourceColumns>(READ_FORK_SOURCE, [tenantUid, runUid]);
+      return rows.map((row) => ({
         stepId: row.step_id,
         status: row.status,
         inputBlob: row.input_blob,
         lastRecord: row.last_record ?? undefined,
         rootRunUid: row.root_run,
-      })),
+      }));
+    },
     readBlobs: (tenantUid, blobIds) =>
       readBlobs(
-        pool,
+        pool.within(tenantUid),
         blobIds.map((blobId) => ({ tenantUid, blobId })),
       ),
-    readBlob: async (tenantUid, blobId) => (await readBlobs(pool, [{ tenantUid, blobId }])).get(blobId),
+    readBlob: async (tenantUid, blobId) =>
+      (await readBlobs(pool.within(tenantUid), [{ tenantUid, blobId }])).get(blobId),
     cancel: (tenantUid, runUid, actor) => changed(sql.CANCEL_RUN, [tenantUid, runUid, actor]),
     pause: (tenantUid, runUid, actor) => changed(sql.PAUSE_RUN, [tenantUid, runUid, actor]),
     resume: (tenantUid, runUid, actor) => changed(sql.RESUME_RUN, [tenantUid, runUid, actor]),
     breakpoints: async (tenantUid, runUid) =>
-      (await pool.query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
+      (await pool.within(tenantUid).query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
     changeBreakpoint: ({ tenantUid, runUid, breakpoint, isSet, actor }) =>
       changed(sql.CHANGE_BREAKPOINT, [tenantUid, runUid, breakpoint.target, breakpoint.value, isSet, actor]),
   };
 }
 
-async function submit(pool: Pool, run: NewRun): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
+async function submit(pool: TenantPool, run: NewRun): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
   const values = [
     jsonText(runItem(run)),
     jsonText(stepItems(run)),
     jsonText(run.prepared.edges),
     jsonText(blobItems(run.blobs)),
   ];
+  const database = pool.within(run.tenantUid);
   try {
-    return await callSubmit(pool, values);
+    return await callSubmit(database, values);
   } catch (caught) {
     // two at once with one id or key: the slower one finds the faster one's run
     if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === "23505")
-      return callSubmit(pool, values);
+      return callSubmit(database, values);
     throw caught;
   }
 }
 
-async function callSubmit(pool: Pool, values: readonly string[]): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
-  const { rows } = await pool.query<{ result: string }>(sql.SUBMIT_RUN, values);
+async function callSubmit(
+  database: Connection,
+  values: readonly string[],
+): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
+  const { rows } = await database.query<{ result: string }>(sql.SUBMIT_RUN, values);
   const { outcome, run_uid: runUid } = jsonObject(rows[0]?.result ?? "");
   if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
     throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });

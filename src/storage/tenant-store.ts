@@ -1,37 +1,52 @@
 /**
  * Tenants, quotas, tools and settings as rows. Every change is audited and raises the authority version in its transaction.
  */
+import { isStepgateError } from "../core/errors.ts";
 import type { Digest, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { BudgetSideRow, QuotaRow, TenantRow, TenantStore, ToolRow } from "../tenancy/ports.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
-import type { Connection, Pool } from "./pool.ts";
+import { type Connection, INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
 
-export function makeTenantStore(pool: Pool): TenantStore {
+export function makeTenantStore(pool: TenantPool): TenantStore {
+  const instance = pool.within(INSTANCE_SCOPE);
+  const find: TenantStore["find"] = async (tenantId) => {
+    const { rows } = await instance.query<FoundColumns>(sql.FIND_TENANT, [tenantId]);
+    const [row] = rows;
+    return row && { tenantUid: row.tenant_uid, tenantId: row.tenant_id, authorityVersion: row.authority_version };
+  };
   return {
-    find: async (tenantId) => {
-      const { rows } = await pool.query<FoundColumns>(sql.FIND_TENANT, [tenantId]);
-      const [row] = rows;
-      return row && { tenantUid: row.tenant_uid, tenantId: row.tenant_id, authorityVersion: row.authority_version };
-    },
+    find,
     get: async (tenantId) => {
-      const { rows } = await pool.query<TenantColumns>(sql.READ_TENANT, [tenantId]);
+      const { rows } = await instance.query<TenantColumns>(sql.READ_TENANT, [tenantId]);
       return rows[0] && tenantRow(rows[0]);
     },
     list: async ({ tenantUid, after, limit }) =>
-      (await pool.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(
+      (await instance.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(
         tenantRow,
       ),
-    put: (tenant) => pool.transaction((connection) => putTenant(connection, tenant)),
+    put: async (tenant) => {
+      const put = async () => {
+        const tenantUid = (await find(tenant.tenantId))?.tenantUid ?? tenant.tenantUid;
+        return pool.within(tenantUid).transaction((connection) => putTenant(connection, { ...tenant, tenantUid }));
+      };
+      try {
+        return await put();
+      } catch (caught) {
+        // two at once with one name: the slower one finds the faster one's tenant
+        if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === ROW_SECURITY) return put();
+        throw caught;
+      }
+    },
     ensure: ({ tenantUid, tenantId, settings }) =>
-      pool.transaction(async (connection) => {
+      pool.within(tenantUid).transaction(async (connection) => {
         const { rowCount } = await connection.query(sql.ENSURE_TENANT, [tenantUid, tenantId, jsonText(settings)]);
         if (rowCount > 0) await connection.query(sql.ENSURE_SHARE, [tenantUid]);
       }),
     authority: async (tenantUid) => {
-      const { rows } = await pool.query<AuthorityColumns>(sql.READ_AUTHORITY, [tenantUid]);
+      const { rows } = await pool.within(tenantUid).query<AuthorityColumns>(sql.READ_AUTHORITY, [tenantUid]);
       const [row] = rows;
       return (
         row && {
@@ -44,14 +59,15 @@ export function makeTenantStore(pool: Pool): TenantStore {
       );
     },
     ceilings: async (tenantUid) => {
-      const { rows } = await pool.query<{ quota_id: string; unit: "tokens" | "usd_micros"; quota_limit: number }>(
-        sql.READ_CEILINGS,
-        [tenantUid],
-      );
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<{ quota_id: string; unit: "tokens" | "usd_micros"; quota_limit: number }>(sql.READ_CEILINGS, [
+          tenantUid,
+        ]);
       return rows.map((row) => ({ id: row.quota_id, unit: row.unit, limit: row.quota_limit }));
     },
     quotaUsage: async (tenantUid) => {
-      const { rows } = await pool.query<UsageColumns>(sql.READ_QUOTA_USAGE, [tenantUid]);
+      const { rows } = await pool.within(tenantUid).query<UsageColumns>(sql.READ_QUOTA_USAGE, [tenantUid]);
       return rows.map((row) => ({
         id: row.quota_id,
         unit: row.unit,
@@ -64,7 +80,9 @@ export function makeTenantStore(pool: Pool): TenantStore {
       }));
     },
     runBudgets: async (tenantUid, after, limit) => {
-      const { rows } = await pool.query<BudgetColumns>(sql.READ_RUN_BUDGETS, [tenantUid, after ?? null, limit]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<BudgetColumns>(sql.READ_RUN_BUDGETS, [tenantUid, after ?? null, limit]);
       return rows.map((row) => ({
         runUid: row.run_uid,
         tokens: side(row.tokens_limit, row.tokens_used, row.tokens_reserved, row.tokens_overrun),
@@ -72,10 +90,9 @@ export function makeTenantStore(pool: Pool): TenantStore {
       }));
     },
     executorSettings: async (tenantUid) => {
-      const { rows } = await pool.query<{ type: string; settings: string; version: number }>(
-        sql.READ_EXECUTOR_SETTINGS,
-        [tenantUid],
-      );
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<{ type: string; settings: string; version: number }>(sql.READ_EXECUTOR_SETTINGS, [tenantUid]);
       return rows.map((row) => ({ type: row.type, settings: jsonObject(row.settings), version: row.version }));
     },
     putExecutorSettings: ({ tenantUid, type, settings, actor }) =>
@@ -83,9 +100,13 @@ export function makeTenantStore(pool: Pool): TenantStore {
         await connection.query(sql.UPSERT_EXECUTOR_SETTINGS, [tenantUid, type, jsonText(settings)]);
       }),
     tools: async (tenantUid, after, limit) =>
-      (await pool.query<ToolColumns>(sql.LIST_TOOLS, [tenantUid, after ?? null, limit])).rows.map(toolRow),
+      (await pool.within(tenantUid).query<ToolColumns>(sql.LIST_TOOLS, [tenantUid, after ?? null, limit])).rows.map(
+        toolRow,
+      ),
     tool: async (tenantUid, name, version) => {
-      const { rows } = await pool.query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
       return rows[0] && toolRow(rows[0]);
     },
     insertTool: ({ tenantUid, tool, actor }) =>
@@ -110,6 +131,9 @@ export function makeTenantStore(pool: Pool): TenantStore {
   };
 }
 
+/** The row is another tenant's; not told apart from a privilege that is missing. */
+const ROW_SECURITY = "42501";
+
 interface Change {
   readonly tenantUid: TenantUid;
   readonly actor: string;
@@ -119,11 +143,11 @@ interface Change {
 
 /** One audited change of what decisions rest on. */
 async function change(
-  pool: Pool,
+  pool: TenantPool,
   { tenantUid, actor, action, resource }: Change,
   write: (connection: Connection) => Promise<void>,
 ): Promise<void> {
-  await pool.transaction(async (connection) => {
+  await pool.within(tenantUid).transaction(async (connection) => {
     await write(connection);
     await connection.query(sql.BUMP_AUTHORITY, [tenantUid]);
     await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, action, jsonText(resource)]);

@@ -84,7 +84,7 @@ t.test("a tenant changed between decision and admission: the step is decided ane
       adapters: [sink.adapter],
       tenant,
     });
-    const { pool, store } = rig.stepgate.rooms;
+    const { workerPool: pool, store } = rig.stepgate.rooms;
     const runUid = await rig.submit({
       steps: [step("a")],
       budget: { tokens: 1 },

@@ -35,7 +35,7 @@ async function gatewayRig(t: Parameters<typeof startRig>[0], database: Parameter
     tenant,
     env: { STEPGATE_ROLE: "gateway" },
   });
-  const queue = makeClaimStore({ pool: rig.stepgate.rooms.pool, workerId: "worker-of-the-test" as WorkerId });
+  const queue = makeClaimStore({ pool: rig.stepgate.rooms.workerPool, workerId: "worker-of-the-test" as WorkerId });
   await queue.extendLease(60_000);
   return { rig, queue };
 }

@@ -31,7 +31,7 @@ const PROJECTION = ["ready_steps", "steps", "step_edges", "run_heads", "breakpoi
 type Rows = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 
 function rebuilder(rig: Rig) {
-  const { pool, store } = rig.stepgate.rooms;
+  const { workerPool: pool, store } = rig.stepgate.rooms;
   const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest: makeReadManifest() });
   return (runUid: RunUid) => rebuild(rig.tenantUid, runUid);
 }

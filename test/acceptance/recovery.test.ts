@@ -39,7 +39,7 @@ t.test("A11 a step leased by a worker that never started it is queued again and 
   await forEachDatabase(t, async (t, database) => {
     const rig = await withGateway(t, database);
     const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
-    const dead = makeClaimStore({ pool: rig.stepgate.rooms.pool, workerId: "worker-that-died" as WorkerId });
+    const dead = makeClaimStore({ pool: rig.stepgate.rooms.workerPool, workerId: "worker-that-died" as WorkerId });
     await dead.extendLease(200);
     const [held] = await dead.claim({ types: ["sink"], maxSteps: 1 });
     t.equal(held?.attempt, 1);
@@ -176,7 +176,7 @@ t.test("S8 a step that kills its worker every time ends lease_exhausted and is c
 t.test("a run that is cancelled while a dead worker holds its steps ends all the same", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const rig = await withGateway(t, database);
-    const { store, pool } = rig.stepgate.rooms;
+    const { store, workerPool: pool } = rig.stepgate.rooms;
     const leased = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
     const dead = makeClaimStore({ pool, workerId: "worker-that-died" as WorkerId });
     await dead.extendLease(300);

@@ -115,6 +115,7 @@ export interface Rig {
   readonly events: (
     runUid: RunUid,
   ) => Promise<readonly { readonly type: string; readonly stepId: string | undefined; readonly data: JsonObject }[]>;
+  /** As the database's owner, who sees every tenant's rows. */
   readonly rows: (sql: string, values?: readonly (string | number)[]) => Promise<readonly Record<string, unknown>[]>;
 }
 
@@ -148,6 +149,7 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     await rm(home, { recursive: true, force: true });
   });
   const { rooms } = stepgate;
+  const { database } = options;
   const tenant = await rooms.tenants.find("default");
   if (tenant === undefined) throw new TypeError("no default tenant");
   const { tenantUid } = tenant;
@@ -217,7 +219,7 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     submit: async (submission) => {
       const caller = {
         keyId:
-          (await rooms.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]
+          (await database.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]
             ?.key_id ?? "",
         owner: "admin",
         roles: ["submitter"],
@@ -235,6 +237,6 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
       await until(runUid, (_, run) => isRunEnded(run.status) && run.sealRecord !== undefined);
       return find(runUid);
     },
-    rows: async (sql, values = []) => (await rooms.pool.query<Record<string, unknown>>(sql, values)).rows,
+    rows: async (sql, values = []) => (await database.pool.query<Record<string, unknown>>(sql, values)).rows,
   };
 }

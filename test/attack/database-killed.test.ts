@@ -109,7 +109,7 @@ t.test("PostgreSQL killed with SIGKILL in the middle of 20 runs", async (t) => {
   t.equal((await fetch(`${url}/readyz`)).status, 200, "ready again");
   for (const answer of refused) t.match(answer, /^503 STORE_/, "what could not be read was refused with a code");
 
-  const { rows } = await rooms.pool.query<Record<string, number>>(`
+  const { rows } = await rooms.workerPool.query<Record<string, number>>(`
     select (select sum(actual_tokens)::bigint from stepgate.cost_ledger) as ledger,
            (select sum(tokens_used)::bigint from stepgate.budgets) as budgets,
            (select sum(tokens_reserved)::bigint from stepgate.budgets) as held,

@@ -5,6 +5,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
+import * as fences from "../../src/storage/statements/fences.ts";
 import * as keys from "../../src/storage/statements/keys.ts";
 import * as pipeline from "../../src/storage/statements/pipeline.ts";
 import * as queue from "../../src/storage/statements/queue.ts";
@@ -12,7 +13,8 @@ import * as runs from "../../src/storage/statements/runs.ts";
 import * as tenants from "../../src/storage/statements/tenants.ts";
 
 const STATEMENTS = new URL("../../src/storage/statements/", import.meta.url);
-const SQL_FOLDERS = ["migrations", "functions"].map((name) => new URL(`../../src/storage/${name}/`, import.meta.url));
+const FUNCTIONS = new URL("../../src/storage/functions/", import.meta.url);
+const TABLES = new URL("../../src/storage/migrations/", import.meta.url);
 
 /** Statements without it, each with its reason; one that gets an equality must leave this list. */
 const INSTANCE_WIDE: Readonly<Record<string, string>> = {
@@ -46,6 +48,19 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   FIND_API_KEY: "is how a credential becomes a tenant",
   TOUCH_API_KEY: "by the public id of a key that was verified",
   HAS_ADMIN_KEY: "keys of the instance: tenant_uid is null",
+  READ_ROLES: "names of roles",
+  ARE_ROLES_IN_PLACE: "reads the catalogue",
+  SET_UP_ROLES: "changes the catalogue",
+  READ_FENCES: "reads the catalogue",
+  ENTER_TENANT: "touches no row",
+};
+
+/** Statements inside functions without one, by function: how many, and why. */
+const INSTANCE_WIDE_INSIDE: Readonly<Record<string, readonly [number, string]>> = {
+  extend_lease: [1, "a worker holds steps of every tenant"],
+  release_lapsed: [1, "forgets workers that hold no step of any tenant"],
+  rebuild_steps: [1, "rows that carry their tenant, one run's"],
+  settle_steps: [1, "batches by ids made for this very call; they show digests only"],
 };
 
 /** An equality with a parameter, or with the tenant of the very item the statement was asked about. */
@@ -61,20 +76,23 @@ const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
   ...queue,
   ...runs,
   ...tenants,
+  ...fences,
 }).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
 
 t.test("the statements read here are all there are", async (t) => {
-  t.same((await readdir(STATEMENTS)).sort(), ["keys.ts", "pipeline.ts", "queue.ts", "runs.ts", "tenants.ts"]);
+  t.same((await readdir(STATEMENTS)).sort(), ["fences.ts", "keys.ts", "pipeline.ts", "queue.ts", "runs.ts", "tenants.ts"]);
   t.ok(all.length > 50);
 });
 
 t.test("every statement holds an equality on tenant_uid, or is listed with its reason", async (t) => {
-  const sql = await sqlText();
+  const functions = await textsIn(FUNCTIONS);
   for (const [name, text] of all) {
     const called = CALL.exec(text)?.[1];
-    const takesTenant = called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_tenant uuid`).test(sql);
+    const takesTenant =
+      called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_tenant uuid`).test(functions);
     const takesTenantSecond =
-      called !== undefined && new RegExp(`function stepgate\\.${called}\\(p_worker text, p_tenant uuid`).test(sql);
+      called !== undefined &&
+      new RegExp(`function stepgate\\.${called}\\(p_worker text, p_tenant uuid`).test(functions);
     const isWithin = EQUALITY.test(text) || INSERTED.test(text) || takesTenant || takesTenantSecond;
     if (Object.hasOwn(INSTANCE_WIDE, name)) continue;
     t.ok(isWithin, `${name}: ${text.trim().slice(0, 120)}`);
@@ -96,7 +114,7 @@ const JOIN =
   /\bjoin stepgate\.(\w+)\s+(?:as )?\w*\s*(on|using)\s*([\s\S]*?)(?=\bjoin stepgate|\bleft join|\bwhere\b|\border by\b|\breturning\b|;|`|\bfor update\b|\bset\b)/g;
 
 t.test("every join keeps to the tenant, in statements and in functions", async (t) => {
-  const texts: readonly (readonly [string, string])[] = [...all, ["migrations and functions", await sqlText()]];
+  const texts: readonly (readonly [string, string])[] = [...all, ["functions", await textsIn(FUNCTIONS)]];
   let found = 0;
   for (const [name, text] of texts) {
     for (const [whole, table = "", , condition = ""] of text.matchAll(JOIN)) {
@@ -108,13 +126,44 @@ t.test("every join keeps to the tenant, in statements and in functions", async (
   t.ok(found > 15, `${found} joins`);
 });
 
-/** Migrations and the functions as they stand now, which come last. */
-async function sqlText(): Promise<string> {
-  const texts: string[] = [];
-  for (const folder of SQL_FOLDERS) {
-    for (const name of (await readdir(folder)).filter((file) => file.endsWith(".sql")).sort()) {
-      texts.push(await readFile(new URL(name, folder), "utf8"));
+/** An equality, a membership, a conflict or a column that is written, whatever alias the tenant has. */
+const KEEPS_TO_TENANT =
+  /tenant_uid\s*=\s*[$\w.(]|\((?:\w+\.)?tenant_uid,[^()]*\)\s*(?:=|in)|tenant_uid in \(|\(tenant_uid[,)]|using \(tenant_uid/;
+
+t.test("every statement inside a function keeps to the tenant, or is listed with its reason", async (t) => {
+  const tenantTables = new Set<string>();
+  for (const [, table = "", columns = ""] of (await textsIn(TABLES)).matchAll(
+    /create table stepgate\.(\w+) \(([\s\S]*?)\n\)/g,
+  )) {
+    if (/\btenant_uid\b/.test(columns)) tenantTables.add(table);
+  }
+  t.ok(tenantTables.size > 25, `${tenantTables.size} tables`);
+  const found = new Map<string, number>();
+  let checked = 0;
+  for (const [, name = "", , body = ""] of (await textsIn(FUNCTIONS)).matchAll(
+    /function stepgate\.(\w+)\(([\s\S]*?)as \$\$([\s\S]*?)\$\$/g,
+  )) {
+    for (const statement of body.split(/;|\b(?:loop|then)\s*\n/)) {
+      const tables = [...statement.matchAll(/\b(?:from|join|update|into|only)\s+stepgate\.(\w+)/g)].map(
+        ([, table]) => table ?? "",
+      );
+      if (!tables.some((table) => tenantTables.has(table))) continue;
+      checked += 1;
+      if (KEEPS_TO_TENANT.test(statement) || /insert into stepgate\.\w+ select \(\w+\)\.\*/.test(statement)) continue;
+      found.set(name, (found.get(name) ?? 0) + 1);
+      if (!Object.hasOwn(INSTANCE_WIDE_INSIDE, name)) t.fail(`${name}: ${statement.trim().slice(0, 200)}`);
     }
   }
+  t.ok(checked > 80, `${checked} statements`);
+  t.same(
+    Object.fromEntries(found),
+    Object.fromEntries(Object.entries(INSTANCE_WIDE_INSIDE).map(([name, [count]]) => [name, count])),
+    "the list names exactly those that need it",
+  );
+});
+
+async function textsIn(folder: URL): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  const texts = await Promise.all(names.map((name) => readFile(new URL(name, folder), "utf8")));
   return texts.join("\n").replaceAll(/--.*$/gm, "");
 }

@@ -5,6 +5,7 @@ import { checkDatabase } from "../../storage/check-database.ts";
 import { startEmbedded } from "../../storage/embedded/embedded-server.ts";
 import { migrate, readSchema } from "../../storage/migrate.ts";
 import { makePool } from "../../storage/pool.ts";
+import { setUpRoles } from "../../storage/set-up-roles.ts";
 import { makeLog } from "../../telemetry/logger.ts";
 import { type AddCommand, JSON_OPTION, readConfig } from "../surroundings.ts";
 
@@ -43,6 +44,7 @@ export const addMigrate: AddCommand = (parent, around) => {
             if (!json) terminal.line(`migration ${number} of ${total}: ${name}`);
           },
         });
+        await setUpRoles(pool);
         const report = { postgresql: version, applied, schema: schema.migrations.length };
         terminal.line(
           json

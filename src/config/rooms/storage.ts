@@ -3,7 +3,7 @@
  *
  * Defaults are for one machine. Not here: what makes a server unsafe (storage/check-database.ts).
  */
-import { integer, postgresUrl } from "../parsers.ts";
+import { integer, oneOf, postgresUrl } from "../parsers.ts";
 import { optionalSetting, setting } from "../setting.ts";
 
 export const storageSettings = {
@@ -12,6 +12,24 @@ export const storageSettings = {
     about: "PostgreSQL 15 or newer. Unset: the embedded server under STEPGATE_HOME.",
     form: postgresUrl,
     isSecret: true,
+  }),
+  gatewayDatabaseUrl: optionalSetting({
+    key: "STEPGATE_GATEWAY_DATABASE_URL",
+    about: "The same database, as a user that may be the gateway's role and no other. Unset: STEPGATE_DATABASE_URL.",
+    form: postgresUrl,
+    isSecret: true,
+  }),
+  workerDatabaseUrl: optionalSetting({
+    key: "STEPGATE_WORKER_DATABASE_URL",
+    about: "The same database, as a user that may be the worker's role and no other. Unset: STEPGATE_DATABASE_URL.",
+    form: postgresUrl,
+    isSecret: true,
+  }),
+  pooler: setting({
+    key: "STEPGATE_DATABASE_POOLER",
+    about: "`transaction`: a pooler that hands a session on after each transaction stands before the database.",
+    default: "none",
+    form: oneOf(["none", "transaction"]),
   }),
   maxConnections: setting({
     key: "STEPGATE_DATABASE_CONNECTIONS",

@@ -1,7 +1,7 @@
 /**
  * What a process says about itself without being asked who asks: alive, ready, its public keys.
  *
- * Names and yes or no only, since nobody needs a key to read it. Not here: the checks (main.ts).
+ * Names, yes or no, and what to do; no place and no identifier, since nobody needs a key to read it. Not here: the checks (main.ts).
  */
 import Type from "typebox";
 import { closedObject, named, oneOf, text, type View } from "./schema.ts";
@@ -14,7 +14,12 @@ export const ReadyView = named(
     ready: Type.Boolean({ description: "Whether work may be sent here." }),
     checks: Type.Array(
       closedObject(
-        { name: text("What was checked."), ok: Type.Boolean({ description: "Whether it holds." }) },
+        {
+          name: text("What was checked."),
+          ok: Type.Boolean({ description: "Whether it holds." }),
+          code: Type.Optional(text("The error code of what does not hold.")),
+          advice: Type.Optional(text("What sets it right.")),
+        },
         "A check.",
       ),
     ),

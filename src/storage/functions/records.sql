@@ -7,12 +7,19 @@ create or replace function stepgate.insert_record(p_tenant uuid, p_run uuid, p_r
 $$;
 
 create or replace function stepgate.insert_decisions(p_records jsonb, p_batch jsonb) returns boolean language plpgsql as $$
+declare
+  v_tenant uuid;
 begin
   perform stepgate.insert_batch(p_batch);
-  insert into stepgate.records (tenant_uid, record_id, kind, statement, batch_id, leaf_index)
-  select r.tenant_uid, r.record_id, r.kind, r.statement, r.batch_id, r.leaf_index
-    from jsonb_to_recordset(p_records)
-      as r (tenant_uid uuid, record_id text, kind text, statement text, batch_id uuid, leaf_index integer);
+  -- the gateway's role may write rows of one tenant at a time
+  for v_tenant in select distinct r.tenant_uid from jsonb_to_recordset(p_records) as r (tenant_uid uuid) loop
+    perform set_config('stepgate.tenant_uid', v_tenant::text, true);
+    insert into stepgate.records (tenant_uid, record_id, kind, statement, batch_id, leaf_index)
+    select r.tenant_uid, r.record_id, r.kind, r.statement, r.batch_id, r.leaf_index
+      from jsonb_to_recordset(p_records)
+        as r (tenant_uid uuid, record_id text, kind text, statement text, batch_id uuid, leaf_index integer)
+     where r.tenant_uid = v_tenant;
+  end loop;
   return true;
 end $$;
 

@@ -58,6 +58,9 @@ export const ALIGN_QUOTA_USAGE = `
 export const BUMP_AUTHORITY = `
   update stepgate.tenants set authority_version = authority_version + 1 where tenant_uid = $1 returning authority_version`;
 
+/** From the instance's scope into that of tenant $1, until the transaction ends. */
+export const ENTER_TENANT = `select set_config('stepgate.tenant_uid', $1, true)`;
+
 export const APPEND_AUDIT = `select stepgate.append_audit($1, $2, $3, $4)`;
 
 /** Whole limits of the tenant's quotas, for requests that could never be admitted. */

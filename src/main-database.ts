@@ -1,0 +1,103 @@
+/**
+ * The database of a process: the embedded one or the one given, its schema, and a pool for each role (main.ts).
+ *
+ * Here: the order. The configured user migrates and is not used again; everything else runs as the gateway's or the
+ * worker's role. Not here: what a pool is, what the roles may do (storage/).
+ */
+import type { Config } from "./config/config.ts";
+import { resolveAll } from "./executors/adapters.ts";
+import type { SocketAddress } from "./executors/http/checked-connect.ts";
+import type { StartInput } from "./main-rooms.ts";
+import { checkDatabase } from "./storage/check-database.ts";
+import { type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
+import { migrate, readSchema } from "./storage/migrate.ts";
+import { type DatabaseTarget, makePool, type Pool, type PoolOptions, type TenantPool } from "./storage/pool.ts";
+import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
+import { checkPools, type DatabaseWatch, watchDatabase } from "./storage/watch-database.ts";
+
+const WATCH_EVERY_MS = 5000;
+
+export interface Database {
+  /** As the gateway's role; where no API is served, as the worker's. Both see what a store asks for within a tenant. */
+  readonly pool: TenantPool & Pick<Pool, "query">;
+  readonly workerPool: Pool;
+  readonly watch: DatabaseWatch;
+  /** "18.4". */
+  readonly database: string;
+  readonly embedded: EmbeddedServer | undefined;
+}
+
+/**
+ * Opens the database and brings its schema up to date.
+ *
+ * @throws {StepgateError} STORE_UNAVAILABLE, STORE_UNSAFE, STORE_FENCE_OPEN, STORE_ROLES_MISSING, SCHEMA_NEWER, EMBEDDED_FAILED …
+ */
+export async function openDatabase(input: StartInput, stops: (() => Promise<unknown>)[]): Promise<Database> {
+  const { config, log, onProgress, parts } = input;
+  const { databaseUrl, gatewayDatabaseUrl, workerDatabaseUrl } = config.storage;
+  const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
+  const embedded =
+    given === undefined ? await startEmbedded({ home: config.instance.home, log, onProgress }) : undefined;
+  if (embedded !== undefined) stops.unshift(() => embedded.stop());
+  const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
+  const roles = await prepareDatabase(input, target);
+  const open = (options: Pick<PoolOptions, "role" | "isFenced">, url: string | undefined): Pool => {
+    const pool = makePool({ ...poolOptions(input, url === undefined ? target : { url }), ...options });
+    stops.unshift(() => pool.close());
+    return pool;
+  };
+  const gatewayPool = open({ role: roles.gateway, isFenced: true }, gatewayDatabaseUrl);
+  const workerPool = open({ role: roles.worker }, workerDatabaseUrl);
+  const { role } = config.instance;
+  const pools = {
+    gateway: role === "worker" ? undefined : gatewayPool,
+    worker: role === "gateway" ? undefined : workerPool,
+  };
+  const database = await checkPools(pools);
+  const watch = watchDatabase(pools, WATCH_EVERY_MS, log);
+  stops.unshift(watch.stop);
+  return { pool: pools.gateway ?? workerPool, workerPool, watch, database, embedded };
+}
+
+/** As the configured user, who must own the schema when something is to be changed. */
+async function prepareDatabase(input: StartInput, target: DatabaseTarget): Promise<DatabaseRoles> {
+  const { onProgress } = input;
+  const pool = makePool({ ...poolOptions(input, target), maxConnections: 1 });
+  try {
+    onProgress("checking_database");
+    await checkDatabase(pool);
+    await migrate({ pool, schema: await readSchema(), onProgress: () => onProgress("migrating") });
+    return await setUpRoles(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+function poolOptions({ config, log }: StartInput, target: DatabaseTarget): PoolOptions {
+  const { maxConnections, statementTimeoutMs, lockTimeoutMs, pooler } = config.storage;
+  return {
+    ...target,
+    maxConnections,
+    applicationName: "stepgate",
+    isBehindPooler: pooler === "transaction",
+    log,
+    limits: { statementMs: statementTimeoutMs, lockMs: lockTimeoutMs },
+  };
+}
+
+/** Where the database is asked over TCP; an embedded or local one has a socket file, which no step can reach. */
+export async function databaseAddresses({ storage }: Config): Promise<readonly SocketAddress[]> {
+  const { databaseUrl, gatewayDatabaseUrl, workerDatabaseUrl } = storage;
+  const urls = [databaseUrl, gatewayDatabaseUrl, workerDatabaseUrl].flatMap((url) =>
+    url === undefined ? [] : [new URL(url)],
+  );
+  const found = await Promise.all(
+    urls
+      .filter(({ hostname }) => hostname !== "")
+      .map(async ({ hostname, port }) => {
+        const addresses = await resolveAll(hostname.replace(/^\[|\]$/g, "")).catch(() => []);
+        return addresses.map(({ address }) => ({ address, port: Number(port || 5432) }));
+      }),
+  );
+  return found.flat();
+}
