@@ -15,7 +15,7 @@ import { type DatabaseTarget, makePool, type Pool, type PoolOptions, type Tenant
 import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
 import { checkPools, type DatabaseWatch, watchDatabase } from "./storage/watch-database.ts";
 
-const WATCH_EVERY_MS = 5000;
+const WATCH_EVERY_MS = 2000;
 
 export interface Database {
   /** As the gateway's role; where no API is served, as the worker's. Both see what a store asks for within a tenant. */

@@ -21,8 +21,8 @@ interface FenceRow {
 /**
  * Checks the role that the pool's statements run as.
  *
- * @throws {StepgateError} STORE_FENCE_OPEN with `reason` (`superuser`, `bypassrls`, `createrole`, `replication`, `owner`,
- *   `member_of`, `open_table`), `role` and what was found; what `Connection.query` throws.
+ * @throws {StepgateError} STORE_FENCE_OPEN with `reason` (`superuser`, `bypassrls`, `createrole`, `replication`, `server_files`,
+ *   `owner`, `every_tenant`, `member_of`, `open_table`), `role` and what was found; what `Connection.query` throws.
  */
 export async function checkFences(pool: TenantPool): Promise<void> {
   const { rows } = await pool.within(INSTANCE_SCOPE).query<FenceRow>(READ_FENCES);

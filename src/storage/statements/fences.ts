@@ -25,7 +25,9 @@ export const READ_FENCES = `
                 case when r.rolsuper then 'superuser' when r.rolbypassrls then 'bypassrls' when r.rolcreaterole then 'createrole'
                      when r.rolreplication then 'replication' when r.oid in (select oid from owners) then 'owner'
                      when r.rolname in ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files')
-                     then 'server_files' else '' end as power
+                     then 'server_files'
+                     when r.rolname in (select name from stepgate.database_roles where kind = 'worker') then 'every_tenant'
+                     else '' end as power
            from pg_roles r)
   select current_user::text as role,
          (select power from powers where rolname = current_user) as power,
