@@ -22,7 +22,13 @@ async function readinessOf(t: Test, role: string): Promise<unknown> {
 }
 
 t.test("a process without a worker says nothing about one", async (t) => {
-  t.same(await readinessOf(t, "gateway"), { ready: true, checks: [{ name: "database", ok: true }] });
+  t.same(await readinessOf(t, "gateway"), {
+    ready: true,
+    checks: [
+      { name: "database", ok: true },
+      { name: "fences", ok: true },
+    ],
+  });
 });
 
 t.test("a process with a worker says whether it claims", async (t) => {
@@ -30,6 +36,7 @@ t.test("a process with a worker says whether it claims", async (t) => {
     ready: true,
     checks: [
       { name: "database", ok: true },
+      { name: "fences", ok: true },
       { name: "worker", ok: true },
     ],
   });
