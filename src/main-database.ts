@@ -19,7 +19,7 @@ const WATCH_EVERY_MS = 2000;
 
 export interface Database {
   /** As the gateway's role; where no API is served, as the worker's. Both see what a store asks for within a tenant. */
-  readonly pool: TenantPool & Pick<Pool, "query">;
+  readonly pool: TenantPool;
   readonly workerPool: Pool;
   readonly watch: DatabaseWatch;
   /** "18.4". */

@@ -239,7 +239,7 @@ function healthPorts(
 ): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
     try {
-      await pool.query("select 1");
+      await pool.within(INSTANCE_SCOPE).query("select 1");
       return true;
     } catch (caught) {
       log.warn({ err: caught }, "the database does not answer");

@@ -19,7 +19,9 @@ export function makeQueueStore(pool: TenantPool): QueueStore {
       const [ready, others, pauses, served] = await Promise.all([
         pool.within(tenantUid).query<CountColumns & { oldest_ready_ms: number }>(sql.COUNT_READY, [tenantUid]),
         pool.within(tenantUid).query<CountColumns>(sql.COUNT_OTHERS, [tenantUid]),
-        pool.within(tenantUid).query<{ is_paused: boolean; paused_types: readonly string[] }>(sql.READ_PAUSES, [tenantUid]),
+        pool
+          .within(tenantUid)
+          .query<{ is_paused: boolean; paused_types: readonly string[] }>(sql.READ_PAUSES, [tenantUid]),
         servedTypes(),
       ]);
       const counts = [
@@ -61,19 +63,20 @@ export function makeQueueStore(pool: TenantPool): QueueStore {
     },
     deadLetters: async (tenantUid, { after, limit }) => {
       const values = [tenantUid, after?.endedAtUs ?? null, after?.runUid ?? null, after?.stepId ?? null, limit];
-      return (await pool.within(tenantUid).query<DeadLetterColumns>(sql.LIST_DEAD_LETTERS, values)).rows.map(deadLetter);
+      return (await pool.within(tenantUid).query<DeadLetterColumns>(sql.LIST_DEAD_LETTERS, values)).rows.map(
+        deadLetter,
+      );
     },
     deadLetter: async (tenantUid, runUid, stepId) => {
-      const { rows } = await pool.within(tenantUid).query<DeadLetterColumns>(sql.READ_DEAD_LETTER, [tenantUid, runUid, stepId]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<DeadLetterColumns>(sql.READ_DEAD_LETTER, [tenantUid, runUid, stepId]);
       return rows[0] && deadLetter(rows[0]);
     },
     setPaused: async ({ tenantUid, type, isPaused, actor }) => {
-      const { rows } = await pool.within(tenantUid).query<{ changed: boolean }>(sql.PAUSE_QUEUE, [
-        tenantUid,
-        type ?? null,
-        isPaused,
-        actor,
-      ]);
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<{ changed: boolean }>(sql.PAUSE_QUEUE, [tenantUid, type ?? null, isPaused, actor]);
       return rows[0]?.changed === true;
     },
   };

@@ -197,7 +197,7 @@ t.test("forks draw on what their root's budget has left, never more in sum, also
   const second = await fork(first, "a");
   t.match(await limits(second), { tokens: { limit: 40, used: 30 } }, "a fork of a fork draws on the same root");
 
-  const { pool, store, readManifest } = rig.stepgate.rooms;
+  const { workerPool: pool, store, readManifest } = rig.stepgate.rooms;
   const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest });
   await rig.rows("delete from stepgate.budgets where run_uid = $1", [second]);
   await rebuild(rig.tenantUid, second);

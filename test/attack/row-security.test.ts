@@ -16,7 +16,7 @@ const INSTANCE_TABLES: Readonly<Record<string, string>> = {
   migrations: "of the schema",
   record_batches: "digests of several tenants' records, found by ids from a tenant's own records",
   trust_bundles: "public",
-  workers: "workers serve every tenant; the gateway's role may not read it",
+  workers: "workers serve every tenant",
 };
 
 t.test("every table is a tenant's with both policies, or is listed with its reason", async (t) => {

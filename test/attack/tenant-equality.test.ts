@@ -80,7 +80,14 @@ const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
 }).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
 
 t.test("the statements read here are all there are", async (t) => {
-  t.same((await readdir(STATEMENTS)).sort(), ["fences.ts", "keys.ts", "pipeline.ts", "queue.ts", "runs.ts", "tenants.ts"]);
+  t.same((await readdir(STATEMENTS)).sort(), [
+    "fences.ts",
+    "keys.ts",
+    "pipeline.ts",
+    "queue.ts",
+    "runs.ts",
+    "tenants.ts",
+  ]);
   t.ok(all.length > 50);
 });
 

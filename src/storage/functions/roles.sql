@@ -13,7 +13,7 @@ language sql immutable as $$
     ('billing_usage', 's', 'siu'),
     ('blobs', 'si', 'sid'),
     ('breakpoints', 'sid', 'sid'),
-    ('budgets', 'si', 'siud'),
+    ('budgets', 'siu', 'siud'),
     ('cost_ledger', 'si', 'si'),
     ('database_roles', 's', 's'),
     ('evaluations', 's', 'si'),
@@ -30,6 +30,7 @@ language sql immutable as $$
     ('record_batches', 'si', 'sid'),
     ('records', 'si', 'si'),
     ('run_events', 'si', 'si'),
+    ('run_forks', 'si', 's'),
     ('run_heads', 'siu', 'siud'),
     ('runs', 'siu', 'su'),
     ('step_attempts', 's', 'si'),
@@ -39,7 +40,7 @@ language sql immutable as $$
     ('tenants', 'siu', 'si'),
     ('tools', 'si', 's'),
     ('trust_bundles', 'si', 'si'),
-    ('workers', '', 'siud')
+    ('workers', 's', 'siud')
 $$;
 
 -- Tables with rows of tenants: each has both policies, or it is not in place.

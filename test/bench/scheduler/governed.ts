@@ -76,7 +76,7 @@ export async function openBed(server: BenchServer, folder: string, name: string)
   });
   const { rooms } = stepgate;
   const tenant = await rooms.tenants.find("default");
-  const { rows } = await rooms.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1");
+  const { rows } = await rooms.workerPool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1");
   const caller = { keyId: rows[0]?.key_id ?? "", owner: "admin", roles: ["submitter"] };
   return {
     stepgate,
