@@ -206,7 +206,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     startRun,
     readManifest,
     readRunSubmission: makeReadSubmission(RunSubmission),
-    verifyToken: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
+    ownTokens: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
     validateInputs: makeValidateInputs(registry.list()),
     inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };

@@ -60,16 +60,17 @@ function claimsOf(input: MintInput): TokenClaims {
   if (!isContextOf(context, subject)) throw invalid("context");
   if (confirmationJwk !== undefined && readEd25519Key(confirmationJwk.x) === undefined) throw invalid("confirmation");
   return {
-    iss: issuer,
+    // in canonical order, which spares sorting
     aud: audience,
-    sub: subjectUrn(subject),
-    jti,
-    iat: nowSec,
-    nbf: nowSec,
-    exp: nowSec + ttlSec,
-    ...(confirmationJwk === undefined ? {} : { cnf: { jwk: confirmationJwk } }),
-    tctx: context,
     authorization_details: [scope],
+    ...(confirmationJwk === undefined ? {} : { cnf: { jwk: confirmationJwk } }),
+    exp: nowSec + ttlSec,
+    iat: nowSec,
+    iss: issuer,
+    jti,
+    nbf: nowSec,
+    sub: subjectUrn(subject),
+    tctx: context,
   };
 }
 

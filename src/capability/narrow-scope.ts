@@ -29,13 +29,13 @@ export function scopeOf(demand: ScopeDemand, salt: Uint8Array): Scope {
     { constraint_type: "commitment", sha256: requestDigest(salt, canonicalJson(value)) },
   ]);
   return {
-    type: SCOPE_TYPE,
     actions: [demand.action],
+    data: demand.data,
+    egress: demand.egress,
+    limits: demand.limits,
     locations: [demand.location],
     tools: { [demand.tool]: Object.fromEntries(constraints) },
-    limits: demand.limits,
-    egress: demand.egress,
-    data: demand.data,
+    type: SCOPE_TYPE,
   };
 }
 

@@ -23,7 +23,8 @@ export interface GateRecord {
 
 export function gateRecord(context: StepContext, atMs: number): GateRecord {
   const { step, vault, runtimeDecision } = context;
-  const request = vault.commit(requestText(context));
+  const requested = context.capability?.canonicalRequest ?? requestText(context);
+  const request = vault.commit(requested);
   const packInput = runtimeDecision === undefined ? undefined : vault.commit(runtimeDecision.packInput);
   const place = (field: SealedBlob["place"]["field"]) => ({ runUid: step.runUid, stepId: step.stepId, field });
   const inputBlob = vault.seal(
@@ -31,7 +32,7 @@ export function gateRecord(context: StepContext, atMs: number): GateRecord {
     canonicalJson({
       pack_input: runtimeDecision?.packInput ?? "",
       pack_input_nonce: packInput?.nonce ?? "",
-      request: requestText(context),
+      request: requested,
       request_nonce: request.nonce,
     }),
   );

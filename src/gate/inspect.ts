@@ -102,6 +102,7 @@ function maskOutput(payload: Payload, pointers: readonly string[]): JsonObject |
   if (payload.place !== "output") return undefined;
   const { output } = payload;
   const present = [...new Set(pointers)].filter((pointer) => valueAt({ output }, pointer) !== undefined);
+  if (present.length === 0) return isJsonObject(output) ? output : undefined;
   const patched = patchPayload(
     payload,
     present.map((path) => ({ op: "replace", path, value: "[masked]" })),

@@ -64,10 +64,10 @@ export interface BudgetSide {
 /** The budget as packs and executors see it. */
 export function viewBudget(budget: BudgetView | undefined): JsonObject {
   if (budget === undefined) return { tracked: false };
-  return { tracked: true, tokens: viewSide(budget.tokens), usd_micros: viewSide(budget.usdMicros) };
+  return { tokens: viewSide(budget.tokens), tracked: true, usd_micros: viewSide(budget.usdMicros) };
 }
 
 function viewSide(side: BudgetSide): JsonObject {
   const { limit, used, reserved } = side;
-  return limit === undefined ? { used, reserved } : { limit, used, reserved, remaining: limit - used - reserved };
+  return limit === undefined ? { reserved, used } : { limit, remaining: limit - used - reserved, reserved, used };
 }

@@ -13,13 +13,13 @@ import type { Scope, ScopeDemand } from "../core/capability.ts";
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError } from "../core/errors.ts";
 import type { Ids } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
 import type { Signer } from "../core/keys.ts";
-import { executionJson, policyJson, type StepSpec } from "../core/step.ts";
+import type { StepSpec } from "../core/step.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
 import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import { egressNarrowing } from "./egress-flags.ts";
+import { executionText, policyText } from "./spec-text.ts";
 
 export interface MintDeps {
   readonly issuer: string;
@@ -28,6 +28,8 @@ export interface MintDeps {
   readonly clock: Clock;
   readonly databaseClock: Pick<Clock, "nowMs">;
   readonly ids: Ids;
+  /** Told of every token at once, with the kid of its signature. */
+  readonly onMinted: (token: string, kid: string) => void;
   /** Longest life of a token of a step with effects: lease + 30 s (spec 10, tokens). */
   readonly writeTokenLifetimeSec: number;
 }
@@ -63,8 +65,9 @@ function mint(
   const scope: Scope = narrowScope(scopeOf(demand, salt), obligations, step.spec.policy.budget);
   const canonicalRequest = requestText(context);
   const admissionUid = deps.ids.uuid();
+  const signer = deps.signer();
   const { token, claims } = mintToken({
-    signer: deps.signer(),
+    signer,
     issuer: deps.issuer,
     audience: adapter.audience,
     subject: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
@@ -72,17 +75,18 @@ function mint(
     nowSec: Math.floor(deps.clock.nowMs() / 1000),
     ttlSec: lifetimeSec(deps, context, adapter),
     context: {
-      tenant: step.tenantUid,
-      run_uid: step.runUid,
-      step: step.stepId,
-      attempt: step.attempt,
-      spec_digest: specDigest(context),
-      request_digest: requestDigest(salt, canonicalRequest),
-      pack: { id: pack.id, version: pack.version, digest: pack.digest },
       admission_uid: admissionUid,
+      attempt: step.attempt,
+      pack: { digest: pack.digest, id: pack.id, version: pack.version },
+      request_digest: requestDigest(salt, canonicalRequest),
+      run_uid: step.runUid,
+      spec_digest: specDigest(context),
+      step: step.stepId,
+      tenant: step.tenantUid,
     },
     scope,
   });
+  deps.onMinted(token, signer.kid);
   // the level that will be used is known only once *guard* has asked the adapter
   return { adapter, settings, isolation: "none", demand, scope, token, claims, salt, canonicalRequest, admissionUid };
 }
@@ -94,20 +98,16 @@ export function specToRun(context: StepContext): StepSpec {
 
 /** The request as approvals, tokens and records mean it, in canonical form. */
 export function requestText(context: StepContext): string {
-  const execution = canonicalJson(executionJson(context.execution));
-  return `{"execution":${execution},"inputs":${context.inputsText},"step":${canonicalJson(context.step.stepId)},"type":${canonicalJson(context.step.spec.type)}}`;
+  return `{"execution":${executionText(context.execution)},"inputs":${context.inputsText},"step":${canonicalJson(context.step.stepId)},"type":${canonicalJson(context.step.spec.type)}}`;
 }
 
 /** Digest of the step's spec without its payload, so that the token may carry it. */
 export function specDigest(context: StepContext): ReturnType<typeof sha256Hex> {
   const { spec } = context.step;
-  const form: JsonObject = {
-    type: spec.type,
-    slug: spec.slug ?? "",
-    policy: policyJson(spec.policy),
-    execution: executionJson(context.execution),
-  };
-  return sha256Hex(canonicalJson(form));
+  const [slug, type] = [canonicalJson(spec.slug ?? ""), canonicalJson(spec.type)];
+  return sha256Hex(
+    `{"execution":${executionText(context.execution)},"policy":${policyText(spec.policy)},"slug":${slug},"type":${type}}`,
+  );
 }
 
 function withLimits(demand: ScopeDemand, context: StepContext): ScopeDemand {

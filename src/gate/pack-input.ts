@@ -7,9 +7,9 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary } from "../core/decision.ts";
 import type { JsonObject } from "../core/json.ts";
-import { executionJson, policyJson } from "../core/step.ts";
 import type { StepContext } from "./context.ts";
 import { viewBudget } from "./leased-step.ts";
+import { executionText, policyText } from "./spec-text.ts";
 
 export interface PackQuestion {
   readonly boundary: Boundary;
@@ -35,22 +35,22 @@ export function packInputText(context: StepContext, question: PackQuestion): str
       "caller",
       canonicalJson({ key: run.caller.keyId, owner: run.caller.owner, role: [...run.caller.roles].sort().join(",") }),
     ],
-    ["execution", canonicalJson(executionJson(context.execution))],
+    ["execution", executionText(context.execution)],
     ["inputs", context.inputsText],
     ["options", question.options && canonicalJson(question.options)],
     ["origins", canonicalJson(context.origins.map(originView))],
     ["output", question.outputText],
-    ["policy", canonicalJson(policyJson(step.spec.policy))],
+    ["policy", policyText(step.spec.policy)],
     ["run", canonicalJson({ id: run.id ?? step.runUid, kind: run.kind, labels: run.labels })],
     ["slo", canonicalJson(context.slo)],
     [
       "step",
       canonicalJson({
+        attempt: step.attempt,
         id: step.stepId,
+        max_attempts: spec.execution.max_attempts,
         slug: spec.slug ?? "",
         type: spec.type,
-        attempt: step.attempt,
-        max_attempts: spec.execution.max_attempts,
       }),
     ],
     ["tenant", canonicalJson({ id: step.tenantId, labels: authority.labels })],
@@ -62,8 +62,8 @@ export function packInputText(context: StepContext, question: PackQuestion): str
 function originView(origin: StepContext["origins"][number]): JsonObject {
   return {
     boundary: origin.boundary,
-    source: origin.source,
     ...(origin.runUid === undefined ? {} : { run_id: origin.runUid }),
+    source: origin.source,
     ...(origin.stepId === undefined ? {} : { step_id: origin.stepId }),
   };
 }

@@ -11,6 +11,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { executionJson, type StepExecution } from "../core/step.ts";
 import { applyPatch } from "../redaction/apply-patch.ts";
 import { checkPatchPaths } from "../redaction/patch-paths.ts";
+import { executionText } from "./spec-text.ts";
 
 export type Payload =
   | {
@@ -29,7 +30,7 @@ export function inputPayload(inputs: JsonObject, inputsText: string, execution: 
     inputs,
     inputsText,
     execution,
-    text: `${inputsText}${canonicalJson(executionJson(execution))}`,
+    text: `${inputsText}${executionText(execution)}`,
   };
 }
 

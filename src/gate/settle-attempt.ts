@@ -206,13 +206,14 @@ function sealPayloads({ context, inspected }: Performed, verdict: Verdict, statu
   }
   const { result, error, checkpoint, tool_events: toolEvents } = inspected.output;
   const isOutput = status === "succeeded" && verdict.errorKind === undefined && result !== undefined;
-  const committed = isOutput ? vault.commit(canonicalJson(result)) : undefined;
+  const resultText = isOutput ? canonicalJson(result) : "";
+  const committed = isOutput ? vault.commit(resultText) : undefined;
   const output =
     isOutput && committed !== undefined
       ? seal("output", {
           nonce: committed.nonce,
-          value: result,
           ...(toolEvents === undefined ? {} : { tool_events: toolEvents }),
+          value: result,
         })
       : undefined;
   const failed =
@@ -226,7 +227,7 @@ function sealPayloads({ context, inspected }: Performed, verdict: Verdict, statu
     blobs: [details, output, failed, saved].filter((blob) => blob !== undefined),
     ids: {
       outputBlob: output?.blobId,
-      outputDigest: isOutput ? vault.digest("snapshot", canonicalJson(result)) : undefined,
+      outputDigest: isOutput ? vault.digest("snapshot", resultText) : undefined,
       errorBlob: failed?.blobId,
       checkpointBlob: saved?.blobId,
     },
@@ -283,30 +284,33 @@ function eventData(performed: Performed, verdict: Verdict, end: AttemptEnd, extr
   if (end.outputBlob !== undefined) blobs["output"] = end.outputBlob;
   if (end.checkpointBlob !== undefined) blobs["checkpoint"] = end.checkpointBlob;
   if (end.errorBlob !== undefined) blobs["error"] = end.errorBlob;
+  // in canonical order, which spares sorting
   return {
-    attempt: end.attempt,
-    lease_epoch: context.step.leaseEpoch,
     admission_record: admission.record.id,
-    outcome_record: end.outcomeRecord,
-    jti: admission.jti,
-    executor: context.step.spec.type,
-    isolation: end.isolation ?? "none",
-    latency_ms: Math.max(0, extras.nowMs - performed.startedAtMs),
+    ...(extras.artifactId === undefined ? {} : { artifact: extras.artifactId }),
+    attempt: end.attempt,
     blobs,
     budget: {
-      tracked: context.step.budget !== undefined,
-      reserved,
       actual,
       deltas: { tokens: actual.tokens - reserved.tokens, usd_micros: actual.usd_micros - reserved.usd_micros },
+      reserved,
+      tracked: context.step.budget !== undefined,
       usage_source: end.usageSource,
     },
-    tool_events: end.toolEvents,
-    ...(verdict.errorKind === undefined ? {} : { error_kind: verdict.errorKind, reasons: verdict.reasons }),
     ...(verdict.code === undefined ? {} : { error_code: verdict.code }),
-    ...(extras.notBeforeMs === undefined ? {} : { reason: "retry", not_before_ms: extras.notBeforeMs }),
+    ...(verdict.errorKind === undefined ? {} : { error_kind: verdict.errorKind }),
+    executor: context.step.spec.type,
+    isolation: end.isolation ?? "none",
+    jti: admission.jti,
+    latency_ms: Math.max(0, extras.nowMs - performed.startedAtMs),
+    lease_epoch: context.step.leaseEpoch,
+    ...(extras.notBeforeMs === undefined ? {} : { not_before_ms: extras.notBeforeMs }),
+    outcome_record: end.outcomeRecord,
     ...(end.outputDigest === undefined ? {} : { output_digest: end.outputDigest }),
-    ...(extras.artifactId === undefined ? {} : { artifact: extras.artifactId }),
     ...(end.provider === undefined ? {} : { provider: end.provider }),
     ...(end.providerVersion === undefined ? {} : { provider_version: end.providerVersion }),
+    ...(extras.notBeforeMs === undefined ? {} : { reason: "retry" }),
+    ...(verdict.errorKind === undefined ? {} : { reasons: verdict.reasons }),
+    tool_events: end.toolEvents,
   };
 }

@@ -146,10 +146,10 @@ export function auditOf(
   status: string,
 ): NonNullable<Settlement["audit"]> {
   const resource: JsonObject = {
-    run_id: step.runUid,
-    step_id: step.stepId,
-    status,
     attempt: step.attempt,
+    run_id: step.runUid,
+    status,
+    step_id: step.stepId,
     worker: deps.workerName,
   };
   return { actor: "scheduler", action, resource };

@@ -80,11 +80,11 @@ export function compareQueued(a: QueuedStep, b: QueuedStep): number {
 export function sloView(slo: StepSlo | undefined, waitMs: number): SloView {
   const targetMs = slo?.queue_target_ms ?? DEFAULT_QUEUE_TARGET_MS;
   return {
-    ...(slo !== undefined && { tier: slo.tier }),
-    queue_target_ms: targetMs,
-    observed_queue_ms: waitMs,
-    slack_ms: targetMs - waitMs,
-    priority_boost: slo?.priority_boost ?? 0,
     error_budget_ppm: slo?.error_budget_ppm ?? 0,
+    observed_queue_ms: waitMs,
+    priority_boost: slo?.priority_boost ?? 0,
+    queue_target_ms: targetMs,
+    slack_ms: targetMs - waitMs,
+    ...(slo !== undefined && { tier: slo.tier }),
   };
 }

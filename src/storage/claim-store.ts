@@ -21,6 +21,7 @@ export interface ClaimStoreDeps {
 }
 
 export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & BreakpointList {
+  const readSpec = makeReadSpec();
   return {
     extendLease: async (leaseMs) => {
       const { rows } = await pool.query<{ held: boolean }>(sql.EXTEND_LEASE, [
@@ -42,7 +43,7 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
     },
     claim: async ({ types, maxSteps }) => {
       const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps]);
-      return rows.map(claimedStep);
+      return rows.map((row) => claimedStep(row, readSpec));
     },
     readBlobs: (wanted) => readBlobs(pool, wanted),
     readReferred: async (wanted) => {
@@ -139,7 +140,25 @@ interface ClaimRow {
   readonly now_ms: number;
 }
 
-function claimedStep(row: ClaimRow): ClaimedStep {
+const MAX_SPECS = 256;
+
+/** Reads stored specs; equal texts, as the steps of one run often have, are read once and share one value. */
+function makeReadSpec(): (text: string) => JsonObject {
+  const known = new Map<string, JsonObject>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const spec = jsonObject(text);
+    for (const oldest of known.keys()) {
+      if (known.size < MAX_SPECS) break;
+      known.delete(oldest);
+    }
+    known.set(text, spec);
+    return spec;
+  };
+}
+
+function claimedStep(row: ClaimRow, readSpec: (text: string) => JsonObject): ClaimedStep {
   return {
     tenantUid: row.tenant_uid,
     tenantId: row.tenant_id,
@@ -152,7 +171,7 @@ function claimedStep(row: ClaimRow): ClaimedStep {
     isAlone: row.is_alone,
     isTarget: row.is_target,
     origin: row.origin_step ?? undefined,
-    spec: jsonObject(row.spec),
+    spec: readSpec(row.spec),
     inputBlob: row.input_blob,
     checkpointBlob: row.checkpoint_blob ?? undefined,
     refs: row.refs,

@@ -33,7 +33,6 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   CLAIM_STEPS: "picks the tenant first; the walk inside holds the equality",
   ADMIT_STEPS: "a batch of several tenants; every item carries its own",
   SETTLE_STEPS: "a batch of several tenants; every item carries its own",
-  FIND_BATCH_RECORDS: "by a batch id made here; shows digests only",
   READ_BATCHES: "by batch ids of a tenant's own records; shows digests only",
   RELEASE_LAPSED: "reaps whatever a dead worker held",
   FIND_LOST: "reaps whatever a dead worker held",
@@ -127,7 +126,7 @@ t.test("every join keeps to the tenant, in statements and in functions", async (
     for (const [whole, table = "", , condition = ""] of text.matchAll(JOIN)) {
       found += 1;
       if (NO_TENANT.has(table)) continue;
-      t.ok(/tenant_uid/.test(condition) || name === "FIND_BATCH_RECORDS", `${name}: ${whole.trim()}`);
+      t.ok(/tenant_uid/.test(condition), `${name}: ${whole.trim()}`);
     }
   }
   t.ok(found > 15, `${found} joins`);

@@ -19,16 +19,16 @@ function countedMemory(size: number) {
   const isGood = (given: string, key: TokenKey | undefined = keys.get(signer.kid)) => {
     const verdict = parseToken(given);
     if (!verdict.ok || key === undefined) throw new Error("the test's token does not parse");
-    return memory(given, verdict.parsed, key);
+    return memory.check(given, verdict.parsed, key);
   };
-  return { isGood, checks: () => checks };
+  return { isGood, checks: () => checks, vouch: memory.vouch };
 }
 
 t.test("a verifier verifies with the keys and the time of each call", async (t) => {
   for (const memoSize of [0, 2]) {
     let current: TokenKeys = keys;
     let nowMs = NOW_SEC * 1000;
-    const verify = makeVerifier({ keys: () => current, clock: { nowMs: () => nowMs }, memoSize });
+    const { verifyToken: verify } = makeVerifier({ keys: () => current, clock: { nowMs: () => nowMs }, memoSize });
     t.ok(verify(token, expected).ok);
     t.ok(verify(token, expected).ok, "again");
     t.match(
@@ -47,7 +47,7 @@ t.test("a verifier verifies with the keys and the time of each call", async (t) 
 });
 
 t.test("seconds are whole and never run ahead", async (t) => {
-  const verify = makeVerifier({ keys: () => keys, clock, memoSize: 0 });
+  const { verifyToken: verify } = makeVerifier({ keys: () => keys, clock, memoSize: 0 });
   const lastSecond = mintToken({ ...mintInput, ttlSec: 1 }).token;
   t.ok(verify(lastSecond, expected).ok);
 });
@@ -85,4 +85,37 @@ t.test("the memory keeps its size, and the oldest goes first", async (t) => {
   t.equal(memory.checks(), 3, "the two newest are there");
   memory.isGood(a);
   t.equal(memory.checks(), 4, "the oldest is not");
+});
+
+t.test("what this process signed is good once its key has been checked, and no sooner", async (t) => {
+  const memory = countedMemory(8);
+  const [first = "", second = "", third = ""] = tokens;
+  memory.vouch(first, signer.kid);
+  t.ok(memory.isGood(first));
+  t.equal(memory.checks(), 1, "the first token of a key is checked in full");
+  memory.vouch(second, signer.kid);
+  t.ok(memory.isGood(second));
+  t.equal(memory.checks(), 1);
+  memory.vouch(third, "another kid");
+  t.ok(memory.isGood(third));
+  t.equal(memory.checks(), 2, "a key that nobody has checked vouches for nothing");
+});
+
+t.test("a vouched token is not believed under another key, nor when it was altered", async (t) => {
+  const memory = countedMemory(8);
+  const [first = "", second = ""] = tokens;
+  t.ok(memory.isGood(first));
+  memory.vouch(second, signer.kid);
+  const [other] = [...keysOf(signerFromSeed(2)).values()];
+  t.notOk(memory.isGood(second, other && { ...other, kid: signer.kid }));
+  const [head, body] = second.split(".");
+  t.notOk(memory.isGood(`${head}.${body}.${first.split(".")[2]}`));
+});
+
+t.test("a memory of no size remembers nothing", async (t) => {
+  const memory = countedMemory(0);
+  t.ok(memory.isGood(token));
+  memory.vouch(token, signer.kid);
+  t.ok(memory.isGood(token));
+  t.equal(memory.checks(), 2);
 });

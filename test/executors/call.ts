@@ -19,7 +19,7 @@ const ISSUER = "https://gate.example";
 const tenantUid = "0199c1b2-0000-7000-8000-000000000001" as TenantUid;
 const runUid = "0199c1b2-0000-7000-8000-000000000002" as RunUid;
 
-export const verifyToken: VerifyToken = makeVerifier({
+export const { verifyToken }: { readonly verifyToken: VerifyToken } = makeVerifier({
   keys: () => keys,
   clock: { nowMs: () => NOW_SEC * 1000 },
   memoSize: 0,

@@ -1,38 +1,43 @@
 -- What admit and settle share: the locks of a batch, taken first and in one fixed order (run_heads, ready_steps, budgets,
--- quota_usage; unordered, two batches deadlocked at once), and the rows that both write.
+-- quota_usage; unordered, two batches deadlocked at once; audit_heads and billing come last), and the rows that both write.
+-- A batch comes as columns: arrays of equal length, one place an item; what an item has several of comes as further
+-- columns with the item's place, counted from 1.
 
-create or replace function stepgate.lock_batch(p_items jsonb) returns void language plpgsql as $$
+create or replace function stepgate.lock_batch(p_tenants uuid[], p_runs uuid[], p_steps text[]) returns void language plpgsql as $$
 declare
   v_oldest timestamptz;
 begin
-  perform 1 from stepgate.run_heads h
-   where (h.tenant_uid, h.run_uid) in (select tenant_uid, run_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid))
+  perform 1 from (select distinct i.tenant_uid, i.run_uid from unnest(p_tenants, p_runs) as i (tenant_uid, run_uid)) i
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
    order by h.tenant_uid, h.run_uid for update of h;
-  perform 1 from stepgate.ready_steps r
-   where (r.tenant_uid, r.run_uid, r.step_id) in (select tenant_uid, run_uid, step_id
-           from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid, step_id text))
+  perform 1 from unnest(p_tenants, p_runs, p_steps) as i (tenant_uid, run_uid, step_id)
+    join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
    order by r.tenant_uid, r.run_uid, r.step_id for update of r;
-  perform 1 from stepgate.budgets b
-   where (b.tenant_uid, b.run_uid) in (select tenant_uid, run_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid))
+  perform 1 from (select distinct i.tenant_uid, i.run_uid from unnest(p_tenants, p_runs) as i (tenant_uid, run_uid)) i
+    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid)
    order by b.tenant_uid, b.run_uid for update of b;
+  if not exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs') then
+    return;
+  end if;
   -- the rows of windows that begin now must exist before they can be locked in order
   insert into stepgate.quota_usage (tenant_uid, quota_id, window_start, quota_limit)
   select q.tenant_uid, q.quota_id, stepgate.window_start(q.quota_window, now()), q.quota_limit
-    from stepgate.quotas q where q.unit <> 'runs'
-     and q.tenant_uid in (select tenant_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid))
+    from stepgate.quotas q where q.unit <> 'runs' and q.tenant_uid = any (p_tenants)
    order by q.tenant_uid, q.quota_id
       on conflict (tenant_uid, quota_id, window_start) do nothing;
   -- only windows that this batch can touch, back to its oldest reservation: past ones pile up, a row a minute
-  v_oldest := (select least(now(), min(r.started_at)) from stepgate.ready_steps r
-                where (r.tenant_uid, r.run_uid, r.step_id) in (select tenant_uid, run_uid, step_id
-                        from jsonb_to_recordset(p_items) as i (tenant_uid uuid, run_uid uuid, step_id text)));
+  v_oldest := (select least(now(), min(r.started_at)) from unnest(p_tenants, p_runs, p_steps) as i (tenant_uid, run_uid, step_id)
+                 join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id));
   perform 1 from stepgate.quotas q
     join stepgate.quota_usage a on a.tenant_uid = q.tenant_uid and a.quota_id = q.quota_id
      and a.window_start >= stepgate.window_start(q.quota_window, v_oldest)
-   where q.unit <> 'runs'
-     and q.tenant_uid in (select tenant_uid from jsonb_to_recordset(p_items) as i (tenant_uid uuid))
+   where q.unit <> 'runs' and q.tenant_uid = any (p_tenants)
    order by a.tenant_uid, a.quota_id, a.window_start for update of a;
 end $$;
+
+create or replace function stepgate.is_live(p_worker text) returns boolean language sql stable as $$
+  select exists (select 1 from stepgate.workers w where w.worker_id = p_worker and w.lease_until > clock_timestamp())
+$$;
 
 create or replace function stepgate.insert_blobs(p_tenant uuid, p_run uuid, p_blobs jsonb) returns void language sql as $$
   insert into stepgate.blobs (tenant_uid, blob_id, run_uid, step_id, field, key_id, wrapped_key, sealed)
@@ -46,13 +51,63 @@ create or replace function stepgate.insert_batch(p_batch jsonb) returns void lan
     from jsonb_to_record(p_batch) as b (batch_id uuid, kid text, size integer, leaves text, statement text, signature text)
 $$;
 
-create or replace function stepgate.append_events(h stepgate.run_heads, i stepgate.settlement) returns stepgate.run_heads
+-- Redactions of a batch, {new_blob, old_blob} or null for each item: deleting the wrapped key with the row of the original
+-- is its erasure.
+create or replace function stepgate.apply_redactions(p_tenants uuid[], p_runs uuid[], p_steps text[], p_redactions jsonb[]) returns void
+language plpgsql as $$
+begin
+  if array_remove(p_redactions, null) = '{}' then
+    return;
+  end if;
+  update stepgate.steps s set input_blob = (i.redaction ->> 'new_blob')::uuid
+    from unnest(p_tenants, p_runs, p_steps, p_redactions) as i (tenant_uid, run_uid, step_id, redaction)
+   where (s.tenant_uid, s.run_uid, s.step_id) = (i.tenant_uid, i.run_uid, i.step_id) and i.redaction is not null;
+  delete from stepgate.blobs b using unnest(p_tenants, p_redactions) as i (tenant_uid, redaction)
+   where b.tenant_uid = i.tenant_uid and b.blob_id = (i.redaction ->> 'old_blob')::uuid;
+end $$;
+
+-- Links of the audit chains of several tenants, in the order given within each; the heads are locked in order of tenants
+-- by whoever may write others in the same transaction.
+create or replace function stepgate.append_audits(p_tenants uuid[], p_actors text[], p_actions text[], p_resources text[]) returns void
 language plpgsql as $$
 declare
-  e record;
+  t record;
+  v_head stepgate.audit_heads;
+  v_at timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_at_ms bigint := (extract(epoch from v_at) * 1000)::bigint;
+  v_hash bytea;
+  v_hashes bytea[];
+  v_prevs bytea[];
 begin
-  for e in select x.type, x.data from jsonb_to_recordset(coalesce(i.events, '[]')) as x (type text, data jsonb) loop
-    h := stepgate.append_event(h, e.type, i.step_id, e.data);
+  for t in
+    select i.tenant_uid, array_agg(i.actor order by i.ord) as actors, array_agg(i.action order by i.ord) as actions,
+           array_agg(i.resource order by i.ord) as resources
+      from unnest(p_tenants, p_actors, p_actions, p_resources) with ordinality as i (tenant_uid, actor, action, resource, ord)
+     where i.action is not null group by i.tenant_uid order by i.tenant_uid
+  loop
+    v_head := stepgate.lock_audit(t.tenant_uid);
+    v_hash := v_head.hash;
+    v_prevs := '{}';
+    v_hashes := '{}';
+    for v_n in 1 .. cardinality(t.actions) loop
+      v_prevs := v_prevs || v_hash;
+      v_hash := stepgate.audit_hash(t.actors[v_n], t.actions[v_n], v_at_ms, v_hash, t.resources[v_n], v_head.seq + v_n);
+      v_hashes := v_hashes || v_hash;
+    end loop;
+    insert into stepgate.audit_log (tenant_uid, seq, actor, action, resource, at, prev_hash, hash)
+    select t.tenant_uid, v_head.seq + l.ord, l.actor, l.action, l.resource, v_at, l.prev_hash, l.hash
+      from unnest(t.actors, t.actions, t.resources, v_prevs, v_hashes) with ordinality
+        as l (actor, action, resource, prev_hash, hash, ord);
+    update stepgate.audit_heads set seq = v_head.seq + cardinality(t.actions), hash = v_hash where tenant_uid = t.tenant_uid;
   end loop;
-  return h;
+end $$;
+
+-- Whoever writes audit rows of several tenants locks their heads in order first.
+create or replace function stepgate.lock_audits(p_tenants uuid[]) returns void language plpgsql as $$
+declare
+  v_tenant uuid;
+begin
+  for v_tenant in select distinct t from unnest(p_tenants) t order by t loop
+    perform stepgate.lock_audit(v_tenant);
+  end loop;
 end $$;

@@ -120,3 +120,90 @@ language sql as $$
   update stepgate.budgets set tokens_reserved = tokens_reserved - p_tokens, usd_micros_reserved = usd_micros_reserved - p_usd_micros
    where tenant_uid = p_tenant and run_uid = p_run
 $$;
+
+-- Reserves at once for all steps of a run whose requests fit together, and so for all runs of a tenant whose quotas hold
+-- them together; these become 'started' in p_outcomes. p_alone: who is served one by one. What is left null does not fit
+-- as a whole, and is tried one by one, in the order given: so a request that is too large denies only itself.
+create or replace function stepgate.reserve_together(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
+  p_metered boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
+declare
+  v_granted integer[];
+begin
+  with asked as (
+    select i.tenant_uid, i.run_uid, sum(i.tokens) as tokens, sum(i.usd_micros) as usd_micros, count(*) as steps,
+           -- a metered step needs room left, whatever it asks for
+           bool_or(coalesce(i.is_metered, true))::integer as room, bool_or(i.is_alone) as is_alone, array_agg(i.ord) as ords
+      from unnest(p_tenants, p_runs, p_tokens, p_usd_micros, p_metered, p_alone, p_outcomes) with ordinality
+        as i (tenant_uid, run_uid, tokens, usd_micros, is_metered, is_alone, outcome, ord)
+     where i.outcome is null group by i.tenant_uid, i.run_uid),
+  fitting as (
+    select a.* from asked a
+      left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (a.tenant_uid, a.run_uid)
+     where not a.is_alone
+       and coalesce(b.tokens_used + b.tokens_reserved + a.tokens + a.room <= b.tokens_limit, true)
+       and coalesce(b.usd_micros_used + b.usd_micros_reserved + a.usd_micros + a.room <= b.usd_micros_limit, true)),
+  wanted as (
+    select q.tenant_uid, q.quota_id, q.quota_limit, stepgate.window_start(q.quota_window, now()) as window_start,
+           case q.unit when 'tokens' then f.tokens when 'usd_micros' then f.usd_micros else f.steps end as request,
+           case q.unit when 'concurrent_steps' then 0 else f.room end as room
+      from (select x.tenant_uid, sum(x.tokens) as tokens, sum(x.usd_micros) as usd_micros, sum(x.steps) as steps, max(x.room) as room
+              from fitting x group by x.tenant_uid) f
+      join stepgate.quotas q on q.tenant_uid = f.tenant_uid and q.unit <> 'runs'),
+  crowded as (
+    select w.tenant_uid from wanted w
+      join stepgate.quota_usage a on (a.tenant_uid, a.quota_id, a.window_start) = (w.tenant_uid, w.quota_id, w.window_start)
+     where a.used + a.reserved + w.request + w.room > w.quota_limit),
+  granted as (select f.* from fitting f where f.tenant_uid not in (select c.tenant_uid from crowded c)),
+  held as (
+    update stepgate.budgets b
+       set tokens_reserved = b.tokens_reserved + g.tokens, usd_micros_reserved = b.usd_micros_reserved + g.usd_micros
+      from granted g where (b.tenant_uid, b.run_uid) = (g.tenant_uid, g.run_uid)),
+  counted as (
+    -- the row may have been made under another limit, while that was being changed
+    update stepgate.quota_usage a set reserved = a.reserved + w.request, quota_limit = w.quota_limit
+      from wanted w
+     where (a.tenant_uid, a.quota_id, a.window_start) = (w.tenant_uid, w.quota_id, w.window_start)
+       and w.tenant_uid not in (select c.tenant_uid from crowded c))
+  select array(select o::integer from granted g, unnest(g.ords) o) into v_granted;
+  return array(select case when n = any (v_granted) then 'started' else p_outcomes[n] end
+                 from generate_subscripts(p_outcomes, 1) n order by n);
+end $$;
+
+-- Gives back what ended attempts had reserved and charges what they used, as far as they did (functions/settle.sql): run
+-- by run in one statement, and one by one, in the order given, where a step used more than it had reserved, since then the
+-- overrun on the way counts too.
+create or replace function stepgate.reconcile_together(p_tenants uuid[], p_runs uuid[], p_reserved_at timestamptz[], p_reserved_tokens bigint[],
+  p_reserved_usd_micros bigint[], p_actual_tokens bigint[], p_actual_usd_micros bigint[]) returns void language plpgsql as $$
+declare
+  i record;
+begin
+  if exists (select 1 from unnest(p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
+                        as x (tokens, usd_micros, actual_tokens, actual_usd_micros)
+              where x.actual_tokens > x.tokens or x.actual_usd_micros > x.usd_micros) then
+    for i in select * from unnest(p_tenants, p_runs, p_reserved_at, p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
+                        as x (tenant_uid, run_uid, reserved_at, tokens, usd_micros, actual_tokens, actual_usd_micros)
+    loop
+      perform stepgate.reconcile(i.tenant_uid, i.run_uid, i.reserved_at, i.tokens, i.usd_micros, i.actual_tokens, i.actual_usd_micros);
+    end loop;
+    return;
+  end if;
+  update stepgate.budgets b
+     set tokens_reserved = b.tokens_reserved - x.tokens, tokens_used = b.tokens_used + x.actual_tokens,
+         usd_micros_reserved = b.usd_micros_reserved - x.usd_micros, usd_micros_used = b.usd_micros_used + x.actual_usd_micros
+    from (select u.tenant_uid, u.run_uid, sum(u.tokens) as tokens, sum(u.usd_micros) as usd_micros,
+                 sum(u.actual_tokens) as actual_tokens, sum(u.actual_usd_micros) as actual_usd_micros
+            from unnest(p_tenants, p_runs, p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
+              as u (tenant_uid, run_uid, tokens, usd_micros, actual_tokens, actual_usd_micros) group by 1, 2) x
+   where (b.tenant_uid, b.run_uid) = (x.tenant_uid, x.run_uid);
+  update stepgate.quota_usage a
+     set reserved = greatest(a.reserved - x.reserved, 0), used = a.used + x.actual,
+         overrun = greatest(a.overrun, a.used + x.actual + greatest(a.reserved - x.reserved, 0) - a.quota_limit)
+    from (select q.tenant_uid, q.quota_id, stepgate.window_start(q.quota_window, u.reserved_at) as window_start,
+                 sum(case q.unit when 'tokens' then u.tokens when 'usd_micros' then u.usd_micros else 1 end) as reserved,
+                 sum(case q.unit when 'tokens' then u.actual_tokens when 'usd_micros' then u.actual_usd_micros else 0 end) as actual
+            from unnest(p_tenants, p_reserved_at, p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
+              as u (tenant_uid, reserved_at, tokens, usd_micros, actual_tokens, actual_usd_micros)
+            join stepgate.quotas q on q.tenant_uid = u.tenant_uid and q.unit <> 'runs' and q.holds_since <= u.reserved_at
+           group by 1, 2, 3) x
+   where (a.tenant_uid, a.quota_id, a.window_start) = (x.tenant_uid, x.quota_id, x.window_start);
+end $$;

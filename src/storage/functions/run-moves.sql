@@ -18,25 +18,32 @@ create or replace function stepgate.save_head(h stepgate.run_heads) returns void
    where tenant_uid = h.tenant_uid and run_uid = h.run_uid
 $$;
 
--- One link of the tenant's audit chain: hash = SHA-256(0x00 ‖ canonical JSON of the row without its hash).
-create or replace function stepgate.append_audit(p_tenant uuid, p_actor text, p_action text, p_resource text) returns void
-language plpgsql as $$
+-- The head of the tenant's audit chain, locked; made with the tenant's first row.
+create or replace function stepgate.lock_audit(p_tenant uuid) returns stepgate.audit_heads language plpgsql as $$
 declare
   v_head stepgate.audit_heads;
-  v_at timestamptz := date_trunc('milliseconds', clock_timestamp());
-  v_hash bytea;
 begin
-  insert into stepgate.audit_heads (tenant_uid, seq, hash) values (p_tenant, 0, decode(repeat('00', 32), 'hex'))
-    on conflict (tenant_uid) do nothing;
   select * into v_head from stepgate.audit_heads where tenant_uid = p_tenant for update;
-  v_hash := sha256('\x00'::bytea || convert_to(format(
-    '{"action":%s,"actor":%s,"at_ms":%s,"prev":"%s","resource":%s,"seq":%s}',
-    to_json(p_action), to_json(p_actor), (extract(epoch from v_at) * 1000)::bigint,
-    encode(v_head.hash, 'hex'), p_resource, v_head.seq + 1), 'UTF8'));
-  insert into stepgate.audit_log (tenant_uid, seq, actor, action, resource, at, prev_hash, hash)
-  values (p_tenant, v_head.seq + 1, p_actor, p_action, p_resource, v_at, v_head.hash, v_hash);
-  update stepgate.audit_heads set seq = v_head.seq + 1, hash = v_hash where tenant_uid = p_tenant;
+  if not found then
+    insert into stepgate.audit_heads (tenant_uid, seq, hash) values (p_tenant, 0, decode(repeat('00', 32), 'hex'))
+      on conflict (tenant_uid) do nothing;
+    select * into v_head from stepgate.audit_heads where tenant_uid = p_tenant for update;
+  end if;
+  return v_head;
 end $$;
+
+-- One link of the tenant's audit chain: hash = SHA-256(0x00 ‖ canonical JSON of the row without its hash).
+create or replace function stepgate.audit_hash(p_actor text, p_action text, p_at_ms bigint, p_prev bytea, p_resource text, p_seq bigint)
+returns bytea language sql immutable as $$
+  select sha256('\x00'::bytea || convert_to(format(
+    '{"action":%s,"actor":%s,"at_ms":%s,"prev":"%s","resource":%s,"seq":%s}',
+    to_json(p_action), to_json(p_actor), p_at_ms, encode(p_prev, 'hex'), p_resource, p_seq), 'UTF8'))
+$$;
+
+create or replace function stepgate.append_audit(p_tenant uuid, p_actor text, p_action text, p_resource text) returns void
+language sql as $$
+  select stepgate.append_audits(array[p_tenant], array[p_actor], array[p_action], array[p_resource])
+$$;
 
 -- Gives a queued step its row in the hot queue; its place in the order is written here, once (spec 02, order).
 create or replace function stepgate.place_step(h stepgate.run_heads, s stepgate.steps) returns stepgate.run_heads
@@ -73,8 +80,6 @@ end $$;
 -- Takes a step out of the hot queue and lets the next one in, in plan order.
 create or replace function stepgate.drop_ready(h stepgate.run_heads, p_step text) returns stepgate.run_heads
 language plpgsql as $$
-declare
-  s stepgate.steps;
 begin
   delete from stepgate.ready_steps where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step);
   if not found then
@@ -83,16 +88,30 @@ begin
   end if;
   h.ready_rows := h.ready_rows - 1;
   if h.unplaced_steps > 0 then
-    select u.* into s from stepgate.steps u
-     where u.tenant_uid = h.tenant_uid and u.run_uid = h.run_uid and u.status = 'queued' and u.step_id <> p_step
-       and not exists (select 1 from stepgate.ready_steps q
-                        where (q.tenant_uid, q.run_uid, q.step_id) = (u.tenant_uid, u.run_uid, u.step_id))
-     order by u.idx limit 1;
-    if found then
-      h.unplaced_steps := h.unplaced_steps - 1;
-      h := stepgate.place_step(h, s);
-    end if;
+    h := stepgate.place_next(h, 1, p_step);
   end if;
+  return h;
+end $$;
+
+-- Gives the next steps of a run, in plan order, the places in the queue that became free; p_but is leaving it.
+create or replace function stepgate.place_next(h stepgate.run_heads, p_places integer, p_but text default null)
+returns stepgate.run_heads language plpgsql as $$
+declare
+  v_placed integer;
+begin
+  insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at,
+                                    not_before, attempts_made, is_alone)
+  select s.tenant_uid, s.run_uid, s.step_id, s.type, s.queue_target_ms is not null,
+         coalesce(s.first_ready_at + s.queue_target_ms * interval '1 millisecond', 'infinity'), s.priority,
+         s.first_ready_at, s.first_ready_at, s.attempts_made, s.lost_attempts > 0
+    from stepgate.steps s
+   where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.status = 'queued' and s.step_id is distinct from p_but
+     and not exists (select 1 from stepgate.ready_steps q
+                      where (q.tenant_uid, q.run_uid, q.step_id) = (s.tenant_uid, s.run_uid, s.step_id))
+   order by s.idx limit p_places;
+  get diagnostics v_placed = row_count;
+  h.unplaced_steps := h.unplaced_steps - v_placed;
+  h.ready_rows := h.ready_rows + v_placed;
   return h;
 end $$;
 

@@ -29,16 +29,20 @@ export const READ_REFERRED_STEPS = `
     from unnest($1::uuid[], $2::uuid[], $3::text[]) as wanted (tenant_uid, run_uid, step_id)
     join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (wanted.tenant_uid, wanted.run_uid, wanted.step_id)`;
 
-/** Worker $1 admits items $2 (jsonb) under signed batch $3 (jsonb). */
-export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps($1, $2, $3) order by ordinal`;
+/** `$1, $2, … $count`: the columns of a batch are many. */
+const places = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(", ");
 
-/** Worker $1 settles items $3 with signed batches $4; $2: the reaper settles in the name of a dead worker. */
-export const SETTLE_STEPS = `select ordinal, outcome, run_status from stepgate.settle_steps($1, $2, $3, $4) order by ordinal`;
+/** Worker $1 admits a batch under the signed statement $2 (jsonb); from $3 on its columns (admission-columns.ts). */
+export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps(${places(27)})`;
 
-/** Whether a batch was committed: its id was made here, so a commit in doubt can be read back. */
-export const FIND_BATCH_RECORDS = `
-  select r.record_id from stepgate.record_batches b
-    left join stepgate.records r on r.batch_id = b.batch_id where b.batch_id = $1`;
+/** Worker $1 settles a batch with signed batches $3; $2: the reaper settles in the name of a dead worker; from $4 on its
+ * columns (settlement-columns.ts). */
+export const SETTLE_STEPS = `select ordinal, outcome, run_status from stepgate.settle_steps(${places(52)})`;
+
+/** Which of the records ($1, $2) are there. */
+export const FIND_RECORDS = `
+  select r.record_id from unnest($1::uuid[], $2::text[]) as wanted (tenant_uid, record_id)
+    join stepgate.records r on r.tenant_uid = wanted.tenant_uid and r.record_id = wanted.record_id`;
 
 /** Breakpoints of one run that name step $3, slug $4 or type $5; the most exact first. */
 export const FIND_BREAKPOINT = `
