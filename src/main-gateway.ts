@@ -22,9 +22,11 @@ import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import type { Worker } from "./scheduler/worker.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
+import { makeAuditStore } from "./storage/audit-store.ts";
 import { type AnswerVault, makeIdempotencyStore } from "./storage/idempotency-store.ts";
 import { INSTANCE_SCOPE } from "./storage/pool.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
+import { makeListAudit } from "./tenancy/audit.ts";
 import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
 import { makeExecutorSettings, makeTools } from "./tenancy/tools.ts";
 
@@ -67,6 +69,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     onTouchFailed: (caught) => log.warn({ err: caught }, "a key's last use was not written"),
   });
   const viewRecord = makeViewRecord({ records });
+  const listAudit = makeListAudit(makeAuditStore(pool));
   const artifacts = makeReadArtifacts({ records });
   const budgets = makeBudgets(tenants);
   const executors = registry.list;
@@ -87,6 +90,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
         return row && contentOf(row.mediaType, row.bytes);
       },
     },
+    audit: { list: ({ caller, after, limit }) => listAudit({ tenantUid: caller.tenantUid, after, limit }) },
     tenants: makeTenants({ store: tenants, ids, isPack: (name) => packs.has(name) }),
     tools: makeTools({ store: tenants, executors }),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),

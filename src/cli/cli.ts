@@ -6,6 +6,7 @@
 import { Command, CommanderError } from "commander";
 import { takeSettings } from "../config/take-settings.ts";
 import { StepgateError } from "../core/errors.ts";
+import { addAuditVerify } from "./commands/audit-verify.ts";
 import { addConfigPrint } from "./commands/config-print.ts";
 import { addDeadLetterList } from "./commands/dead-letter-list.ts";
 import { addDeadLetterRedrive } from "./commands/dead-letter-redrive.ts";
@@ -90,6 +91,7 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   const pack = group(program.command("pack")).description("check, format, test and build policy packs");
   for (const add of [addPackCheck, addPackFormat, addPackTest, addPackBuild]) add(pack, around);
   addVerify(program, around);
+  addAuditVerify(group(program.command("audit")).description("check what was done"), around);
   const key = group(program.command("key")).description("make, list and revoke API keys");
   for (const add of [addKeyCreate, addKeyList, addKeyRevoke]) add(key, around);
   addConfigPrint(group(program.command("config")).description("settings"), around);

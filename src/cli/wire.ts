@@ -126,6 +126,14 @@ export const DeadLetterView = Type.Object({
 export type DeadLetterView = Static<typeof DeadLetterView>;
 export const DeadLetterPage = Type.Object({ items: Type.Array(DeadLetterView), next: Type.Optional(text) });
 
+export const AuditPage = Type.Object({
+  items: Type.Array(
+    Type.Object({ seq: count, actor: text, action: text, resource: text, at: text, prev_hash: text, hash: text }),
+  ),
+  head: Type.Object({ seq: count, hash: text }),
+  next: Type.Optional(text),
+});
+
 const ExecutorView = Type.Object({
   type: text,
   isolation: text,

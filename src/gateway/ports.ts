@@ -12,6 +12,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Principal } from "../core/tenant.ts";
 import type { DecisionRequest, RunSubmission, StepRequest } from "../runs/submission.ts";
 import type { Role } from "./roles.ts";
+import type { AuditPage } from "./views/audit.ts";
 import type { EventPage } from "./views/event.ts";
 import type { JwksView, ReadyView } from "./views/health.ts";
 import type { KeyPage, KeySubmission, KeyView, NewKeyView } from "./views/key.ts";
@@ -216,6 +217,11 @@ export interface Artifacts {
   }) => Promise<ByteContent | undefined>;
 }
 
+export interface Audit {
+  /** In the order of the chain. */
+  readonly list: (input: PageInput) => Promise<AuditPage>;
+}
+
 // ── what people with authority set ───────────────────────────────────────────────────────────────────────────────────
 
 /** Called with the key's holder: a tenant's key sees its own tenant, a `platform` key of the instance every one. */
@@ -325,6 +331,7 @@ export interface GatewayPorts {
   readonly decisions: Decisions;
   readonly records: Records;
   readonly artifacts: Artifacts;
+  readonly audit: Audit;
   readonly tenants: Tenants;
   readonly tools: Tools;
   readonly executors: Executors;

@@ -39,6 +39,7 @@ export const ROUTE_ACCESS = {
   "GET /v1/records/:record": tenant("reader", "submitter"),
   "GET /v1/artifacts/:artifact": tenant("reader"),
   "GET /v1/artifacts/:artifact/content": tenant("reader"),
+  "GET /v1/audit": tenant("reader", "operator", "admin"),
   "GET /v1/tools": tenant("reader", "operator"),
   "GET /v1/tools/:tool": tenant("reader", "operator"),
   "PUT /v1/tools/:tool": tenant("operator"),

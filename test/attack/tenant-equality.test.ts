@@ -5,6 +5,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
+import * as audit from "../../src/storage/statements/audit.ts";
 import * as fences from "../../src/storage/statements/fences.ts";
 import * as keys from "../../src/storage/statements/keys.ts";
 import * as pipeline from "../../src/storage/statements/pipeline.ts";
@@ -76,10 +77,12 @@ const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
   ...runs,
   ...tenants,
   ...fences,
+  ...audit,
 }).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
 
 t.test("the statements read here are all there are", async (t) => {
   t.same((await readdir(STATEMENTS)).sort(), [
+    "audit.ts",
     "fences.ts",
     "keys.ts",
     "pipeline.ts",

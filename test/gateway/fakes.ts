@@ -380,6 +380,14 @@ export function makeFakes(): Fakes {
         ofRun(() => ({ status: "queued" as const, waits: [{ reason: "rank" as const, count: 3 }] })),
       ),
     },
+    audit: {
+      list: use("audit.list", () => ({
+        items: [
+          { seq: 1, actor: "key:a", action: "run.submit", resource: "{}", at: NOW, prev_hash: DIGEST, hash: DIGEST },
+        ],
+        head: { seq: 1, hash: DIGEST },
+      })),
+    },
     deadLetters: {
       list: use("deadLetters.list", () => ({ items: [DEAD_LETTER] })),
       get: use(

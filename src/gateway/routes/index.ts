@@ -10,6 +10,7 @@ import type { GatewayPorts } from "../ports.ts";
 import type { StreamTimes } from "../sse.ts";
 import type { StreamSlots } from "../stream-slots.ts";
 import { artifactRoutes } from "./artifacts.ts";
+import { auditRoutes } from "./audit.ts";
 import { breakpointRoutes } from "./breakpoints.ts";
 import { budgetRoutes } from "./budgets.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -48,6 +49,7 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   decisionRoutes(app, ports);
   recordRoutes(app, ports);
   artifactRoutes(app, ports);
+  auditRoutes(app, ports);
   tenantRoutes(app, ports);
   toolRoutes(app, ports);
   executorRoutes(app, ports);

@@ -3,6 +3,7 @@
  *
  * A name that is missing here does not resolve, and the server does not start. Not here: the schemas.
  */
+import { AuditPage } from "./audit.ts";
 import { EventPage, EventView } from "./event.ts";
 import { HealthView, JwksView, ReadyView } from "./health.ts";
 import { KeyPage, KeySubmission, KeyView, NewKeyView } from "./key.ts";
@@ -18,6 +19,7 @@ import { ExecutorPage, ExecutorSettings, ExecutorView, ToolPage, ToolSubmission,
 export const NAMED_SCHEMAS = [
   ...START_SCHEMAS,
   ArtifactView,
+  AuditPage,
   BreakpointList,
   BudgetsView,
   CancelView,
