@@ -55,6 +55,8 @@ export interface RunHeadRow {
   readonly traceparent: string | undefined;
   readonly labelsBlob: BlobId | undefined;
   readonly subject: string | undefined;
+  /** The database's own precision: what pages are cut by. */
+  readonly submittedAtUs: number;
   readonly submittedAtMs: number;
   readonly startedAtMs: number | undefined;
   readonly endedAtMs: number | undefined;
@@ -124,7 +126,7 @@ export interface RunStore {
   readonly list: (input: {
     readonly tenantUid: TenantUid;
     readonly status: string | undefined;
-    readonly after: { readonly submittedAtMs: number; readonly runUid: RunUid } | undefined;
+    readonly after: { readonly submittedAtUs: number; readonly runUid: RunUid } | undefined;
     readonly limit: number;
   }) => Promise<readonly RunHeadRow[]>;
   readonly steps: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly StepRow[]>;

@@ -39,7 +39,7 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
       readonly limit: number;
     }) => {
       if (input.status !== undefined && !(RUN_STATES as readonly string[]).includes(input.status)) {
-        throw new StepgateError("FIELD_INVALID", { field: "status" });
+        throw new StepgateError("FIELD_INVALID", { field: "/querystring/status" });
       }
       const rows = await store.list({
         ...input,
@@ -50,7 +50,7 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
       const last = page.at(-1);
       return {
         items: page.map(viewRunHead),
-        ...(rows.length > input.limit && last !== undefined ? { next: `${last.submittedAtMs}.${last.runUid}` } : {}),
+        ...(rows.length > input.limit && last !== undefined ? { next: `${last.submittedAtUs}.${last.runUid}` } : {}),
       };
     },
     events: async (input: {
@@ -81,10 +81,12 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
   };
 }
 
-/** `<milliseconds>.<run uid>`: where the page before ended. @throws {StepgateError} FIELD_INVALID for any other text. */
-function readCursor(cursor: string): { readonly submittedAtMs: number; readonly runUid: RunUid } {
-  const [time = "", uid = ""] = cursor.split(".");
-  if (!/^[0-9]{1,15}$/.test(time) || !new RegExp(UUID_PATTERN).test(uid))
-    throw new StepgateError("FIELD_INVALID", { field: "after" });
-  return { submittedAtMs: Number(time), runUid: uid as RunUid };
+const CURSOR = new RegExp(`^([0-9]{1,16})\\.(${UUID_PATTERN.slice(1, -1)})$`);
+
+/** `<microseconds>.<run uid>`: where the page before ended. @throws {StepgateError} FIELD_INVALID for any other text. */
+function readCursor(cursor: string): { readonly submittedAtUs: number; readonly runUid: RunUid } {
+  const [, time, uid] = CURSOR.exec(cursor) ?? [];
+  if (time === undefined || uid === undefined)
+    throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
+  return { submittedAtUs: Number(time), runUid: uid as RunUid };
 }

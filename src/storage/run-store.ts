@@ -48,7 +48,7 @@ export function makeRunStore(pool: TenantPool): RunStore {
       return rows[0] && runRow(rows[0]);
     },
     list: async ({ tenantUid, status, after, limit }) => {
-      const values = [tenantUid, status ?? null, after?.submittedAtMs ?? null, after?.runUid ?? null, limit];
+      const values = [tenantUid, status ?? null, after?.submittedAtUs ?? null, after?.runUid ?? null, limit];
       return (await pool.within(tenantUid).query<HeadColumns>(sql.LIST_RUNS, values)).rows.map(headRow);
     },
     steps: async (tenantUid, runUid) =>
@@ -211,6 +211,7 @@ interface HeadColumns {
   readonly subject: string | null;
   readonly traceparent: string | null;
   readonly final_snapshot_id: Digest | null;
+  readonly submitted_at_us: number;
   readonly submitted_at_ms: number;
   readonly started_at_ms: number | null;
   readonly ended_at_ms: number | null;
@@ -246,6 +247,7 @@ function headRow(row: HeadColumns): RunHeadRow {
     traceparent: row.traceparent ?? undefined,
     labelsBlob: row.labels_blob ?? undefined,
     subject: row.subject ?? undefined,
+    submittedAtUs: row.submitted_at_us,
     submittedAtMs: row.submitted_at_ms,
     startedAtMs: row.started_at_ms ?? undefined,
     endedAtMs: row.ended_at_ms ?? undefined,

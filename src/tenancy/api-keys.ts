@@ -156,8 +156,12 @@ function readTime(text: string | undefined): number | undefined {
   return atMs;
 }
 
+const CURSOR = /^([0-9]{1,15})\.([A-Za-z0-9-]{1,64})$/;
+
+/** `<milliseconds>.<key id>`. @throws {StepgateError} FIELD_INVALID for any other text. */
 function readCursor(cursor: string): { readonly createdAtMs: number; readonly keyId: string } {
-  const [time = "", keyId = ""] = cursor.split(".");
-  if (!/^[0-9]{1,15}$/.test(time) || keyId === "") throw new StepgateError("FIELD_INVALID", { field: "after" });
+  const [, time, keyId] = CURSOR.exec(cursor) ?? [];
+  if (time === undefined || keyId === undefined)
+    throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
   return { createdAtMs: Number(time), keyId };
 }

@@ -5,7 +5,7 @@
  * one. Not here: HTTP, rows.
  */
 import { StepgateError } from "../core/errors.ts";
-import type { Ids, TenantUid } from "../core/ids.ts";
+import { type Ids, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { QuotaRow, TenantRow, TenantStore } from "./ports.ts";
@@ -41,6 +41,9 @@ export interface TenantSubmission extends TenantSettings {
   readonly is_paused: boolean;
   readonly quotas: readonly QuotaRow[];
 }
+
+/** What pages of budgets go by. */
+const RUN_UID = new RegExp(UUID_PATTERN);
 
 interface Holder {
   readonly keyId: string;
@@ -156,6 +159,8 @@ export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets"
     readonly after: string | undefined;
     readonly limit: number;
   }) => {
+    if (after !== undefined && !RUN_UID.test(after))
+      throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
     const [quotas, budgets] = await Promise.all([
       store.quotaUsage(tenantUid),
       store.runBudgets(tenantUid, after, limit + 1),

@@ -14,6 +14,7 @@ export const READ_MANIFEST = `select body from stepgate.manifests where tenant_u
 
 const RUN_COLUMNS = `
   r.run_uid, r.run_id, r.kind, r.op_id, r.manifest_id, r.priority, r.labels_blob, r.subject, r.traceparent, r.final_snapshot_id,
+  (extract(epoch from r.submitted_at) * 1000000)::bigint as submitted_at_us,
   stepgate.epoch_ms(r.submitted_at) as submitted_at_ms, stepgate.epoch_ms(r.started_at) as started_at_ms,
   stepgate.epoch_ms(r.ended_at) as ended_at_ms, h.status, h.paused_step, stepgate.epoch_ms(h.paused_at) as paused_at_ms,
   h.head_seq`;
@@ -28,12 +29,15 @@ export const READ_RUN = `
     left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (r.tenant_uid, r.run_uid)
    where r.tenant_uid = $1 and (r.run_uid = $2 or r.run_id = $3)`;
 
-/** Runs of a tenant, newest first, after (submitted_at $3, uid $4); status $2 or all. */
+/**
+ * Runs of a tenant, newest first, after (submitted_at $3 in microseconds, uid $4); status $2 or all.
+ * Milliseconds would skip the other runs of the last one's millisecond.
+ */
 export const LIST_RUNS = `
   select ${RUN_COLUMNS} from stepgate.runs r
     join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
    where r.tenant_uid = $1 and ($2::text is null or h.status = $2)
-     and ($3::bigint is null or (r.submitted_at, r.run_uid) < (to_timestamp($3 / 1000.0), $4::uuid))
+     and ($3::bigint is null or (r.submitted_at, r.run_uid) < (timestamptz 'epoch' + $3 * interval '1 microsecond', $4::uuid))
    order by r.submitted_at desc, r.run_uid desc limit $5`;
 
 /** The steps of a run in plan order with their live state, dependencies and records. */

@@ -99,12 +99,12 @@ export const TOUCH_API_KEY = `
   update stepgate.api_keys set last_used_at = now()
    where key_id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`;
 
-/** Keys of tenant $1, and with $2 those of the instance; newest first after (created $3, id $4). */
+/** Keys of tenant $1, and with $2 those of the instance; newest first after (created $3, id $4), both to the millisecond. */
 export const LIST_API_KEYS = `
   select ${KEY_COLUMNS} from stepgate.api_keys k left join stepgate.tenants t on t.tenant_uid = k.tenant_uid
    where (k.tenant_uid = $1 or ($2 and k.tenant_uid is null))
      and ($3::bigint is null or (stepgate.epoch_ms(k.created_at), k.key_id) < ($3, $4))
-   order by k.created_at desc, k.key_id desc limit $5`;
+   order by stepgate.epoch_ms(k.created_at) desc, k.key_id desc limit $5`;
 
 export const READ_API_KEY = `
   select ${KEY_COLUMNS} from stepgate.api_keys k left join stepgate.tenants t on t.tenant_uid = k.tenant_uid
