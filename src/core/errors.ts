@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   NUMBER_NOT_EXACT: { status: 400, retry: "never", summary: "a number changes its value when read as a double" },
   MONEY_INVALID: { status: 400, retry: "never", summary: "an amount is not a decimal of at most six places" },
   BODY_TOO_LARGE: { status: 413, retry: "never", summary: "the body is larger than this route accepts" },
+  HEADERS_TOO_LARGE: { status: 431, retry: "never", summary: "the request's head is too large" },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, retry: "never", summary: "the content type is not one this route reads" },
   NOT_FOUND: { status: 404, retry: "never", summary: "there is no such thing here" },
   METHOD_NOT_ALLOWED: { status: 405, retry: "never", summary: "this path does not answer to that method" },

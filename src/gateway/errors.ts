@@ -47,12 +47,26 @@ export function problemBody(code: ErrorCode, requestId: string, members: JsonObj
   return { ...standard, ...members, ...standard };
 }
 
-/** Sends a problem with what its code asks of the headers: challenge on 401, wait on a known reset. */
+/** Long enough for what passes by itself: a claim, a seal, a full pool. */
+const RETRY_AFTER_SEC = "1";
+
+/**
+ * Tells clients that try again by themselves whether and when to: `retry-after` (RFC 9110 §10.2.3), and `x-should-retry`
+ * for those of model APIs, which would repeat every 408, 409, 429 and 5xx.
+ */
+function retryHeaders(code: ErrorCode, { resets_at_ms: resetsAtMs }: JsonObject): Readonly<Record<string, string>> {
+  const { status, retry } = ERROR_CODES[code];
+  if (typeof resetsAtMs === "number") return { "retry-after": new Date(resetsAtMs).toUTCString() };
+  // a quota that names no reset has none
+  if (retry === "later" && code !== "RATE_LIMITED") return { "retry-after": RETRY_AFTER_SEC };
+  return [408, 409, 429].includes(status) || status >= 500 ? { "x-should-retry": "false" } : {};
+}
+
+/** Sends a problem with what its code asks of the headers: challenge on 401, when to try again. */
 export function sendProblem(reply: FastifyReply, code: ErrorCode, members: JsonObject): FastifyReply {
   const { status } = ERROR_CODES[code];
   if (status === 401) reply.header("www-authenticate", CHALLENGE);
-  const retryAfterMs = members["retry_after_ms"];
-  if (typeof retryAfterMs === "number") reply.header("retry-after", Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  reply.headers(retryHeaders(code, members));
   return reply
     .code(status)
     .type(PROBLEM_MEDIA_TYPE)

@@ -31,6 +31,9 @@ export function checkBodyHeaders(request: FastifyRequest): void {
   const hasBody = headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
   const takesBody = request.routeOptions.schema?.body !== undefined;
   if (!takesBody && hasBody) throw new StepgateError("REQUEST_MALFORMED", { reason: "this route takes no body" });
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== "100-continue") {
+    throw new StepgateError("REQUEST_MALFORMED", { reason: "nothing but 100-continue can be expected" });
+  }
   if (!takesBody) return;
   const encoding = headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {

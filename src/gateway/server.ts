@@ -15,6 +15,7 @@ import { makeClientErrorHandler } from "./client-error.ts";
 import { convertError, sendError } from "./errors.ts";
 import { keepAnswers } from "./idempotency.ts";
 import { type ObserveDeps, observeRequests } from "./observe-requests.ts";
+import { receiveOddRequests } from "./odd-requests.ts";
 import { describeApi, openApiRoute } from "./openapi.ts";
 import type { Api } from "./parts.ts";
 import type { GatewayPorts } from "./ports.ts";
@@ -51,9 +52,10 @@ export async function makeServer(deps: ServerDeps): Promise<Server> {
   const authorize = makeAuthorize(ports.authenticator);
   const slots = makeStreamSlots(settings.maxStreams);
   let isStopping = false;
+  receiveOddRequests(app, deps.ids);
   observeRequests(app, deps);
-  answerUnknownRoutes(app);
   guardRoutes(app, { authorize, hosts: settings, isStopping: () => isStopping });
+  answerUnknownRoutes(app);
   readJsonBodies(app);
   keepAnswers(app, ports.idempotency, log);
   app.setValidatorCompiler(makeValidatorCompiler());
@@ -97,6 +99,8 @@ function makeApp({ settings, ids }: ServerDeps): Api {
       requestTimeout: requestTimeoutMs,
       headersTimeout: Math.min(requestTimeoutMs, MAX_HEADERS_TIMEOUT_MS),
       connectionsCheckingInterval: 1_000,
+      // the door answers a request without one, with a problem
+      requireHostHeader: false,
     },
     exposeHeadRoutes: false,
     return503OnClosing: false,

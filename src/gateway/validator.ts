@@ -14,6 +14,9 @@ const MAX_LISTED = 20;
 /** Below this length of the body's JSON text every fault is listed. */
 const MAX_LISTED_BODY_LENGTH = 65_536;
 
+/** As long as the longest of our own names, with room for a slip. */
+const SHOWN_NAME = /^[A-Za-z0-9_.~-]{0,40}$/;
+
 /** Makes the compiler that Fastify calls once per route and part of the request. */
 export function makeValidatorCompiler(): FastifySchemaCompiler<object> {
   const first = makeAjv(false);
@@ -69,7 +72,8 @@ function fieldErrors(faults: readonly ErrorObject[], httpPart: string): Stepgate
 }
 
 function fieldError({ instancePath, keyword, params, message }: ErrorObject, httpPart: string): FieldError {
-  const base = httpPart === "body" ? instancePath : `/${httpPart}${instancePath}`;
+  const path = instancePath.split("/").map(shownName).join("/");
+  const base = httpPart === "body" ? path : `/${httpPart}${path}`;
   switch (keyword) {
     case "additionalProperties":
       return { field: `${base}/${escapePointer(String(params["additionalProperty"]))}`, reason: "unknown field" };
@@ -81,5 +85,10 @@ function fieldError({ instancePath, keyword, params, message }: ErrorObject, htt
 }
 
 function escapePointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+  return shownName(name.replaceAll("~", "~0").replaceAll("/", "~1"));
+}
+
+/** A name as it was sent where it can be a slip of the pen; what is longer or odd may be a value, and no value is shown. */
+function shownName(name: string): string {
+  return SHOWN_NAME.test(name) ? name : "*";
 }

@@ -11,6 +11,7 @@ export interface Operation {
   readonly tags?: readonly string[];
   readonly security?: readonly object[];
   readonly "x-stepgate-roles"?: readonly string[];
+  readonly "x-stepgate-tenant"?: boolean;
   readonly parameters?: readonly { readonly in?: string; readonly name?: string; readonly $ref?: string }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
   readonly responses: Readonly<

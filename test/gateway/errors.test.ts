@@ -45,19 +45,25 @@ t.test("a cause, a stack and foreign words stay in the log", async (t) => {
   });
 });
 
-t.test("a known reset is told in retry-after, in whole seconds and never 0", async (t) => {
+t.test("clients that try again by themselves are told when to, and when not to", async (t) => {
   const harness = await makeHarness();
-  for (const [retryAfterMs, seconds] of [
-    [1_500, "2"],
-    [1, "1"],
-  ] as const) {
-    harness.answers.failure = new StepgateError("RATE_LIMITED", { quota: "daily", retry_after_ms: retryAfterMs });
-    const answer = await harness.send({
-      method: "POST",
-      url: "/v1/runs",
-      body: { steps: [{ id: "a", type: "noop" }] },
-    });
-    t.match(answer, { status: 429, headers: { "retry-after": seconds }, json: { quota: "daily" } });
+  const resets = { resets_at_ms: Date.UTC(2026, 0, 2) };
+  const cases = [
+    { code: "RATE_LIMITED", detail: resets, after: "Fri, 02 Jan 2026 00:00:00 GMT" },
+    { code: "RATE_LIMITED", detail: {}, stays: "false" },
+    { code: "STORE_BUSY", detail: {}, after: "1" },
+    { code: "EVIDENCE_NOT_READY", detail: {}, after: "1" },
+    { code: "INTERNAL", detail: {}, after: "1" },
+    { code: "STATE_CONFLICT", detail: {}, stays: "false" },
+    { code: "INPUT_MISMATCH", detail: {}, stays: "false" },
+    { code: "BLOB_UNREADABLE", detail: {}, stays: "false" },
+    { code: "PLAN_EMPTY", detail: {} },
+  ] as const;
+  for (const { code, detail, ...wanted } of cases) {
+    harness.answers.failure = new StepgateError(code, detail);
+    const { headers } = await harness.send({ url: `/v1/runs/${RUN_ID}` });
+    t.equal(headers["retry-after"], "after" in wanted ? wanted.after : undefined, code);
+    t.equal(headers["x-should-retry"], "stays" in wanted ? wanted.stays : undefined, code);
   }
 });
 
@@ -80,7 +86,7 @@ t.test("one log line tells a request by its route, never by its path or query", 
     msg: "request",
     method: "GET",
     route: "/v1/runs/:run",
-    status: 200,
+    status: 400,
     key_id: "root",
     tenant: "acme",
   });

@@ -20,12 +20,11 @@ t.test("the same request again gets the stored answer and reaches no use case", 
   t.equal(second.headers["idempotency-replayed"], "true");
 });
 
-t.test("another request with the key is refused: another path, query, method or body", async (t) => {
+t.test("another request with the key is refused: another path, method or body", async (t) => {
   const harness = await makeHarness();
   await harness.send(cancel);
   const others: readonly Sent[] = [
     { ...cancel, url: `/v1/runs/${RUN_ID}/resume` },
-    { ...cancel, url: `${cancel.url}?x` },
     { ...cancel, method: "DELETE", url: `/v1/runs/${RUN_ID}/breakpoints/step/a` },
     { ...cancel, url: `/v1/runs/${RUN_ID}/breakpoints`, body: { target: "step", value: "a" } },
   ];

@@ -150,6 +150,23 @@ t.test("every wrong field is named at once, at most 20, and never its value", as
   t.notMatch(answer.text, PLANTED);
 });
 
+t.test("a name that could be a value is not shown either", async (t) => {
+  const harness = await makeHarness();
+  const PLANTED = "sk-0123456789012345678901234567890123456789";
+  const labels = { steps: [{ id: "a", type: "noop" }], labels: { [PLANTED]: 1 } };
+  const sent: readonly { request: Sent; field: string }[] = [
+    { request: { method: "POST", url: "/v1/runs", body: { [PLANTED]: 1 } }, field: "/*" },
+    { request: { method: "POST", url: "/v1/runs", body: labels }, field: "/labels/*" },
+    { request: { method: "POST", url: "/v1/runs", body: { "a b": 1 } }, field: "/*" },
+    { request: { url: `/v1/runs?${PLANTED}` }, field: "/querystring/*" },
+  ];
+  for (const { request, field } of sent) {
+    const answer = await harness.send(request);
+    t.match(answer, { status: 400, json: { code: "FIELD_INVALID", field } }, field);
+    t.notMatch(answer.text, PLANTED);
+  }
+});
+
 t.test("millions of faults in one body cost one look", async (t) => {
   const harness = await makeHarness();
   const body = `{"steps":[${"1,".repeat(2_000_000)}1]}`;
@@ -171,6 +188,15 @@ t.test("queries and headers are as strict as bodies", async (t) => {
     { request: { url: "/v1/runs?unknown=1" }, field: "/querystring/unknown" },
     { request: { url: "/v1/runs?__proto__=1" }, field: "/querystring/__proto__" },
     { request: { url: "/v1/tools/tickets?version=0" }, field: "/querystring/version" },
+    { request: { url: "/v1/tools/tickets?version=1000000000" }, field: "/querystring/version" },
+    { request: { url: "/v1/tools?limit=%ff" }, field: "/querystring/limit" },
+    { request: { url: "/v1/tools?%6cimit=0" }, field: "/querystring/limit" },
+    { request: { url: "/v1/executors?unknown=1" }, field: "/querystring/unknown" },
+    { request: { url: `/v1/runs/${RUN_ID}?steps=1` }, field: "/querystring/steps" },
+    { request: { url: `/v1/runs/${RUN_ID}/evidence?after=1` }, field: "/querystring/after" },
+    { request: { method: "POST", url: `/v1/runs/${RUN_ID}/cancel?force=1` }, field: "/querystring/force" },
+    { request: { url: "/healthz?x=1" }, field: "/querystring/x" },
+    { request: { url: `/v1/runs/${RUN_ID}/events?after=1000000000000000` }, field: "/querystring/after" },
     { request: { url: `/v1/runs/${RUN_ID}/events?after=-1` }, field: "/querystring/after" },
     {
       request: { url: `/v1/runs/${RUN_ID}/events`, headers: { "last-event-id": "abc" } },

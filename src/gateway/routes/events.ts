@@ -21,7 +21,8 @@ import { found } from "./found.ts";
 const STREAM_PAGE = 200;
 const DEFAULT_LIMIT = 200;
 
-const SEQ_PATTERN = "^(?:0|[1-9][0-9]{0,15})$";
+/** All of it are exact doubles. */
+const SEQ_PATTERN = "^(?:0|[1-9][0-9]{0,14})$";
 
 const EventQuery = closedObject(
   {

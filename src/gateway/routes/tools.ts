@@ -19,7 +19,7 @@ const ToolPath = closedObject(
 const VersionQuery = closedObject(
   {
     version: Type.Optional(
-      Type.String({ pattern: "^[1-9][0-9]{0,9}$", description: "Which version. Default: the newest." }),
+      Type.String({ pattern: "^[1-9][0-9]{0,8}$", description: "Which version. Default: the newest." }),
     ),
   },
   "Which version.",

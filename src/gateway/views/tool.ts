@@ -21,9 +21,15 @@ import {
 } from "./schema.ts";
 
 const EFFECT_CLASSES = ["none", "read", "write"] as const;
+/** Nine digits, as the query that asks for one. */
+const MAX_VERSION = 999_999_999;
 
 const toolFields = {
-  version: count("Grows with every change; an old version is never edited.", 1),
+  version: Type.Integer({
+    minimum: 1,
+    maximum: MAX_VERSION,
+    description: "Grows with every change; an old version is never edited.",
+  }),
   executor: Type.String({ pattern: "^[a-z][a-z0-9_]{0,63}$", description: "Step type that performs it." }),
   config: anyObject("What the executor gets beside the arguments."),
   input_schema: anyObject("JSON Schema 2020-12 of the arguments, checked before *decide*."),
