@@ -11,7 +11,15 @@ import type { StartInput } from "./main-rooms.ts";
 import { checkDatabase } from "./storage/check-database.ts";
 import { type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
 import { migrate, readSchema } from "./storage/migrate.ts";
-import { type DatabaseTarget, makePool, type Pool, type PoolOptions, type TenantPool } from "./storage/pool.ts";
+import type { OpenListener } from "./storage/notices.ts";
+import {
+  type DatabaseTarget,
+  makeOpenListener,
+  makePool,
+  type Pool,
+  type PoolOptions,
+  type TenantPool,
+} from "./storage/pool.ts";
 import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
 import { checkPools, type DatabaseWatch, watchDatabase } from "./storage/watch-database.ts";
 
@@ -21,6 +29,8 @@ export interface Database {
   /** As the gateway's role; where no API is served, as the worker's. Both see what a store asks for within a tenant. */
   readonly pool: TenantPool;
   readonly workerPool: Pool;
+  /** As the role of `pool`. */
+  readonly openListener: OpenListener;
   readonly watch: DatabaseWatch;
   /** "18.4". */
   readonly database: string;
@@ -56,7 +66,12 @@ export async function openDatabase(input: StartInput, stops: (() => Promise<unkn
   const database = await checkPools(pools);
   const watch = watchDatabase(pools, WATCH_EVERY_MS, log);
   stops.unshift(watch.stop);
-  return { pool: pools.gateway ?? workerPool, workerPool, watch, database, embedded };
+  const [ownRole, ownUrl] = role === "worker" ? [roles.worker, workerDatabaseUrl] : [roles.gateway, gatewayDatabaseUrl];
+  const openListener = makeOpenListener({
+    ...poolOptions(input, ownUrl === undefined ? target : { url: ownUrl }),
+    role: ownRole,
+  });
+  return { pool: pools.gateway ?? workerPool, workerPool, openListener, watch, database, embedded };
 }
 
 /** As the configured user, who must own the schema when something is to be changed. */

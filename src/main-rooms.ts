@@ -13,7 +13,7 @@ import type { Config } from "./config/config.ts";
 import { systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
-import { type BatchId, makeIds, type TenantUid } from "./core/ids.ts";
+import { type BatchId, makeIds, type RunUid, type TenantUid } from "./core/ids.ts";
 import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
@@ -40,7 +40,8 @@ import { makeSubmitRun } from "./runs/submit-run.ts";
 import { makeDatabaseClock } from "./scheduler/database-clock.ts";
 import type { EmbeddedProgress } from "./storage/embedded/embedded-server.ts";
 import { makeKeyStore } from "./storage/key-store.ts";
-import type { DatabaseTarget, TenantPool } from "./storage/pool.ts";
+import { Notices } from "./storage/notices.ts";
+import { type DatabaseTarget, INSTANCE_SCOPE, type TenantPool } from "./storage/pool.ts";
 import { makeRecordStore, makeSealStore } from "./storage/record-store.ts";
 import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
@@ -89,7 +90,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const { config, log, onProgress, parts = {} } = input;
   const clock = systemClock;
   const ids = makeIds(clock);
-  const { pool, workerPool, watch, database, embedded } = await openDatabase(input, stops);
+  const { pool, workerPool, openListener, watch, database, embedded } = await openDatabase(input, stops);
   onProgress("opening_keys");
   const keyRing = await openKeys(config, pool);
   const tenants = makeTenantStore(pool);
@@ -134,7 +135,19 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
       nowMs: clock.nowMs(),
     });
   const failPoints = config.gate.failPoint === undefined ? noFailPoints : killAt(config.gate.failPoint);
-  const ready = makeWakeSignal();
+  const notices = new Notices({
+    pool: pool.within(INSTANCE_SCOPE),
+    open: openListener,
+    log,
+    onNotice: ({ isReady, endedRuns }) => {
+      if (isReady) ready.tell();
+      if (endedRuns === undefined) feed.changedSome();
+      else for (const runUid of endedRuns) feed.changed(runUid as RunUid);
+    },
+  });
+  const ready = makeWakeSignal(() => notices.ready());
+  await notices.start();
+  stops.unshift(() => notices.stop());
   const sealRuns = makeSealRuns({
     store,
     seals: makeSealStore(workerPool),
@@ -192,6 +205,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     metrics,
     tracing,
     feed,
+    notices,
     databaseClock,
     store,
     records,
@@ -240,10 +254,14 @@ async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
   return loadPackFolder({ folder: PACK_FOLDER, clock: systemClock, toolchain });
 }
 
-/** Tells the claim loop of this process that steps may be ready. */
-function makeWakeSignal() {
+/** Tells the claim loops that steps may be ready: that of this process at once, others through the database. */
+function makeWakeSignal(tellOthers: () => void) {
   const wakes = new Set<() => void>();
+  const tell = (): void => {
+    for (const wake of wakes) wake();
+  };
   return {
+    tell,
     onReady: (wake: () => void) => {
       wakes.add(wake);
       return () => {
@@ -251,7 +269,8 @@ function makeWakeSignal() {
       };
     },
     ready: () => {
-      for (const wake of wakes) wake();
+      tell();
+      tellOthers();
     },
   };
 }

@@ -105,7 +105,10 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
         const outcome = await settle(settlement);
         const { runUid } = settlement.address;
         feed.changed(runUid);
-        if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) sealSoon.wake();
+        if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) {
+          rooms.notices.ended(runUid);
+          sealSoon.wake();
+        }
         return outcome;
       },
       authorities: rooms.authorities,

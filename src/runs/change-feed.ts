@@ -8,6 +8,8 @@ import type { RunUid } from "../core/ids.ts";
 export interface ChangeFeed {
   /** Something of this run was committed in this process. */
   readonly changed: (runUid: RunUid) => void;
+  /** Nobody knows which: every watcher is told. */
+  readonly changedSome: () => void;
   readonly subscribe: (runUid: RunUid, onChange: () => void) => () => void;
   readonly stop: () => void;
 }
@@ -18,12 +20,14 @@ export function makeChangeFeed({ pollMs }: { readonly pollMs: number }): ChangeF
     for (const onChange of watchers.get(runUid) ?? []) onChange();
   };
   // one timer for all watchers: a run worked on elsewhere is seen at the latest after pollMs
-  const timer = setInterval(() => {
+  const tellAll = (): void => {
     for (const runUid of watchers.keys()) tell(runUid);
-  }, pollMs);
+  };
+  const timer = setInterval(tellAll, pollMs);
   timer.unref();
   return {
     changed: tell,
+    changedSome: tellAll,
     subscribe: (runUid, onChange) => {
       const known = watchers.get(runUid) ?? new Set();
       known.add(onChange);

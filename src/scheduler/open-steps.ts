@@ -1,5 +1,6 @@
 /**
- * Opens the payloads of claimed steps: inputs, labels, checkpoint, and what the inputs refer to; two reads for a batch.
+ * Opens the payloads of claimed steps: inputs, which come with the claim, and labels, checkpoints and what the inputs refer
+ * to; at most two reads for a batch, none where there is nothing of these.
  *
  * In: claimed steps. Out: leased steps ready for the gate, or why one could not be opened. Not here: claiming, deciding.
  */
@@ -36,7 +37,7 @@ export function makeOpenSteps({
     );
     const wanted = [
       ...claimed.flatMap((step) =>
-        ids(step.inputBlob, step.checkpointBlob, step.labelsBlob).map((blobId) => ({
+        ids(step.checkpointBlob, step.labelsBlob).map((blobId) => ({
           tenantUid: step.tenantUid,
           blobId,
         })),
@@ -45,7 +46,9 @@ export function makeOpenSteps({
         ids(step.inputBlob, step.outputBlob).map((blobId) => ({ tenantUid: step.tenantUid, blobId })),
       ),
     ];
-    const blobs = await queue.readBlobs(wanted);
+    const read = await queue.readBlobs(wanted);
+    const inputs = claimed.flatMap(({ inputSealed }) => (inputSealed === undefined ? [] : [inputSealed]));
+    const blobs = new Map([...read, ...inputs.map((blob) => [blob.blobId, blob] as const)]);
     return Promise.all(
       claimed.map(async (step) => openStep(step, { blobs, referred, vault: await vaults.of(step.tenantUid) })),
     );
@@ -107,6 +110,7 @@ const NOTHING_OPENED: OpenedPayloads = {
 function leasedStep(claimed: ClaimedStep, { inputs, labels, ...opened }: OpenedPayloads): LeasedStep {
   const {
     isAlone: _alone,
+    inputSealed: _input,
     origin: _origin,
     spec,
     checkpointBlob: _checkpoint,

@@ -17,6 +17,8 @@ export interface ClaimedStep extends Omit<LeasedStep, "spec" | "checkpoint" | "r
   readonly origin: StepId | undefined;
   /** The stored spec: everything but id and inputs. */
   readonly spec: JsonObject;
+  /** The inputs, still sealed; undefined once they were erased. */
+  readonly inputSealed: StoredBlob | undefined;
   readonly checkpointBlob: BlobId | undefined;
   readonly labelsBlob: BlobId | undefined;
   /** Written by runs/step-ref.ts. */
@@ -60,13 +62,20 @@ export interface Queue {
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
   /** Says which types this worker serves; a worker without a lease says nothing. */
   readonly sayTypes: (types: readonly string[]) => Promise<void>;
-  readonly endLease: () => Promise<void>;
+  /** Ends the lease at once; what was not started goes back to the queue. Resolves with how many that were. */
+  readonly endLease: () => Promise<number>;
+  /** Whether a step of these types waits for a worker that has nothing else in hand. */
+  readonly isAloneWaiting: (types: readonly string[]) => Promise<boolean>;
   /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */
   readonly claim: (input: {
     readonly types: readonly string[];
     readonly maxSteps: number;
+    /** Nothing is in hand: a step that was lost before may be given, and then nothing else. */
+    readonly isIdle: boolean;
+    /** Looks behind any number of steps that wait for something; asked for now and then, since it takes long. */
+    readonly isDeep: boolean;
   }) => Promise<readonly ClaimedStep[]>;
   readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, StoredBlob>>;
   readonly readReferred: (wanted: readonly WantedStep[]) => Promise<readonly ReferredStep[]>;
@@ -83,7 +92,9 @@ export interface Authorities {
   readonly at: (tenantUid: TenantUid, version: number) => Promise<TenantAuthority>;
 }
 
-/** Wakes the claim loop when steps may have become ready; a missed call costs the idle backoff. */
+/** Wakes claim loops when steps may have become ready; a missed call costs the idle backoff. */
 export interface WakeSignal {
   readonly onReady: (wake: () => void) => () => void;
+  /** Tells the workers of this process now, and those of others soon. */
+  readonly ready: () => void;
 }

@@ -61,6 +61,12 @@ export class Worker {
   /** Steps that met a failure of our own and are still leased: this worker lives, so their lease would never lapse. */
   private readonly abandoned = new Set<StepAddress>();
   private inUse = 0;
+  /** A step that was lost before is in hand, and nothing may join it. */
+  private isAlone = false;
+  /** Such a step waits: nothing more is claimed until nothing is in hand. */
+  private isEmptying = false;
+  /** The next claim looks behind whatever waits; set with every reaping. */
+  private isDeepDue = true;
   private isStopping = false;
   private isHealthy = false;
   private isWoken = false;
@@ -84,7 +90,9 @@ export class Worker {
     this.every(leaseMs / 12, async () => this.deps.leases.checkTime());
     this.every(reaperIntervalMs, async () => {
       await this.giveUpAbandoned();
+      this.isDeepDue = true;
       if ((await this.deps.reap()) > 0) this.wake();
+      if (this.inUse > 0 && !this.isAlone) this.isEmptying = await this.deps.queue.isAloneWaiting(this.deps.types);
     });
     this.every(CANCEL_POLL_MS, async () => {
       const runs = this.deps.leases.runs();
@@ -111,10 +119,12 @@ export class Worker {
     // what was aborted stops its programs and gives up its steps while the database is still open to us
     await this.untilIdle(abortGraceMs);
     await Promise.all(this.tasks);
-    // without the lease, what was not started goes back at once and what was is closed as lost by whoever reaps next
-    await this.deps.queue
-      .endLease()
-      .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "the lease was not given up"));
+    // what was not started goes back at once, what was is closed as lost by whoever reaps next
+    try {
+      if ((await this.deps.queue.endLease()) > 0) this.deps.wakeSignal.ready();
+    } catch (caught) {
+      this.deps.log.warn({ err: caught }, "the lease was not given up");
+    }
   }
 
   private async untilIdle(maxMs: number): Promise<void> {
@@ -126,14 +136,19 @@ export class Worker {
   private async claimLoop(): Promise<void> {
     const { settings, queue, types, log } = this.deps;
     while (!this.isStopping) {
-      const free = settings.maxConcurrentSteps - this.inUse;
+      const isIdle = this.inUse === 0;
+      const free = this.isAlone || (this.isEmptying && !isIdle) ? 0 : settings.maxConcurrentSteps - this.inUse;
       if (free <= 0) {
         await this.sleep(settings.activeBackoffMs);
         continue;
       }
       try {
-        const claimed = await queue.claim({ types, maxSteps: Math.min(free, settings.claimBatchSize) });
+        const maxSteps = Math.min(free, settings.claimBatchSize);
+        const isDeep = this.isDeepDue;
+        const claimed = await queue.claim({ types, maxSteps, isIdle, isDeep });
+        this.isDeepDue &&= !isDeep;
         this.isHealthy = true;
+        if (isIdle) this.isEmptying = false;
         if (claimed.length === 0) {
           await this.sleep(settings.idleBackoffMs);
           continue;
@@ -154,6 +169,7 @@ export class Worker {
     const [first] = claimed;
     if (first !== undefined) this.deps.databaseClock.observe(first.nowMs);
     this.inUse += claimed.length;
+    this.isAlone = first?.isAlone === true;
     void this.runAll(claimed);
   }
 
@@ -166,7 +182,7 @@ export class Worker {
       this.deps.log.error({ err: caught, steps: claimed.length }, "claimed steps could not be opened");
       await this.abandon(claimed);
     }
-    this.inUse -= claimed.length - opened.length;
+    this.release(claimed.length - opened.length);
     await Promise.all(
       opened.map(async (step) => {
         try {
@@ -175,11 +191,16 @@ export class Worker {
           this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was given up");
           await this.abandon([step.step]);
         } finally {
-          this.inUse -= 1;
-          this.wake();
+          this.release(1);
         }
       }),
     );
+  }
+
+  private release(steps: number): void {
+    this.inUse -= steps;
+    if (this.inUse === 0) this.isAlone = false;
+    this.wake();
   }
 
   private async abandon(steps: readonly StepAddress[]): Promise<void> {

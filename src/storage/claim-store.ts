@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
+import type { StoredBlob } from "../core/vault.ts";
 import type { BudgetSide, BudgetView, LeasedStep } from "../gate/leased-step.ts";
 import type { BreakpointList } from "../gate/ports.ts";
 import type { ClaimedStep, LostAttempt, Queue } from "../scheduler/ports.ts";
@@ -36,13 +37,18 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       await pool.query(sql.SAY_TYPES, [workerId, types]);
     },
     endLease: async () => {
-      await pool.query(sql.END_LEASE, [workerId]);
+      const { rows } = await pool.query<{ handed_back: number }>(sql.END_LEASE, [workerId]);
+      return rows[0]?.handed_back ?? 0;
+    },
+    isAloneWaiting: async (types) => {
+      const { rows } = await pool.query<{ waits: boolean }>(sql.IS_ALONE_WAITING, [types]);
+      return rows[0]?.waits === true;
     },
     abandon: async ({ tenantUid, runUid, stepId, leaseEpoch }, delayMs) => {
       await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);
     },
-    claim: async ({ types, maxSteps }) => {
-      const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps]);
+    claim: async ({ types, maxSteps, isIdle, isDeep }) => {
+      const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps, isIdle, isDeep]);
       return rows.map((row) => claimedStep(row, readSpec));
     },
     readBlobs: (wanted) => readBlobs(pool, wanted),
@@ -138,6 +144,9 @@ interface ClaimRow {
   readonly usd_micros_used: number | null;
   readonly usd_micros_reserved: number | null;
   readonly now_ms: number;
+  readonly input_key_id: string | null;
+  readonly input_wrapped: Uint8Array | null;
+  readonly input_sealed: Uint8Array | null;
 }
 
 const MAX_SPECS = 256;
@@ -173,6 +182,7 @@ function claimedStep(row: ClaimRow, readSpec: (text: string) => JsonObject): Cla
     origin: row.origin_step ?? undefined,
     spec: readSpec(row.spec),
     inputBlob: row.input_blob,
+    inputSealed: inputOf(row),
     checkpointBlob: row.checkpoint_blob ?? undefined,
     refs: row.refs,
     readyAtMs: row.ready_at_ms,
@@ -196,6 +206,13 @@ function claimedStep(row: ClaimRow, readSpec: (text: string) => JsonObject): Cla
     budget: budgetView(row),
     nowMs: row.now_ms,
   };
+}
+
+function inputOf(row: ClaimRow): StoredBlob | undefined {
+  const { input_key_id: keyId, input_wrapped: wrappedKey, input_sealed: sealed } = row;
+  if (keyId === null || wrappedKey === null || sealed === null) return undefined;
+  const place = { tenantUid: row.tenant_uid, runUid: row.run_uid, stepId: row.step_id, field: "input" };
+  return { ...place, blobId: row.input_blob, keyId, wrappedKey, sealed };
 }
 
 function budgetView(row: ClaimRow): BudgetView | undefined {

@@ -11,6 +11,7 @@ import type { TenantUid } from "../core/ids.ts";
 import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
 import { beginWith, type LocalSettings, prepareLocal, queryWith } from "./local-settings.ts";
 import type { StoreLog } from "./log.ts";
+import type { OpenListener } from "./notices.ts";
 import { makePreparer, type Prepare, type Query, unprepared } from "./prepare.ts";
 import { ROW_TYPES } from "./row-types.ts";
 import { DEFAULT_LIMITS, LIFT_LIMITS, type SessionLimits, setUpSession } from "./session.ts";
@@ -134,6 +135,36 @@ export function makePool(options: PoolOptions): Pool {
     close: async () => {
       if (!pool.ending) await pool.end();
     },
+  };
+}
+
+/** Makes what opens a connection that only listens (notices.ts); it is no part of a pool. */
+export function makeOpenListener(options: PoolOptions): OpenListener {
+  return async ({ channel, onPayload, onEnd }) => {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const client = new pg.Client(clientConfig(options, limits));
+    let isClosing = false;
+    // an error is followed by the end
+    client.on("error", (error) => options.log.warn({ err: error }, "the connection for notices broke"));
+    client.on("end", () => {
+      if (!isClosing) onEnd();
+    });
+    client.on("notification", ({ payload = "" }) => onPayload(payload));
+    try {
+      await client.connect();
+      if (options.isBehindPooler !== true) await setUpSession(client, { ...options, limits });
+      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+    } catch (caught) {
+      isClosing = true;
+      await client.end().catch(() => undefined);
+      throw convertStoreError(caught, "connect");
+    }
+    return {
+      close: async () => {
+        isClosing = true;
+        await client.end();
+      },
+    };
   };
 }
 

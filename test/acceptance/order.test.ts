@@ -2,7 +2,7 @@
  * Who is served first (spec 02, order: S1, S2, S3), as a worker's claim answers it.
  */
 import t from "tap";
-import type { WorkerId } from "../../src/core/ids.ts";
+import type { TenantUid, WorkerId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { ClaimedStep } from "../../src/scheduler/ports.ts";
 import { makeClaimStore } from "../../src/storage/claim-store.ts";
@@ -56,7 +56,8 @@ t.test("S2 a contract comes before none, a breached one first, then priority, th
     await submit("healthy contract", 1, { steps: [step("a", { ...gold, queue_target_ms: 30_000 })] });
     await submit("breached contract", 5000, { steps: [step("a", gold)] });
     const claimed: ClaimedStep[] = [];
-    for (let one = 0; one < 6; one += 1) claimed.push(...(await queue.claim({ types: ["sink"], maxSteps: 1 })));
+    for (let one = 0; one < 6; one += 1)
+      claimed.push(...(await queue.claim({ types: ["sink"], maxSteps: 1, isIdle: false, isDeep: false })));
     t.same(
       claimed.map(({ runUid }) => names.get(runUid)),
       [
@@ -85,7 +86,7 @@ t.test("S2 a boost counts on top of the run's priority, and a wish is clamped to
         step("c-gold", { ...gold, queue_target_ms: 1, priority_boost: 30_000 }),
       ],
     });
-    const claimed = await queue.claim({ types: ["sink"], maxSteps: 3 });
+    const claimed = await queue.claim({ types: ["sink"], maxSteps: 3, isIdle: false, isDeep: false });
     t.equal(claimed.length, 3);
     t.match(
       await rig.rows(
@@ -114,10 +115,106 @@ t.test("S3 the one breached step is in the next claim before 10 000 of low prior
     );
     const breached = await rig.submit({ steps: [step("breached", gold)], priority: -10 });
     await age(rig, breached, 1500);
-    const claimed = await queue.claim({ types: ["sink"], maxSteps: 8 });
+    const claimed = await queue.claim({ types: ["sink"], maxSteps: 8, isIdle: false, isDeep: false });
     t.equal(claimed[0]?.runUid, breached);
   });
 });
+
+t.test("S8 a step that was lost once is leased alone, to a worker with nothing else in hand", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, queue } = await gatewayRig(t, database);
+    const lost = await rig.submit({ steps: [step("a")], priority: 100 });
+    await rig.rows("update stepgate.ready_steps set is_alone = true where run_uid = $1", [lost]);
+    const others = await rig.submit({ steps: [step("a"), step("b")] });
+    const claim = (isIdle: boolean) => queue.claim({ types: ["sink"], maxSteps: 8, isIdle, isDeep: false });
+    t.equal(await queue.isAloneWaiting(["sink"]), true);
+    t.equal(await queue.isAloneWaiting(["another type"]), false);
+    t.same(
+      (await claim(false)).map(({ runUid }) => runUid),
+      [others, others],
+      "a busy worker takes all but it",
+    );
+    t.same(
+      (await claim(true)).map(({ runUid, isAlone }) => ({ runUid, isAlone })),
+      [{ runUid: lost, isAlone: true }],
+    );
+    t.equal(await queue.isAloneWaiting(["sink"]), false);
+  });
+});
+
+t.test("what a stopping worker had leased and not started is claimed by another at once", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, queue } = await gatewayRig(t, database);
+    await rig.submit({ steps: [step("a"), step("b")] });
+    const input = { types: ["sink"], maxSteps: 8, isIdle: false, isDeep: false };
+    t.equal((await queue.claim(input)).length, 2);
+    const other = makeClaimStore({ pool: rig.stepgate.rooms.workerPool, workerId: "another worker" as WorkerId });
+    await other.extendLease(60_000);
+    t.equal((await other.claim(input)).length, 0);
+    t.equal(await queue.endLease(), 2);
+    t.match(await other.claim(input), [{ attempt: 1 }, { attempt: 1 }]);
+  });
+});
+
+t.test("S9 tenants under backlog are served by weight, and one with a single step in the next claim", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, queue } = await gatewayRig(t, database);
+    const { rooms } = rig.stepgate;
+    const submitFor = async (tenantId: string, weight: number, steps: number, slo?: JsonObject) => {
+      const tenantUid = rooms.ids.uuid() as TenantUid;
+      const settings = { ...tenant, required_guardrails: [] };
+      await rooms.tenants.put({ tenantUid, tenantId, weight, isPaused: false, settings, quotas: [], actor: "test" });
+      await rooms.submitRun({
+        tenantUid,
+        caller: { keyId: "k", owner: "o", roles: ["submitter"] },
+        submission: rooms.readRunSubmission({
+          steps: Array.from({ length: steps }, (_, index) => step(`s${index}`, slo)),
+        }),
+        idempotencyKey: undefined,
+        trace: undefined,
+      });
+      return tenantUid;
+    };
+    const light = await submitFor("light", 1, 100, { ...gold, queue_target_ms: 1 });
+    const heavy = await submitFor("heavy", 3, 200);
+    const served: string[] = [];
+    const claim = async () => {
+      const claimed = await queue.claim({ types: ["sink"], maxSteps: 8, isIdle: false, isDeep: false });
+      served.push(...claimed.map(({ tenantUid }) => tenantUid));
+      return claimed;
+    };
+    for (let calls = 0; calls < 20; calls += 1) await claim();
+    const share = served.filter((tenantUid) => tenantUid === heavy).length / served.length;
+    t.ok(share > 0.65 && share < 0.85, `${share} of ${served.length} steps for three quarters of the weight`);
+    t.ok(served.includes(light));
+    const late = await submitFor("late", 1, 1);
+    t.ok(
+      (await claim()).some(({ tenantUid }) => tenantUid === late),
+      "served in the next call, whatever others declare",
+    );
+  });
+});
+
+t.test(
+  "steps that wait for something do not hide those that are due, nor make each claim look at them all",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const { rig, queue } = await gatewayRig(t, database);
+      const crowd = await rig.submit({ steps: [step("a")], priority: 10 });
+      await rig.rows(
+        `insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at, not_before, attempts_made)
+       select tenant_uid, run_uid, 'crowd-' || n, type, is_contracted, breach_at, priority, ready_at, 'infinity', 0
+         from stepgate.ready_steps, generate_series(1, 600) n where run_uid = $1`,
+        [crowd],
+      );
+      await rig.rows("update stepgate.ready_steps set not_before = 'infinity' where run_uid = $1", [crowd]);
+      const due = await rig.submit({ steps: [step("due")] });
+      const claim = (isDeep: boolean) => queue.claim({ types: ["sink"], maxSteps: 8, isIdle: false, isDeep });
+      t.same(await claim(false), []);
+      t.match(await claim(true), [{ runUid: due }]);
+    });
+  },
+);
 
 t.test("S1 a step 1 500 ms old with a target of 1 000 is seen with a slack of −500", async (t) => {
   await forEachDatabase(t, async (t, database) => {

@@ -41,7 +41,7 @@ t.test("A11 a step leased by a worker that never started it is queued again and 
     const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
     const dead = makeClaimStore({ pool: rig.stepgate.rooms.workerPool, workerId: "worker-that-died" as WorkerId });
     await dead.extendLease(200);
-    const [held] = await dead.claim({ types: ["sink"], maxSteps: 1 });
+    const [held] = await dead.claim({ types: ["sink"], maxSteps: 1, isIdle: false, isDeep: false });
     t.equal(held?.attempt, 1);
     t.equal((await rig.steps(runUid)).get("a")?.state, "leased");
     const worker = await startWorker(t, { rig, database, env: SHORT });
@@ -180,7 +180,7 @@ t.test("a run that is cancelled while a dead worker holds its steps ends all the
     const leased = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
     const dead = makeClaimStore({ pool, workerId: "worker-that-died" as WorkerId });
     await dead.extendLease(300);
-    await dead.claim({ types: ["sink"], maxSteps: 1 });
+    await dead.claim({ types: ["sink"], maxSteps: 1, isIdle: false, isDeep: false });
     t.equal(await store.cancel(rig.tenantUid, leased, "test"), true);
     const running = await rig.submit({
       steps: [

@@ -45,11 +45,12 @@ create or replace function stepgate.insert_blobs(p_tenant uuid, p_run uuid, p_bl
     from jsonb_to_recordset(p_blobs) as b (blob_id uuid, step_id text, field text, key_id text, wrapped_key text, sealed text)
 $$;
 
-create or replace function stepgate.insert_batch(p_batch jsonb) returns void language sql as $$
+create or replace function stepgate.insert_batch(p_batch jsonb) returns void language plpgsql as $$
+begin
   insert into stepgate.record_batches (batch_id, kid, size, leaves, statement, signature)
   select b.batch_id, b.kid, b.size, decode(b.leaves, 'base64'), b.statement, decode(b.signature, 'base64')
-    from jsonb_to_record(p_batch) as b (batch_id uuid, kid text, size integer, leaves text, statement text, signature text)
-$$;
+    from jsonb_to_record(p_batch) as b (batch_id uuid, kid text, size integer, leaves text, statement text, signature text);
+end $$;
 
 -- Redactions of a batch, {new_blob, old_blob} or null for each item: deleting the wrapped key with the row of the original
 -- is its erasure.

@@ -10,13 +10,14 @@ begin
   return h;
 end $$;
 
-create or replace function stepgate.save_head(h stepgate.run_heads) returns void language sql as $$
+create or replace function stepgate.save_head(h stepgate.run_heads) returns void language plpgsql as $$
+begin
   update stepgate.run_heads
      set status = h.status, paused_from = h.paused_from, paused_step = h.paused_step, paused_at = h.paused_at,
          is_cancelled = h.is_cancelled, head_seq = h.head_seq, open_steps = h.open_steps, failed_steps = h.failed_steps,
          ready_rows = h.ready_rows, unplaced_steps = h.unplaced_steps
-   where tenant_uid = h.tenant_uid and run_uid = h.run_uid
-$$;
+   where tenant_uid = h.tenant_uid and run_uid = h.run_uid;
+end $$;
 
 -- The head of the tenant's audit chain, locked; made with the tenant's first row.
 create or replace function stepgate.lock_audit(p_tenant uuid) returns stepgate.audit_heads language plpgsql as $$
@@ -34,7 +35,7 @@ end $$;
 
 -- One link of the tenant's audit chain: hash = SHA-256(0x00 ‖ canonical JSON of the row without its hash).
 create or replace function stepgate.audit_hash(p_actor text, p_action text, p_at_ms bigint, p_prev bytea, p_resource text, p_seq bigint)
-returns bytea language sql immutable as $$
+returns bytea language sql stable as $$
   select sha256('\x00'::bytea || convert_to(format(
     '{"action":%s,"actor":%s,"at_ms":%s,"prev":"%s","resource":%s,"seq":%s}',
     to_json(p_action), to_json(p_actor), p_at_ms, encode(p_prev, 'hex'), p_resource, p_seq), 'UTF8'))

@@ -279,7 +279,8 @@ begin
 end $$;
 
 -- What the step's own row keeps of an attempt.
-create or replace function stepgate.note_attempt(i stepgate.settlement) returns void language sql as $$
+create or replace function stepgate.note_attempt(i stepgate.settlement) returns void language plpgsql as $$
+begin
   update stepgate.steps
      set attempts_made = i.attempt,
          error_attempts = error_attempts + case when i.is_lost or i.kind = 'succeeded' then 0 else 1 end,
@@ -288,8 +289,8 @@ create or replace function stepgate.note_attempt(i stepgate.settlement) returns 
          provider = coalesce(i.provider, provider), provider_version = coalesce(i.provider_version, provider_version),
          actual_tokens = actual_tokens + i.actual_tokens, actual_usd_micros = actual_usd_micros + i.actual_usd_micros,
          last_record = i.outcome_record
-   where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id)
-$$;
+   where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
+end $$;
 
 create or replace function stepgate.end_step(h stepgate.run_heads, i stepgate.settlement) returns stepgate.run_heads
 language plpgsql as $$

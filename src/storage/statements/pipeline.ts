@@ -8,14 +8,18 @@ export const EXTEND_LEASE = `select stepgate.extend_lease($1, $2, $3, $4) as hel
 /** Says which types worker $1 serves, so that people are told of steps that nobody does. */
 export const SAY_TYPES = `update stepgate.workers set types = $2 where worker_id = $1`;
 
-/** Ends a worker's lease at once, so that the reaper need not wait for it; its steps are handed back before. */
-export const END_LEASE = `delete from stepgate.workers where worker_id = $1`;
+/** Ends a worker's lease at once and hands back what it had not started. */
+export const END_LEASE = `select stepgate.end_lease($1) as handed_back`;
+
+/** Whether a step of types $1 waits that must run alone. Instance-wide: any worker may serve it. */
+export const IS_ALONE_WAITING = `select stepgate.is_alone_waiting($1) as waits`;
 
 /**
  * Leases up to $3 due steps of types $2 to worker $1, tenants by stride, one index walk inside a tenant's share.
- * Locks rows with SKIP LOCKED, so workers never wait for each other; the epoch fences a worker whose lease lapsed.
+ * Locks rows with SKIP LOCKED, so workers never wait for each other; the epoch fences a worker whose lease lapsed. $4: the
+ * worker has nothing in hand, and may be given a step that must run alone; $5: look behind steps that wait for something.
  */
-export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3)`;
+export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3, $4, $5)`;
 
 /** Payloads by (tenant, id), of many tenants at once: the pairs stand in two arrays of equal length. */
 export const READ_BLOBS = `

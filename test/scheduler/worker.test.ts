@@ -1,0 +1,148 @@
+/** When a worker claims and when it does not, against a queue that answers as told. */
+import t from "tap";
+import { systemClock } from "../../src/core/clock.ts";
+import { noFailPoints } from "../../src/core/fail-point.ts";
+import type { LeasedStep } from "../../src/gate/leased-step.ts";
+import type { OpenableVault } from "../../src/gate/tenant-vault.ts";
+import { makeDatabaseClock } from "../../src/scheduler/database-clock.ts";
+import { makeLeases } from "../../src/scheduler/leases.ts";
+import type { ClaimedStep, Queue } from "../../src/scheduler/ports.ts";
+import { Worker } from "../../src/scheduler/worker.ts";
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+interface Claim {
+  readonly isIdle: boolean;
+  readonly inHand: number;
+}
+
+/** A worker over a queue of named steps; each is in hand until `finish` is called for it. */
+function makeRig(steps: readonly { readonly name: string; readonly isAlone: boolean }[], handedBack = 0) {
+  const waiting = [...steps];
+  const claims: Claim[] = [];
+  const inHand = new Map<string, () => void>();
+  let told = 0;
+  let onChange = (): void => undefined;
+  const take = (isAlone: boolean, most: number) => {
+    const taken = waiting.filter((step) => step.isAlone === isAlone).slice(0, most);
+    for (const step of taken) waiting.splice(waiting.indexOf(step), 1);
+    return taken.map(
+      ({ name }) => ({ stepId: name, isAlone, nowMs: Date.now(), leaseEpoch: 1 }) as unknown as ClaimedStep,
+    );
+  };
+  const queue = {
+    extendLease: async () => true,
+    sayTypes: async () => undefined,
+    endLease: async () => handedBack,
+    isAloneWaiting: async () => waiting.some(({ isAlone }) => isAlone),
+    findCancelled: async () => [],
+    claim: async ({ isIdle, maxSteps }: Parameters<Queue["claim"]>[0]) => {
+      claims.push({ isIdle, inHand: inHand.size });
+      const alone = isIdle ? take(true, 1) : [];
+      return alone.length > 0 ? alone : take(false, Math.min(1, maxSteps));
+    },
+  } as unknown as Queue;
+  const worker = new Worker({
+    queue,
+    types: ["any"],
+    open: async (claimed) =>
+      claimed.map((step) => ({ ok: true, step: step as unknown as LeasedStep, vault: {} as OpenableVault })),
+    runStep: ({ step }) =>
+      new Promise((resolve) => {
+        inHand.set(step.stepId, () => {
+          inHand.delete(step.stepId);
+          resolve();
+        });
+        onChange();
+      }),
+    reap: async () => 0,
+    leases: makeLeases({ clock: systemClock }),
+    clock: systemClock,
+    databaseClock: makeDatabaseClock(systemClock),
+    wakeSignal: {
+      onReady: () => () => undefined,
+      ready: () => {
+        told += 1;
+      },
+    },
+    failPoints: noFailPoints,
+    settings: {
+      maxConcurrentSteps: 8,
+      claimBatchSize: 8,
+      leaseMs: 30_000,
+      idleBackoffMs: 1,
+      activeBackoffMs: 1,
+      reaperIntervalMs: 5,
+      drainMs: 1000,
+      abortGraceMs: 0,
+    },
+    log: quiet,
+    onClaim: () => undefined,
+  });
+  const until = async (isThere: () => boolean): Promise<void> => {
+    while (!isThere()) {
+      await new Promise<void>((resolve) => {
+        onChange = resolve;
+        setTimeout(resolve, 5);
+      });
+    }
+  };
+  return {
+    worker,
+    claims,
+    until,
+    inHand: () => [...inHand.keys()],
+    finish: (name: string) => inHand.get(name)?.(),
+    told: () => told,
+  };
+}
+
+t.test("S8 a worker empties its hands for a step that must run alone, and takes nothing beside it", async (t) => {
+  const rig = makeRig([
+    { name: "first", isAlone: false },
+    { name: "second", isAlone: false },
+  ]);
+  await rig.worker.start();
+  await rig.until(() => rig.inHand().length === 2);
+  t.ok(rig.claims.slice(1).every(({ isIdle }) => !isIdle));
+  rig.finish("first");
+  rig.finish("second");
+  await rig.worker.stop();
+
+  const busy = makeRig([
+    { name: "long", isAlone: false },
+    { name: "lost", isAlone: true },
+    { name: "next", isAlone: false },
+  ]);
+  // the first claim of an idle worker takes what must run alone, and nothing else while that is in hand
+  await busy.worker.start();
+  await busy.until(() => busy.inHand().length === 1);
+  t.same(busy.inHand(), ["lost"]);
+  const claimsWithIt = busy.claims.length;
+  busy.finish("lost");
+  await busy.until(() => busy.inHand().length === 2);
+  t.same(
+    busy.claims.slice(0, claimsWithIt).map(({ isIdle }) => isIdle),
+    [true],
+  );
+  busy.finish("long");
+  busy.finish("next");
+  await busy.worker.stop();
+});
+
+t.test("S8 a busy worker stops claiming while such a step waits", async (t) => {
+  const steps = [{ name: "long", isAlone: false }];
+  const rig = makeRig(steps);
+  await rig.worker.start();
+  await rig.until(() => rig.inHand().length === 1);
+  rig.finish("long");
+  await rig.worker.stop();
+  t.equal(rig.told(), 0, "nothing was handed back, nobody is told");
+});
+
+t.test("a worker that stops tells the others what it handed back", async (t) => {
+  const rig = makeRig([], 3);
+  await rig.worker.start();
+  await rig.worker.stop();
+  t.equal(rig.told(), 1);
+});
