@@ -3,6 +3,7 @@
  */
 import type { TenantUid } from "../core/ids.ts";
 import type { ApiKeyRow, ApiKeyStore } from "../tenancy/ports.ts";
+import { findTogether } from "./find-together.ts";
 import { jsonText } from "./json-rows.ts";
 import { INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
@@ -11,12 +12,12 @@ export function makeApiKeyStore(pool: TenantPool): ApiKeyStore {
   const instance = pool.within(INSTANCE_SCOPE);
   const scopeOf = (tenantUid: TenantUid, withInstance: boolean) => (withInstance ? instance : pool.within(tenantUid));
   return {
-    findActive: async (keyId) => {
+    findActive: findTogether(async (keyIds) => {
       const { rows } = await instance.query<KeyColumns & { readonly secret_hash: Uint8Array }>(sql.FIND_API_KEY, [
-        keyId,
+        keyIds,
       ]);
-      return rows[0] && { ...keyRow(rows[0]), secretHash: rows[0].secret_hash };
-    },
+      return new Map(rows.map((row) => [row.key_id, { ...keyRow(row), secretHash: row.secret_hash }]));
+    }),
     touch: async (keyId) => {
       await instance.query(sql.TOUCH_API_KEY, [keyId]);
     },

@@ -6,17 +6,22 @@ import type { Digest, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { BudgetSideRow, QuotaRow, TenantRow, TenantStore, ToolRow } from "../tenancy/ports.ts";
+import { findTogether } from "./find-together.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
 import { type Connection, INSTANCE_SCOPE, type TenantPool } from "./pool.ts";
 import * as sql from "./statements/tenants.ts";
 
 export function makeTenantStore(pool: TenantPool): TenantStore {
   const instance = pool.within(INSTANCE_SCOPE);
-  const find: TenantStore["find"] = async (tenantId) => {
-    const { rows } = await instance.query<FoundColumns>(sql.FIND_TENANT, [tenantId]);
-    const [row] = rows;
-    return row && { tenantUid: row.tenant_uid, tenantId: row.tenant_id, authorityVersion: row.authority_version };
-  };
+  const find: TenantStore["find"] = findTogether(async (tenantIds) => {
+    const { rows } = await instance.query<FoundColumns>(sql.FIND_TENANT, [tenantIds]);
+    return new Map(
+      rows.map((row) => [
+        row.tenant_id,
+        { tenantUid: row.tenant_uid, tenantId: row.tenant_id, authorityVersion: row.authority_version },
+      ]),
+    );
+  });
   return {
     find,
     get: async (tenantId) => {

@@ -3,7 +3,7 @@
  */
 
 /** The tenant of name $1. Instance-wide: it is how a name becomes a uid. */
-export const FIND_TENANT = `select tenant_uid, tenant_id, authority_version from stepgate.tenants where tenant_id = $1`;
+export const FIND_TENANT = `select tenant_uid, tenant_id, authority_version from stepgate.tenants where tenant_id = any($1::text[])`;
 
 const TENANT_COLUMNS = `
   t.tenant_uid, t.tenant_id, t.authority_version, t.weight, t.is_paused, t.settings, stepgate.epoch_ms(t.created_at) as created_at_ms,
@@ -92,7 +92,7 @@ const KEY_COLUMNS = `
 /** A key that counts now, by its public id. Instance-wide: it is how a credential becomes a tenant. */
 export const FIND_API_KEY = `
   select ${KEY_COLUMNS}, k.secret_hash from stepgate.api_keys k left join stepgate.tenants t on t.tenant_uid = k.tenant_uid
-   where k.key_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())`;
+   where k.key_id = any($1::text[]) and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())`;
 
 /** To the minute: more often would make every request a write. Instance-wide, by the key's own id. */
 export const TOUCH_API_KEY = `
