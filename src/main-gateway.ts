@@ -13,6 +13,7 @@ import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
 import { ROLES } from "./gateway/roles.ts";
 import type { JwksView } from "./gateway/views/health.ts";
+import { approvalUseCases } from "./main-approvals.ts";
 import { deadLetterPorts, queuePorts } from "./main-queue.ts";
 import { opener, type Rooms } from "./main-rooms.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
@@ -82,6 +83,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     runs: runPorts(rooms),
     steps: { perform: performPort(rooms) },
     decisions: { decide: decidePort(rooms) },
+    approvals: approvalPorts(rooms),
     records: { get: ({ caller, recordId }) => viewRecord(caller.tenantUid, recordId) },
     artifacts: {
       get: ({ caller, artifactId }) => artifacts.view(caller.tenantUid, artifactId),
@@ -184,6 +186,18 @@ function runPorts(rooms: Rooms): GatewayPorts["runs"] {
     },
     setBreakpoint: changeBreakpoint(true),
     removeBreakpoint: changeBreakpoint(false),
+  };
+}
+
+function approvalPorts(rooms: Rooms): GatewayPorts["approvals"] {
+  const { read, decide } = approvalUseCases(rooms);
+  const get: GatewayPorts["approvals"]["get"] = ({ caller, approvalId }) =>
+    read.get(caller.tenantUid, approvalId, caller);
+  return {
+    list: ({ caller, ...input }) => read.list({ tenantUid: caller.tenantUid, ...input }),
+    get,
+    decide: async ({ caller, ...answer }) =>
+      (await decide({ tenantUid: caller.tenantUid, caller, ...answer })) ? get({ caller, ...answer }) : undefined,
   };
 }
 

@@ -236,7 +236,7 @@ async function openKeys(config: Config, pool: TenantPool): Promise<KeyRing> {
     clock: systemClock,
     givenInstanceKey: instanceKeyFile === undefined ? undefined : await readGivenKey(instanceKeyFile),
     givenAdminKey: adminKey,
-    purposes: config.instance.role === "gateway" ? ["decision"] : ["token", "decision", "artifact"],
+    purposes: config.instance.role === "gateway" ? ["decision", "artifact"] : ["token", "decision", "artifact"],
     trustLifetimeMs: TRUST_LIFETIME_MS,
   });
 }

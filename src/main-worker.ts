@@ -11,6 +11,7 @@ import type { StepContext } from "./gate/context.ts";
 import { makeGate } from "./gate/gate.ts";
 import { makeInFlight } from "./gate/pressure.ts";
 import type { Settlement } from "./gate/settlement.ts";
+import { approvalExpiry, approvalFinder } from "./main-approvals.ts";
 import { CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeLeases } from "./scheduler/leases.ts";
@@ -49,6 +50,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     clock,
     ids,
     breakpoints: queue,
+    findApproval: approvalFinder(rooms),
     inFlight: makeInFlight({
       maxTokens: gateSettings.maxInFlightTokens,
       maxUsdMicros: gateSettings.maxInFlightUsdMicros,
@@ -95,6 +97,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     reap: makeReap({
       queue,
       settle: gate.settle,
+      expireApprovals: approvalExpiry(rooms, sealSoon.wake),
       batchSize: scheduler.requeueBatchSize,
       maxLostAttempts: scheduler.maxLostAttempts,
     }),

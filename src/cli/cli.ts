@@ -6,6 +6,9 @@
 import { Command, CommanderError } from "commander";
 import { takeSettings } from "../config/take-settings.ts";
 import { StepgateError } from "../core/errors.ts";
+import { addApprovalApprove, addApprovalReject } from "./commands/approval-decide.ts";
+import { addApprovalList } from "./commands/approval-list.ts";
+import { addApprovalShow } from "./commands/approval-show.ts";
 import { addAuditVerify } from "./commands/audit-verify.ts";
 import { addConfigPrint } from "./commands/config-print.ts";
 import { addDeadLetterList } from "./commands/dead-letter-list.ts";
@@ -88,6 +91,8 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   for (const add of [addQueueShow, addQueuePause, addQueueResume]) add(queue, around);
   const letters = group(program.command("dead-letter")).description("list failed steps and go on from one");
   for (const add of [addDeadLetterList, addDeadLetterRedrive]) add(letters, around);
+  const approval = group(program.command("approval")).description("see which steps wait for a person, and answer");
+  for (const add of [addApprovalList, addApprovalShow, addApprovalApprove, addApprovalReject]) add(approval, around);
   const pack = group(program.command("pack")).description("check, format, test and build policy packs");
   for (const add of [addPackCheck, addPackFormat, addPackTest, addPackBuild]) add(pack, around);
   addVerify(program, around);

@@ -8,6 +8,7 @@ import { StepgateError } from "../core/errors.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { Api } from "./api.ts";
+import { waitLine } from "./approvals.ts";
 import { showWaits } from "./explain-wait.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type Evaluation, RecordView, type RunView, WaitView } from "./wire.ts";
@@ -32,7 +33,12 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
   terminal.line(
     `step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`,
   );
-  showWaits(terminal, waits);
+  const { approval } = step;
+  if (approval !== undefined) {
+    const { approval_id: id, role, expires_at: expiresAt } = approval;
+    terminal.write(`  waits     ${waitLine({ id, role, expiresAt }).replace(/^waits /, "")}\n`);
+  }
+  showWaits(terminal, approval === undefined ? waits : { ...waits, waits: othersOf(waits) });
   if (records.length === 0 && waits.waits.length === 0)
     terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
   const texts = await reasonTexts();
@@ -65,6 +71,11 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
         `  verify    GET /v1/records/${last} > record.json; npx stepgate verify record.json --record --trust .stepgate/keys/trust.json`,
       ),
     );
+}
+
+/** What else it waits for beside the approval that is shown already. */
+function othersOf({ waits }: WaitView): WaitView["waits"] {
+  return waits.filter(({ reason }) => reason !== "approval");
 }
 
 /** Those that did something; all of them when none did. */

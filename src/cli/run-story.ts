@@ -38,6 +38,8 @@ export interface StepStory {
   readonly reasons: readonly string[];
   /** Of a refusal for want of budget: what was asked and what was left. */
   readonly detail: Data;
+  /** What a held step waits for. */
+  readonly approval: { readonly id: string; readonly role: string; readonly expiresAt: string } | undefined;
   /** The failed step that this one undoes. */
   readonly undoes: string | undefined;
 }
@@ -103,7 +105,27 @@ function tellStep(step: StepStory, type: string, data: Data): StepStory | undefi
     case "step_skipped":
       return { ...step, state: "skipped", reasons: append([], textOf(data, "reason")) };
     case "step_held":
-      return { ...step, state: "held", decision: "hold", records: append(step.records, textOf(data, "hold_record")) };
+      return {
+        ...step,
+        state: "held",
+        executor: textOf(data, "executor"),
+        decision: "hold",
+        approval: {
+          id: textOf(data, "approval_id") ?? "",
+          role: textOf(data, "role") ?? "",
+          expiresAt: new Date(countOf(data, "expires_at_ms")).toISOString(),
+        },
+        records: append(step.records, textOf(data, "hold_record")),
+      };
+    case "approval_granted":
+      return {
+        ...step,
+        state: "running",
+        approval: undefined,
+        records: append(step.records, textOf(data, "approval_record")),
+      };
+    case "approval_rejected":
+      return { ...step, approval: undefined, records: append(step.records, textOf(data, "approval_record")) };
     case "step_waiting":
       return { ...step, state: "waiting" };
     default:
@@ -155,6 +177,7 @@ const UNTOLD: Omit<StepStory, "id"> = {
   errorKind: undefined,
   reasons: [],
   detail: {},
+  approval: undefined,
   undoes: undefined,
 };
 

@@ -4,6 +4,7 @@
  * In: stories (run-story.ts). Out: text through the terminal. Not here: events, files.
  */
 import { usdText } from "../core/amount.ts";
+import { waitLine } from "./approvals.ts";
 import { countOf, textOf } from "./read-data.ts";
 import type { RunStory, StepStory } from "./run-story.ts";
 import type { Terminal } from "./terminal.ts";
@@ -18,6 +19,7 @@ const SHOWN: ReadonlySet<string> = new Set([
   "step_skipped",
   "step_cancelled",
   "step_held",
+  "approval_granted",
 ]);
 
 /** Shows what an event brought to its end, if it did. */
@@ -25,7 +27,13 @@ export function showEvent(terminal: Terminal, event: EventView, story: RunStory)
   if (event.type === "run_paused") terminal.line("  run paused at a breakpoint");
   const step = event.step_id === undefined ? undefined : story.steps.get(event.step_id);
   if (step === undefined || !SHOWN.has(event.type)) return;
+  if (event.type === "approval_granted") {
+    terminal.line(`  ${terminal.paint("green", terminal.symbol("✔", "done"))} ${step.id} approved`);
+    return;
+  }
   terminal.line(stepLine(terminal, step));
+  // never cut: its end is a command to copy
+  if (step.state === "held" && step.approval !== undefined) terminal.write(`      ${waitLine(step.approval)}\n`);
   const proof = proofLine(step);
   if (proof !== "") terminal.line(terminal.paint("dim", `      ${proof}`));
 }

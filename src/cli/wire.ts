@@ -30,6 +30,7 @@ const StepView = Type.Object({
   reasons: Type.Array(text),
   record_ids: Type.Array(text),
   decision_artifact: Type.Optional(text),
+  approval: Type.Optional(Type.Object({ approval_id: text, role: text, expires_at: text })),
   cost: amount,
 });
 
@@ -46,6 +47,45 @@ export type RunView = Static<typeof RunView>;
 export const RunPage = Type.Object({ items: Type.Array(Type.Object({ run_uid: text, status: text })) });
 
 export const CancelView = Type.Object({ run_uid: text, cancelled: Type.Boolean(), status: text });
+
+const party = Type.Object({ key_id: text, owner: text });
+const pack = Type.Object({ id: text, version: text, digest: text });
+
+const ApprovalSummary = Type.Object({
+  approval_id: text,
+  state: text,
+  run_uid: text,
+  run_id: Type.Optional(text),
+  step_id: text,
+  step_type: text,
+  role: text,
+  requester: party,
+  hold_record_id: text,
+  created_at: text,
+  expires_at: text,
+  decided_by: Type.Optional(party),
+  decided_at: Type.Optional(text),
+  approval_record_id: Type.Optional(text),
+});
+export type ApprovalSummary = Static<typeof ApprovalSummary>;
+export const ApprovalPage = Type.Object({ items: Type.Array(ApprovalSummary), next: Type.Optional(text) });
+
+export const ApprovalView = Type.Object({
+  ...ApprovalSummary.properties,
+  shown_commitment: text,
+  holds: Type.Array(
+    Type.Object({
+      pack,
+      stage: text,
+      boundary: text,
+      reasons: Type.Array(Type.Object({ code: text, text: Type.Optional(text) })),
+    }),
+  ),
+  tool: Type.Optional(Type.Object({ name: text, digest: text })),
+  shown: Type.Optional(Type.Object({ form: Type.Record(text, Type.Unknown()), nonce: text })),
+  reason: Type.Optional(text),
+});
+export type ApprovalView = Static<typeof ApprovalView>;
 
 const Evaluation = Type.Object({
   stage: text,

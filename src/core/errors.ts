@@ -122,6 +122,14 @@ export const ERROR_CODES = {
   EVIDENCE_MALFORMED: { status: 422, retry: "never", summary: "the evidence file is not one" },
   EVIDENCE_NOT_READY: { status: 409, retry: "later", summary: "the run has not been sealed yet" },
 
+  // approvals (spec 04)
+  APPROVAL_ROLE_MISSING: { status: 403, retry: "never", summary: "the key does not have the role that must decide" },
+  APPROVAL_OWN: { status: 403, retry: "never", summary: "the run was submitted or resumed by the owner of this key" },
+  APPROVAL_DECIDED: { status: 409, retry: "never", summary: "the approval was decided otherwise before" },
+  APPROVAL_EXPIRED: { status: 409, retry: "never", summary: "the approval was not decided in time" },
+  APPROVAL_VOID: { status: 409, retry: "never", summary: "the step does not wait for this approval any more" },
+  APPROVAL_UNVERIFIED: { status: 500, retry: "never", summary: "the approval is not what was signed" },
+
   // patches
   PATCH_MALFORMED: { status: 422, retry: "never", summary: "a JSON Patch operation is not of the right form" },
   PATCH_DOES_NOT_APPLY: { status: 422, retry: "never", summary: "a JSON Patch operation does not fit the document" },

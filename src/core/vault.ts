@@ -9,7 +9,17 @@ import type { BlobId, Digest, RunUid, StepId, TenantUid } from "./ids.ts";
 export interface BlobPlace {
   readonly runUid: RunUid;
   readonly stepId: StepId;
-  readonly field: "input" | "output" | "error" | "checkpoint" | "labels" | "details" | "pack_input" | "tool_events";
+  readonly field:
+    | "input"
+    | "output"
+    | "error"
+    | "checkpoint"
+    | "labels"
+    | "details"
+    | "pack_input"
+    | "tool_events"
+    | "approval"
+    | "approval_reason";
 }
 
 /** A sealed payload ready to be stored: ciphertext and its wrapped key, never the plaintext. */

@@ -3,19 +3,25 @@
  *
  * In: a record's predicate. Out: its links, typed by kind. Not here: whether the links hold (verify-links.ts).
  */
+import { EFFECTS } from "../core/decision.ts";
 import type { JsonObject } from "../core/json.ts";
 import { VERDICTS as APPROVAL_VERDICTS } from "./approval.ts";
 import { ATTEMPT_STATUSES } from "./outcome.ts";
-import { count, listOf, oneOf, optional, picks, type ShapeOf, text } from "./shape.ts";
+import { count, instant, listOf, oneOf, optional, picks, type ShapeOf, text } from "./shape.ts";
 import { type RecordKind, sha256Text } from "./statement.ts";
 
 const step = picks({ attempt: count, run_uid: text, step: text, tenant: text });
 const chained = { prev: optional(sha256Text), step };
 
 const SHAPES = {
-  admission: picks({ ...chained, approval_record: optional(sha256Text), token: picks({ jti: text }) }),
+  admission: picks({
+    ...chained,
+    approval_record: optional(sha256Text),
+    evaluations: listOf(picks({ effect: oneOf(EFFECTS) })),
+    token: picks({ jti: text }),
+  }),
   refusal: picks({ ...chained, decision_artifact: optional(sha256Text) }),
-  hold: picks({ ...chained, shown_commitment: sha256Text }),
+  hold: picks({ ...chained, expires: instant, role: text, shown_commitment: sha256Text }),
   outcome: picks({
     ...chained,
     admission_record: sha256Text,
@@ -23,7 +29,15 @@ const SHAPES = {
     jtis: listOf(text),
     status: oneOf(ATTEMPT_STATUSES),
   }),
-  approval: picks({ hold_record: sha256Text, shown_commitment: sha256Text, step, verdict: oneOf(APPROVAL_VERDICTS) }),
+  approval: picks({
+    approver: picks({ key: text, owner: text, role: text }),
+    expires: instant,
+    hold_record: sha256Text,
+    shown_commitment: sha256Text,
+    step,
+    time: instant,
+    verdict: oneOf(APPROVAL_VERDICTS),
+  }),
   decision: picks({ tenant: text }),
   seal: picks({
     bill_of_materials: optional(sha256Text),

@@ -23,7 +23,7 @@ const batchPredicate = picks({ batch: text, instance: text, root: sha256Text, si
 /** Checks all batches; without trust their signatures are left to the open `trust` check. */
 export function verifyBatches(
   batches: readonly BundledBatch[],
-  trust: Trust | undefined,
+  trust: Pick<Trust, "instanceUid" | "keys"> | undefined,
   findings: Findings,
 ): ReadonlyMap<string, BatchRoot> {
   const roots = new Map<string, BatchRoot>();
@@ -62,7 +62,7 @@ export function isLeaf(id: string, index: number, path: readonly string[], { roo
 
 const BATCH_CODES = ["batch_key", "batch_signature", "batch_keyid"] as const satisfies readonly CheckCode[];
 
-function checkBatchSignature(envelope: Envelope, trust: Trust, batch: string, findings: Findings): void {
+function checkBatchSignature(envelope: Envelope, trust: Pick<Trust, "keys">, batch: string, findings: Findings): void {
   const verdict = verifyStatement(envelope, trust, "decision");
   if (!verdict.ok) {
     findings.fail(`batch_${verdict.fault}`, { batch, reason: verdict.reason });

@@ -1,5 +1,6 @@
 /**
- * Records of a bundle among each other: chain of each step, one admission an attempt, outcome to admission, approvals.
+ * Records of a bundle among each other: chain of each step, one admission an attempt, outcome to admission, approvals and
+ * what used them.
  *
  * In: records by id and their place in the log. Out: findings. Not here: a record by itself (verify-records.ts).
  */
@@ -14,10 +15,11 @@ export function verifyLinks(records: ReadonlyMap<string, LinkedRecord>, log: Log
   const steps = [...records.values()].filter(isStepRecord);
   verifyChains(steps, log, findings);
   verifyAdmissions(steps, log, findings);
+  const used = new Set<string>();
   for (const record of steps) {
     if (record.kind === "outcome") verifyOutcome(record, records, log, findings);
     if (record.kind === "approval") verifyApproval(record, records, log, findings);
-    if (record.kind === "admission") verifyConsumedApproval(record, records, findings);
+    if (record.kind === "admission") verifyUsedApproval(record, { records, log, findings, used });
   }
 }
 
@@ -80,27 +82,50 @@ function verifyApproval(
   { seqOf }: LogView,
   findings: Findings,
 ): void {
-  const { hold_record, shown_commitment, step } = approval.links;
+  const { approver, expires, hold_record, shown_commitment, step, time } = approval.links;
   const hold = records.get(hold_record);
   const isOfHold =
     hold?.kind === "hold" &&
     hold.links.shown_commitment === shown_commitment &&
     hold.links.step.step === step.step &&
+    hold.links.step.attempt === step.attempt &&
+    hold.links.role === approver.role &&
+    hold.links.expires === expires &&
+    time < expires &&
     isBefore(seqOf.get(hold.id), seqOf.get(approval.id));
   findings.expect("approval_hold", isOfHold, { record: approval.id, hold: hold_record });
 }
 
-function verifyConsumedApproval(
+interface UsedContext {
+  readonly records: ReadonlyMap<string, LinkedRecord>;
+  readonly log: LogView;
+  readonly findings: Findings;
+  /** Approvals that an admission has named already. */
+  readonly used: Set<string>;
+}
+
+/** An approval serves one admission: that of the attempt it was given for, right after its hold. */
+function verifyUsedApproval(
   admission: OfKind<"admission">,
-  records: ReadonlyMap<string, LinkedRecord>,
-  findings: Findings,
+  { records, log: { seqOf }, findings, used }: UsedContext,
 ): void {
-  const { approval_record: id, step } = admission.links;
-  if (id === undefined) return;
+  const { approval_record: id, evaluations, prev, step } = admission.links;
+  const isHeld = evaluations.some(({ effect }) => effect === "hold");
+  if (id === undefined) {
+    if (isHeld) findings.fail("approval_used", { record: admission.id, reason: "held, and names no approval" });
+    return;
+  }
   const approval = records.get(id);
   const isGood =
-    approval?.kind === "approval" && approval.links.verdict === "approved" && approval.links.step.step === step.step;
+    approval?.kind === "approval" &&
+    approval.links.verdict === "approved" &&
+    approval.links.step.step === step.step &&
+    approval.links.step.attempt === step.attempt &&
+    approval.links.hold_record === prev &&
+    isBefore(seqOf.get(id), seqOf.get(admission.id));
   findings.expect("approval_hold", isGood, { record: admission.id, approval: id });
+  findings.expect("approval_used", !used.has(id), { record: admission.id, approval: id });
+  used.add(id);
 }
 
 function isBefore(seq: number | undefined, later: number | undefined): boolean {

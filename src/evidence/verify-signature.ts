@@ -18,7 +18,11 @@ export type SignatureVerdict =
  * A removed key's signature is refused: who got hold of the key later could have made it, and only a checkpoint from before
  * its retirement could show otherwise.
  */
-export function verifyStatement(envelope: Envelope, trust: Trust, purpose: SigningPurpose): SignatureVerdict {
+export function verifyStatement(
+  envelope: Envelope,
+  trust: Pick<Trust, "keys">,
+  purpose: SigningPurpose,
+): SignatureVerdict {
   const candidates = [...trust.keys.values()].filter((key) => key.purpose === purpose);
   const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, candidates);
   if (opened.ok) {

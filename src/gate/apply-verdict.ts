@@ -3,17 +3,16 @@
  *
  * Here: evaluations, patches, obligations and holds are added. Not here: asking the pack (decide-with-pack.ts).
  */
-import { goOn, type Hold, type RefusingStage, refuse, type StageOutcome, type StepContext } from "./context.ts";
-import type { PackVerdict } from "./decide-with-pack.ts";
-
-const DEFAULT_APPROVER_ROLE = "approver";
-const DEFAULT_APPROVAL_TTL_SECONDS = 86_400;
+import { DEFAULT_APPROVAL_TTL_SECONDS, DEFAULT_APPROVER_ROLE } from "../core/approval.ts";
+import { goOn, type Hold, refuse, type StageOutcome, type StepContext } from "./context.ts";
+import type { PackUse, PackVerdict } from "./decide-with-pack.ts";
 
 export function applyVerdict(
   context: StepContext,
   verdict: PackVerdict,
-  stage: Extract<RefusingStage, "guardrails" | "decide">,
+  use: Pick<PackUse, "packName" | "boundary"> & { readonly stage: Hold["stage"] },
 ): StageOutcome {
+  const { stage } = use;
   const recorded: StepContext = {
     ...context,
     evaluations: [...context.evaluations, ...verdict.evaluations],
@@ -33,16 +32,22 @@ export function applyVerdict(
       ? [...context.patchPaths, ...verdict.evaluations.flatMap(({ patchPaths }) => patchPaths)]
       : context.patchPaths,
     obligations: [...context.obligations, ...decision.obligations],
-    holds: decision.effect === "hold" ? [...context.holds, holdOf(decided)] : context.holds,
+    holds: decision.effect === "hold" ? [...context.holds, holdOf(decided, use)] : context.holds,
   });
 }
 
-function holdOf({ decision, pack }: NonNullable<PackVerdict["decided"]>): Hold {
+function holdOf(
+  { decision, pack }: NonNullable<PackVerdict["decided"]>,
+  { packName, stage, boundary }: Parameters<typeof applyVerdict>[2],
+): Hold {
   const wanted = decision.obligations.find((obligation) => obligation.type === "require_approval")?.properties ?? {};
   const { role, ttl_seconds: ttlSeconds } = wanted;
   return {
     pack,
+    packName,
+    stage,
+    boundary,
     role: typeof role === "string" ? role : DEFAULT_APPROVER_ROLE,
-    ttlSeconds: typeof ttlSeconds === "number" && ttlSeconds > 0 ? ttlSeconds : DEFAULT_APPROVAL_TTL_SECONDS,
+    ttlSeconds: typeof ttlSeconds === "number" ? ttlSeconds : DEFAULT_APPROVAL_TTL_SECONDS,
   };
 }

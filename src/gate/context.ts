@@ -5,10 +5,11 @@
  * no switch over it has a default that allows. Not here: the stages (one file each), their order (gate.ts).
  */
 
+import type { UsableApproval } from "../approvals/find-approval.ts";
 import type { Amount } from "../core/amount.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Scope, ScopeDemand, TokenClaims } from "../core/capability.ts";
-import type { Evaluation, Obligation, Origin, PackRef, ReasonCode } from "../core/decision.ts";
+import type { Boundary, Evaluation, Obligation, Origin, PackRef, ReasonCode } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -36,6 +37,8 @@ export interface StepContext {
   readonly patchPaths: readonly string[];
   readonly obligations: readonly Obligation[];
   readonly holds: readonly Hold[];
+  /** The approval under which packs that held let the step pass; *admit* consumes it. */
+  readonly approval: UsableApproval | undefined;
   /** Request for tokens and money that *admit* reserves (spec 03). */
   readonly request: Amount;
   /** The pack that decided for the tenant, and what it was shown. */
@@ -47,6 +50,9 @@ export interface StepContext {
 
 export interface Hold {
   readonly pack: PackRef;
+  readonly packName: string;
+  readonly stage: "guardrails" | "decide";
+  readonly boundary: Boundary;
   readonly role: string;
   readonly ttlSeconds: number;
 }
@@ -93,6 +99,7 @@ export function beginContext({
     patchPaths: [],
     obligations: [],
     holds: [],
+    approval: undefined,
     request,
     runtimeDecision: undefined,
     capability: undefined,
@@ -123,7 +130,8 @@ export type StageOutcome =
   | {
       readonly kind: "hold";
       readonly context: StepContext;
-      readonly shownDigest: string;
+      /** Exactly what the approver will be shown (approvals/shown-form.ts). */
+      readonly formText: string;
       readonly role: string;
       readonly ttlSeconds: number;
     }

@@ -2,29 +2,30 @@
  * Stage 6, decide: the tenant's runtime pack decides at boundary `scheduler` on exactly the form that would run.
  *
  * No pack assigned refuses. Holds of stages 5 and 6 take effect here, after all packs have decided, so that the approver
- * and the digest see the final form, and a deny wins over a hold (spec 01).
+ * and the digest see the final form, and a deny wins over a hold (spec 01). Not here: approvals (pass-hold.ts).
  */
-import { canonicalJson } from "../core/canonical-json.ts";
-import { executionJson } from "../core/step.ts";
 import { applyVerdict } from "./apply-verdict.ts";
-import { goOn, refuse, type Stage, type StageOutcome, type StepContext } from "./context.ts";
-import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
+import { refuse, type Stage } from "./context.ts";
+import { decideWithPack } from "./decide-with-pack.ts";
 import type { GuardrailDeps } from "./guardrails.ts";
+import { makePassHold, type PassHoldDeps } from "./pass-hold.ts";
 import { inputPayload } from "./payload.ts";
 
-export function makeDecide(deps: DecideDeps & Pick<GuardrailDeps, "validateInputs">): Stage {
+export interface DecideStageDeps extends PassHoldDeps, Pick<GuardrailDeps, "validateInputs"> {}
+
+export function makeDecide(deps: DecideStageDeps): Stage {
+  const passHold = makePassHold(deps);
   return async (context) => {
     const { runtimePack } = context.authority;
     if (runtimePack === undefined) return refuse(context, "decide", "policy_error", ["no_pack"]);
-    if (context.runtimeDecision !== undefined) return holdOrGoOn(context);
+    if (context.runtimeDecision !== undefined) return passHold(context);
+    const use = { packName: runtimePack, stage: "decide", boundary: "scheduler" } as const;
     const verdict = decideWithPack(deps, context, {
-      packName: runtimePack,
-      stage: "decide",
-      boundary: "scheduler",
+      ...use,
       payload: inputPayload(context.inputs, context.inputsText, context.execution),
       approvals: [],
     });
-    const next = applyVerdict(context, verdict, "decide");
+    const next = applyVerdict(context, verdict, use);
     if (next.kind !== "continue") return next;
     const { pack } = verdict.decided ?? {};
     if (pack === undefined) return refuse(next.context, "decide", "policy_error", ["no_decision"]);
@@ -32,34 +33,6 @@ export function makeDecide(deps: DecideDeps & Pick<GuardrailDeps, "validateInput
     if (verdict.isPatched && (deps.validateInputs(decided.step.spec.type, decided.inputs)?.length ?? 1) > 0) {
       return refuse(decided, "decide", "invalid_request", ["inputs_invalid_after_patch"]);
     }
-    return holdOrGoOn(decided);
+    return passHold(decided);
   };
-}
-
-function holdOrGoOn(context: StepContext): StageOutcome {
-  const [first, ...others] = context.holds;
-  if (first === undefined) return goOn(context);
-  return {
-    kind: "hold",
-    context,
-    shownDigest: context.vault.digest("approval", approvalForm(context)),
-    role: first.role,
-    ttlSeconds: others.reduce((shortest, hold) => Math.min(shortest, hold.ttlSeconds), first.ttlSeconds),
-  };
-}
-
-/** Exactly what an approver approves: the request with all patches and the packs that decided; nothing that changes by itself. */
-function approvalForm(context: StepContext): string {
-  const { step, authority, evaluations } = context;
-  const packs = [...new Set(evaluations.map((evaluation) => evaluation.pack.digest))].sort();
-  return canonicalJson({
-    tenant: step.tenantUid,
-    run_uid: step.runUid,
-    step: step.stepId,
-    type: step.spec.type,
-    inputs: context.inputs,
-    execution: executionJson(context.execution),
-    settings: authority.executorSettings[step.spec.type] ?? {},
-    packs,
-  });
 }

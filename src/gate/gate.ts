@@ -10,7 +10,7 @@ import { makeBreakpoint } from "./breakpoint.ts";
 import { type CommitDeps, makeCommitAdmissions, makeCommitSettlements } from "./commit-batch.ts";
 import type { Capability, Stage, StageOutcome, StepContext } from "./context.ts";
 import { makeDeadline } from "./deadline.ts";
-import { makeDecide } from "./decide.ts";
+import { type DecideStageDeps, makeDecide } from "./decide.ts";
 import { type ExecuteDeps, makeExecute } from "./execute.ts";
 import { type GuardDeps, makeGuard } from "./guard.ts";
 import { type GuardrailDeps, makeGuardrails } from "./guardrails.ts";
@@ -26,6 +26,7 @@ import { makeSettleRefusal } from "./settle-refusal.ts";
 export interface GateDeps
   extends ObserveDeps,
     GuardrailDeps,
+    DecideStageDeps,
     MintDeps,
     GuardDeps,
     ExecuteDeps,

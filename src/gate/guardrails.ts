@@ -39,14 +39,13 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     const fault = findPackFault(context.step.spec);
     if (fault !== undefined) return refuse(context, "guardrails", "policy_error", [fault.reason], { pack: fault.pack });
     for (const packName of packs.names) {
+      const use = { packName, stage: "guardrails", boundary: ingressBoundary(context.step.spec) } as const;
       const verdict = decideWithPack(deps, context, {
-        packName,
-        stage: "guardrails",
-        boundary: ingressBoundary(context.step.spec),
+        ...use,
         payload: inputPayload(context.inputs, context.inputsText, context.execution),
         approvals: [],
       });
-      const next = applyVerdict(context, verdict, "guardrails");
+      const next = applyVerdict(context, verdict, use);
       if (next.kind !== "continue") return next;
       context = rememberRuntimeDecision(context, next.context, packName, verdict);
       if (verdict.isPatched && (deps.validateInputs(context.step.spec.type, context.inputs)?.length ?? 1) > 0) {

@@ -25,7 +25,7 @@ export function prepareAdmission(
     token: { jti, scopeDigest: canonicalDigest({ ...capability.scope } as unknown as JsonObject) },
     reserved: request,
     isolation: capability.isolation,
-    approvalRecord: undefined,
+    approvalRecord: context.approval?.recordId,
   });
   return {
     address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },
@@ -39,6 +39,7 @@ export function prepareAdmission(
     started: {
       admission_record: record.id,
       admission_uid: capability.admissionUid,
+      ...(context.approval === undefined ? {} : { approval_id: context.approval.approvalId }),
       attempt: step.attempt,
       effects: [...new Set(context.evaluations.map((evaluation) => evaluation.effect))],
       executor: step.spec.type,
@@ -52,6 +53,6 @@ export function prepareAdmission(
     evaluations: common.evaluations(record.id),
     blobs: common.blobs,
     redaction: common.redaction,
-    approvalId: undefined,
+    approvalId: context.approval?.approvalId,
   };
 }

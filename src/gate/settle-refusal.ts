@@ -3,6 +3,7 @@
  *
  * In: a stage's outcome. Out: one value for one transaction. Not here: ends of attempts (settle-attempt.ts).
  */
+import { sealedForm } from "../approvals/shown-form.ts";
 import type { Ids, RecordId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { buildDecisionArtifact, type DecisionArtifact } from "../evidence/decision-artifact.ts";
@@ -87,23 +88,35 @@ function settleFinish(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "fi
 }
 
 function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold" }>): Settlement {
-  const { context, role, ttlSeconds, shownDigest } = outcome;
+  const { context, role, ttlSeconds, formText } = outcome;
   const nowMs = deps.databaseClock.nowMs();
   const common = gateRecord(context, nowMs);
   const approvalId = deps.ids.uuid();
+  const { vault } = context;
+  const shown = vault.commit(formText);
+  const place = { runUid: context.step.runUid, stepId: context.step.stepId, field: "approval" } as const;
+  const shownBlob = vault.seal(place, sealedForm(formText, shown.nonce));
+  const expiresAtMs = nowMs + ttlSeconds * 1000;
   const record = buildHold({
     ...common.evidence,
-    shownCommitment: common.evidence.requestCommitment,
+    shownCommitment: shown.commitment,
     role,
-    expiresAtMs: nowMs + ttlSeconds * 1000,
+    expiresAtMs,
   });
   return {
     ...bare(context),
     kind: "held",
-    approval: { approvalId, holdRecord: record.id, shownDigest, role, ttlSeconds },
+    approval: {
+      approvalId,
+      holdRecord: record.id,
+      shownDigest: vault.digest("approval", formText),
+      shownBlob: shownBlob.blobId,
+      role,
+      expiresAtMs,
+    },
     records: [record],
     evaluations: common.evaluations(record.id),
-    blobs: common.blobs,
+    blobs: [...common.blobs, shownBlob],
     redaction: common.redaction,
     events: [
       ...(common.redaction === undefined
@@ -111,7 +124,14 @@ function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold
         : [{ type: "step_input_redacted" as const, data: common.redaction.event }]),
       {
         type: "step_held",
-        data: { hold_record: record.id, approval_id: approvalId, role, lease_epoch: context.step.leaseEpoch },
+        data: {
+          hold_record: record.id,
+          approval_id: approvalId,
+          role,
+          expires_at_ms: expiresAtMs,
+          executor: context.step.spec.type,
+          lease_epoch: context.step.leaseEpoch,
+        },
       },
     ],
     audit: auditOf(deps, context, "step.held", "held"),

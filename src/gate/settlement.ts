@@ -103,9 +103,11 @@ export type Settlement = SettlementBase &
         readonly approval: {
           readonly approvalId: string;
           readonly holdRecord: RecordId;
+          /** Keyed, for equality inside only. */
           readonly shownDigest: string;
+          readonly shownBlob: BlobId;
           readonly role: string;
-          readonly ttlSeconds: number;
+          readonly expiresAtMs: number;
         };
       }
     | { readonly kind: "paused"; readonly breakpoint: Breakpoint; readonly event: JsonObject }

@@ -26,6 +26,7 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     boundary: "ingress_tool",
     step: { type: "http", inputs: { method: "GET", url: "https://api.example/tickets/1" } },
   },
+  decideApproval: { decision: "approve", reason: "checked with the customer" },
   setBreakpoint: { target: "type", value: "http" },
   putTool: {
     version: 1,

@@ -14,6 +14,7 @@ import { findAccess } from "./roles.ts";
 const TAGS = [
   { name: "runs", description: "Plans in work: submit, follow, stop." },
   { name: "steps", description: "One step at once, or only its decision." },
+  { name: "approvals", description: "Steps that wait for a person." },
   { name: "evidence", description: "Signed records and artifacts." },
   { name: "debugging", description: "Where runs pause." },
   { name: "tools", description: "What steps may use." },

@@ -6,12 +6,14 @@
  * that goes wrong is a StepgateError. Not here: who implements them (main.ts wires), HTTP (routes/).
  */
 
+import type { ApprovalDecision, ApprovalState } from "../core/approval.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { ArtifactId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Principal } from "../core/tenant.ts";
 import type { DecisionRequest, RunSubmission, StepRequest } from "../runs/submission.ts";
 import type { Role } from "./roles.ts";
+import type { ApprovalPage, ApprovalView } from "./views/approval.ts";
 import type { AuditPage } from "./views/audit.ts";
 import type { EventPage } from "./views/event.ts";
 import type { JwksView, ReadyView } from "./views/health.ts";
@@ -199,6 +201,29 @@ export interface Decisions {
   readonly decide: (input: { readonly caller: Caller; readonly request: DecisionRequest }) => Promise<DecisionView>;
 }
 
+// ── approvals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface ApprovalInput {
+  readonly caller: Caller;
+  readonly approvalId: string;
+}
+
+export interface Approvals {
+  readonly list: (
+    input: PageInput & { readonly state: ApprovalState | undefined; readonly run: RunRef | undefined },
+  ) => Promise<ApprovalPage>;
+  /** What would run is in it only for a caller with the role that must decide. @throws {StepgateError} APPROVAL_UNVERIFIED. */
+  readonly get: (input: ApprovalInput) => Promise<ApprovalView | undefined>;
+  /**
+   * Decides, signed and audited, in one transaction with the step's move. The same decision again changes nothing.
+   * @throws {StepgateError} APPROVAL_ROLE_MISSING, APPROVAL_OWN, APPROVAL_DECIDED, APPROVAL_EXPIRED, APPROVAL_VOID,
+   *   APPROVAL_UNVERIFIED.
+   */
+  readonly decide: (
+    input: ApprovalInput & { readonly decision: ApprovalDecision; readonly reason: string | undefined },
+  ) => Promise<ApprovalView | undefined>;
+}
+
 // ── evidence ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Records {
@@ -329,6 +354,7 @@ export interface GatewayPorts {
   readonly runs: Runs;
   readonly steps: Steps;
   readonly decisions: Decisions;
+  readonly approvals: Approvals;
   readonly records: Records;
   readonly artifacts: Artifacts;
   readonly audit: Audit;

@@ -4,6 +4,8 @@
  * In: nothing. Out: `ROLES`, `ROUTE_ACCESS`. A route that has no entry does not register (access.ts), an entry without a
  * route fails a test. Roles are a set, none contains another. Not here: fine rules about single objects (use cases).
  */
+import { APPROVER_ROLES } from "../core/approval.ts";
+
 export const ROLES = ["reader", "submitter", "author", "operator", "approver", "admin", "platform"] as const;
 /** `platform` counts only on keys of the instance, never on a tenant's (auth.ts). */
 export type Role = (typeof ROLES)[number];
@@ -36,6 +38,10 @@ export const ROUTE_ACCESS = {
   "DELETE /v1/runs/:run/breakpoints/:target/:value": tenant("operator"),
   "POST /v1/steps": tenant("submitter"),
   "POST /v1/decisions": tenant("submitter"),
+  "GET /v1/approvals": tenant("reader", "submitter", ...APPROVER_ROLES),
+  // what would run is shown to who may decide; who that is stands in the signed hold
+  "GET /v1/approvals/:approval": tenant("reader", "submitter", ...APPROVER_ROLES),
+  "POST /v1/approvals/:approval": tenant(...APPROVER_ROLES),
   "GET /v1/records/:record": tenant("reader", "submitter"),
   "GET /v1/artifacts/:artifact": tenant("reader"),
   "GET /v1/artifacts/:artifact/content": tenant("reader"),

@@ -4,6 +4,7 @@
  * In: one entry of a decision's `obligations`. Out: the obligation, or why not. A field that nobody would act on is
  * refused: a limit that is misspelt must not read as no limit. Not here: acting on them (gate/, capability/).
  */
+import { MAX_APPROVAL_TTL_SECONDS } from "../core/approval.ts";
 import type { Effect, Obligation, ObligationType } from "../core/decision.ts";
 import { OBLIGATION_TYPES } from "../core/decision.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
@@ -17,6 +18,9 @@ interface ObligationForm {
 
 const isName: PropertyCheck = (value) => typeof value === "string" && value.length > 0 && value.length <= 256;
 const isCount: PropertyCheck = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+/** Zero would read as no time at all, or as no limit. */
+const isLifetime: PropertyCheck = (value) =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= MAX_APPROVAL_TTL_SECONDS;
 const isNames: PropertyCheck = (value) => Array.isArray(value) && value.length <= 1_000 && value.every(isName);
 const isPaths: PropertyCheck = (value) => Array.isArray(value) && value.length <= 1_000 && value.every(isPointer);
 
@@ -24,7 +28,7 @@ const FORMS: Readonly<Record<ObligationType, ObligationForm>> = {
   notify: { required: ["sink"], properties: { sink: isName } },
   retain: { required: ["days"], properties: { days: isCount } },
   // without them: any approver, 24 hours
-  require_approval: { required: [], properties: { role: isName, ttl_seconds: isCount } },
+  require_approval: { required: [], properties: { role: isName, ttl_seconds: isLifetime } },
   limit: {
     required: [],
     properties: { calls: isCount, tokens: isCount, usd_micros: isCount, wall_ms: isCount, bytes_out: isCount },

@@ -52,6 +52,7 @@ const STEP_EVENTS: Readonly<Partial<Record<EventType, Apply>>> = {
   step_held: (_draft, step, event) => {
     step.state = "held";
     step.approvalId = requiredText(event, "approval_id");
+    step.notBeforeMs = undefined;
     stopDeadline(step, event.atMs);
   },
   approval_granted: (draft, step, event) => {

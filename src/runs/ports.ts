@@ -84,6 +84,8 @@ export interface StepRow {
   readonly tokens: number;
   readonly usdMicros: number;
   readonly outputBlob: BlobId | undefined;
+  /** The open approval of a held step. */
+  readonly approval: { readonly approvalId: string; readonly role: string; readonly expiresAtMs: number } | undefined;
   readonly dependsOn: readonly StepId[];
   readonly recordIds: readonly RecordId[];
 }

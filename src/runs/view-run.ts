@@ -67,6 +67,15 @@ function viewStep(step: StepRow) {
     ...(step.decisionArtifact === undefined ? {} : { decision_artifact: step.decisionArtifact }),
     ...(step.provider === undefined ? {} : { provider: step.provider }),
     ...(step.providerVersion === undefined ? {} : { provider_version: step.providerVersion }),
+    ...(step.approval === undefined
+      ? {}
+      : {
+          approval: {
+            approval_id: step.approval.approvalId,
+            role: step.approval.role,
+            expires_at: timeText(step.approval.expiresAtMs),
+          },
+        }),
     cost: { tokens: step.tokens, usd_micros: step.usdMicros },
   };
 }

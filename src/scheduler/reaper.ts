@@ -1,5 +1,5 @@
 /**
- * The reaper: takes what dead workers left (spec 02, loop; spec 00, attempts).
+ * The reaper: takes what dead workers left, and ends approvals that nobody gave in time (spec 02, loop; spec 00, attempts).
  *
  * Leased and not started → queued as if nothing happened. Started → the attempt is closed as `lost`, charged as reserved
  * and flagged, and the next attempt has the next number; after `maxLostAttempts` the step fails `lease_exhausted`.
@@ -13,6 +13,8 @@ import type { LostAttempt, Queue } from "./ports.ts";
 export interface ReaperDeps {
   readonly queue: Pick<Queue, "releaseLapsed" | "findLost">;
   readonly settle: CommitSettlements;
+  /** Ends up to so many open approvals whose time is up; returns how many it found. */
+  readonly expireApprovals: (limit: number) => Promise<number>;
   readonly batchSize: number;
   readonly maxLostAttempts: number;
 }
@@ -32,8 +34,10 @@ export function makeReap(deps: ReaperDeps): () => Promise<number> {
           true,
         );
       }
-      taken += released + lost.length;
-      if (released + lost.length < deps.batchSize) return taken;
+      const expired = await deps.expireApprovals(deps.batchSize);
+      const round = released + lost.length + expired;
+      taken += round;
+      if (round < deps.batchSize) return taken;
     }
   };
 }

@@ -290,6 +290,9 @@ interface StepColumns {
   readonly actual_tokens: number;
   readonly actual_usd_micros: number;
   readonly output_blob: BlobId | null;
+  readonly approval_id: string | null;
+  readonly approval_role: string | null;
+  readonly approval_expires_at_ms: number | null;
   readonly depends_on: readonly StepId[];
   readonly record_ids: readonly RecordId[];
 }
@@ -310,9 +313,18 @@ function stepRow(row: StepColumns): StepRow {
     tokens: row.actual_tokens,
     usdMicros: row.actual_usd_micros,
     outputBlob: row.output_blob ?? undefined,
+    approval: approvalOf(row),
     dependsOn: row.depends_on,
     recordIds: row.record_ids,
   };
+}
+
+function approvalOf({
+  approval_id: approvalId,
+  approval_role: role,
+  approval_expires_at_ms: expiresAtMs,
+}: StepColumns) {
+  return approvalId === null || role === null || expiresAtMs === null ? undefined : { approvalId, role, expiresAtMs };
 }
 
 interface EventColumns {

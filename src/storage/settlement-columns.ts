@@ -132,14 +132,15 @@ function kindItem(settlement: Settlement): object | undefined {
     case "retry":
       return { error_kind: settlement.errorKind, not_before_ms: settlement.notBeforeMs };
     case "held": {
-      const { approvalId, holdRecord, shownDigest, role, ttlSeconds } = settlement.approval;
+      const { approvalId, holdRecord, shownDigest, shownBlob, role, expiresAtMs } = settlement.approval;
       return {
         approval: {
           approval_id: approvalId,
           hold_record: holdRecord,
           shown_digest: shownDigest,
+          shown_blob: shownBlob,
           role,
-          ttl_seconds: ttlSeconds,
+          expires_at_ms: expiresAtMs,
         },
       };
     }

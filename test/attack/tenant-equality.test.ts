@@ -5,6 +5,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
+import * as approvals from "../../src/storage/statements/approvals.ts";
 import * as audit from "../../src/storage/statements/audit.ts";
 import * as fences from "../../src/storage/statements/fences.ts";
 import * as keys from "../../src/storage/statements/keys.ts";
@@ -37,6 +38,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   READ_BATCHES: "by batch ids of a tenant's own records; shows digests only",
   RELEASE_LAPSED: "reaps whatever a dead worker held",
   FIND_LOST: "reaps whatever a dead worker held",
+  FIND_DUE_APPROVALS: "ends whatever nobody decided in time",
   TAKE_SEAL_JOB: "seals whatever has ended",
   INSERT_DECISIONS: "a batch of several tenants; every item carries its own",
   SUBMIT_RUN: "the run carries its tenant",
@@ -71,6 +73,7 @@ const INSERTED = /insert into stepgate\.\w+(?: as \w+)?\s*\((?:\w+,\s*)*tenant_u
 const CALL = /^\s*select (?:\* from )?stepgate\.(\w+)\(\$1, \$2/;
 
 const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
+  ...approvals,
   ...keys,
   ...pipeline,
   ...queue,
@@ -82,6 +85,7 @@ const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
 
 t.test("the statements read here are all there are", async (t) => {
   t.same((await readdir(STATEMENTS)).sort(), [
+    "approvals.ts",
     "audit.ts",
     "fences.ts",
     "keys.ts",

@@ -2,7 +2,7 @@
  * The OpenAPI document as tests read it: every operation, with a request that the fakes answer.
  */
 import { OPENAPI_EXAMPLES } from "../../src/gateway/openapi-examples.ts";
-import { DIGEST, KEY_ID, RUN_ID } from "./fakes.ts";
+import { APPROVAL_ID, DIGEST, KEY_ID, RUN_ID } from "./fakes.ts";
 import type { Harness, Sent } from "./harness.ts";
 
 export interface Operation {
@@ -39,6 +39,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   run: RUN_ID,
   target: "step",
   value: "a",
+  approval: APPROVAL_ID,
   record: DIGEST,
   artifact: DIGEST,
   tenant: "acme",

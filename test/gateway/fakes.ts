@@ -18,6 +18,7 @@ import type {
   TenantRef,
 } from "../../src/gateway/ports.ts";
 import { ROLES } from "../../src/gateway/roles.ts";
+import type { ApprovalView } from "../../src/gateway/views/approval.ts";
 import type { EventPage, EventView } from "../../src/gateway/views/event.ts";
 import type { NewKeyView } from "../../src/gateway/views/key.ts";
 import type { DeadLetterView, QueueView } from "../../src/gateway/views/queue.ts";
@@ -33,10 +34,11 @@ export const GLOBEX: TenantRef = { tenantUid: uuid(2) as TenantUid, tenantId: "g
 export const HOME: TenantRef = { tenantUid: uuid(3) as TenantUid, tenantId: "default", authorityVersion: 1 };
 const TENANTS = [ACME, GLOBEX, HOME];
 
-/** The only run, record, artifact, tool and key there is; they belong to acme. */
+/** The only run, approval, record, artifact, tool and key there is; they belong to acme. */
 export const RUN_UID = uuid(100) as RunUid;
 export const RUN_ID = "support-1";
 export const KEY_ID = "00000000000000aa";
+export const APPROVAL_ID = uuid(200);
 
 export function uuid(number: number): string {
   return `01900000-0000-7000-8000-${number.toString(16).padStart(12, "0")}`;
@@ -107,6 +109,29 @@ const RECORD: RecordView = {
     tree_size: 2,
     path: [DIGEST],
   },
+};
+const APPROVAL: ApprovalView = {
+  approval_id: APPROVAL_ID,
+  state: "open",
+  run_uid: RUN_UID,
+  step_id: "a",
+  step_type: "noop",
+  role: "approver",
+  requester: { key_id: KEY_ID, owner: "agent" },
+  hold_record_id: DIGEST,
+  created_at: NOW,
+  expires_at: NOW,
+  shown_commitment: DIGEST,
+  holds: [
+    {
+      pack: { id: "baseline", version: "1.0.0", digest: DIGEST },
+      stage: "decide",
+      boundary: "scheduler",
+      reasons: [{ code: "x.y", text: "Because." }],
+    },
+  ],
+  packs: [{ id: "baseline", version: "1.0.0", digest: DIGEST }],
+  shown: { form: {}, nonce: DIGEST },
 };
 const ARTIFACT: ArtifactView = {
   artifact_id: DIGEST,
@@ -312,6 +337,17 @@ export function makeFakes(): Fakes {
         decision: { effect: "deny" as const, reasons: ["x.y"], evaluations: [] },
         obligations: [],
       })),
+    },
+    approvals: {
+      list: use("approvals.list", () => ({ items: [], next: uuid(9) })),
+      get: use("approvals.get", ({ caller, approvalId }: { readonly caller: Caller; readonly approvalId: string }) =>
+        isOurs(caller) && approvalId === APPROVAL_ID ? APPROVAL : undefined,
+      ),
+      decide: use(
+        "approvals.decide",
+        ({ caller, approvalId }: { readonly caller: Caller; readonly approvalId: string }) =>
+          isOurs(caller) && approvalId === APPROVAL_ID ? APPROVAL : undefined,
+      ),
     },
     records: {
       get: use("records.get", (input: { readonly caller: Caller; readonly recordId: RecordId }) =>

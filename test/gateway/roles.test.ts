@@ -46,13 +46,14 @@ t.test("the table of the specification stands: what each role may change", async
   t.same(byRole("reader"), [], "a reader changes nothing");
   t.same(byRole("submitter"), ["POST /v1/runs", "POST /v1/runs/:run/cancel", "POST /v1/steps", "POST /v1/decisions"]);
   t.notOk(byRole("operator").some((name) => /keys|tenants|steps|decisions/.test(name)));
-  t.same(byRole("admin"), ["POST /v1/keys", "DELETE /v1/keys/:key"]);
+  t.same(byRole("approver"), ["POST /v1/approvals/:approval"]);
+  t.same(byRole("admin"), ["POST /v1/approvals/:approval", "POST /v1/keys", "DELETE /v1/keys/:key"]);
   t.same(byRole("platform"), ["POST /v1/keys", "DELETE /v1/keys/:key", "PUT /v1/tenants/:tenant"]);
 });
 
 t.test("platform sees no payload", async (t) => {
   for (const [name, access] of Object.entries(ROUTE_ACCESS)) {
-    if (!("roles" in access) || !/runs|steps|decisions|records|artifacts/.test(name)) continue;
+    if (!("roles" in access) || !/runs|steps|decisions|approvals|records|artifacts/.test(name)) continue;
     t.notOk((access.roles as readonly string[]).includes("platform"), name);
   }
 });

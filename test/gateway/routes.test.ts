@@ -5,7 +5,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import t from "tap";
 import { StepgateError } from "../../src/core/errors.ts";
 import { operationsOf, readDocument } from "./document.ts";
-import { DIGEST, KEY, KEY_ID, makeFakes, RUN_ID, RUN_UID, SECRET } from "./fakes.ts";
+import { APPROVAL_ID, DIGEST, KEY, KEY_ID, makeFakes, RUN_ID, RUN_UID, SECRET } from "./fakes.ts";
 import { makeHarness } from "./harness.ts";
 
 /** By operation: the status, and the use case with the part of its input that comes from the request. */
@@ -31,6 +31,13 @@ const EXPECTED: Readonly<Record<string, { status: number; call?: string; input?:
   },
   performStep: { status: 200, call: "steps.perform", input: { waitMs: 30_000 }, body: { output: { stdout: "hello" } } },
   decide: { status: 200, call: "decisions.decide", body: { decision: { effect: "deny" } } },
+  listApprovals: { status: 200, call: "approvals.list", input: { limit: 50, state: undefined, run: undefined } },
+  getApproval: { status: 200, call: "approvals.get", input: { approvalId: APPROVAL_ID }, body: { state: "open" } },
+  decideApproval: {
+    status: 200,
+    call: "approvals.decide",
+    input: { approvalId: APPROVAL_ID, decision: "approve", reason: "checked with the customer" },
+  },
   getRecord: { status: 200, call: "records.get", input: { recordId: DIGEST }, body: { kind: "refusal" } },
   getArtifact: { status: 200, call: "artifacts.get", input: { artifactId: DIGEST } },
   getArtifactContent: { status: 200, call: "artifacts.content" },

@@ -3,6 +3,7 @@
  */
 import { usdText } from "../../core/amount.ts";
 import { findTarget, makeApi } from "../api.ts";
+import { waitLine } from "../approvals.ts";
 import { explainStep } from "../explain-step.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
@@ -37,4 +38,10 @@ function showRun(terminal: Terminal, run: RunView): void {
     [...new Set([step.error_kind ?? "", ...step.reasons])].filter((part) => part !== "").join(", "),
   ]);
   for (const line of alignColumns(rows)) terminal.line(line);
+  for (const { id, approval } of run.steps) {
+    if (approval === undefined) continue;
+    const { approval_id: approvalId, role, expires_at: expiresAt } = approval;
+    // never cut: its end is a command to copy
+    terminal.write(`  ${id} ${waitLine({ id: approvalId, role, expiresAt })}\n`);
+  }
 }

@@ -9,6 +9,7 @@ import type { Api } from "../parts.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { StreamTimes } from "../sse.ts";
 import type { StreamSlots } from "../stream-slots.ts";
+import { approvalRoutes } from "./approvals.ts";
 import { artifactRoutes } from "./artifacts.ts";
 import { auditRoutes } from "./audit.ts";
 import { breakpointRoutes } from "./breakpoints.ts";
@@ -47,6 +48,7 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   breakpointRoutes(app, ports);
   stepRoutes(app, { steps: ports.steps, stepWaitMs: deps.stepWaitMs });
   decisionRoutes(app, ports);
+  approvalRoutes(app, ports);
   recordRoutes(app, ports);
   artifactRoutes(app, ports);
   auditRoutes(app, ports);

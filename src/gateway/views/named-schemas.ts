@@ -3,6 +3,7 @@
  *
  * A name that is missing here does not resolve, and the server does not start. Not here: the schemas.
  */
+import { ApprovalAnswer, ApprovalPage, ApprovalView } from "./approval.ts";
 import { AuditPage } from "./audit.ts";
 import { EventPage, EventView } from "./event.ts";
 import { HealthView, JwksView, ReadyView } from "./health.ts";
@@ -18,6 +19,9 @@ import { ExecutorPage, ExecutorSettings, ExecutorView, ToolPage, ToolSubmission,
 
 export const NAMED_SCHEMAS = [
   ...START_SCHEMAS,
+  ApprovalAnswer,
+  ApprovalPage,
+  ApprovalView,
   ArtifactView,
   AuditPage,
   BreakpointList,

@@ -45,6 +45,16 @@ export const StepView = named(
     decision_artifact: Type.Optional(digest("The artifact with its evaluation records.")),
     provider: Type.Optional(text("Who performed it.")),
     provider_version: Type.Optional(text("In which version.")),
+    approval: Type.Optional(
+      closedObject(
+        {
+          approval_id: uuid("The open approval."),
+          role: text("The role that must decide; several are separated by commas."),
+          expires_at: time("Until when."),
+        },
+        "What a held step waits for.",
+      ),
+    ),
     cost: amount("What its attempts used so far."),
   },
   "One step of a run.",

@@ -7,7 +7,7 @@ language sql immutable as $$
   values
     ('api_keys', 'siu', 'si'),
     ('approvals', 'siu', 'siu'),
-    ('artifacts', 's', 'si'),
+    ('artifacts', 'si', 'si'),
     ('audit_heads', 'siu', 'siu'),
     ('audit_log', 'si', 'si'),
     ('billing_usage', 's', 'siu'),

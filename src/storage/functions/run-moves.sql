@@ -135,12 +135,6 @@ begin
   return h;
 end $$;
 
--- A held step that ends otherwise leaves no approval behind that somebody could still give.
-create or replace function stepgate.void_approvals(h stepgate.run_heads, p_step text) returns void language sql as $$
-  update stepgate.approvals set state = 'void'
-   where (tenant_uid, run_uid, step_id) = (h.tenant_uid, h.run_uid, p_step) and state = 'open'
-$$;
-
 create or replace function stepgate.skip_step(h stepgate.run_heads, p_step text, p_reason text)
 returns stepgate.run_heads language plpgsql as $$
 declare

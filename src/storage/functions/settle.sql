@@ -381,10 +381,7 @@ language plpgsql as $$
 begin
   update stepgate.steps set status = 'held', last_record = i.approval ->> 'hold_record'
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
-  insert into stepgate.approvals (tenant_uid, approval_id, run_uid, step_id, hold_record, shown_digest, role, expires_at)
-  select i.tenant_uid, a.approval_id, i.run_uid, i.step_id, a.hold_record, a.shown_digest, a.role,
-         clock_timestamp() + a.ttl_seconds * interval '1 second'
-    from jsonb_to_record(i.approval) as a (approval_id uuid, hold_record text, shown_digest text, role text, ttl_seconds integer);
+  perform stepgate.open_approval(h, i);
   return stepgate.stop_step(stepgate.drop_ready(h, i.step_id), i);
 end $$;
 

@@ -45,13 +45,15 @@ export const READ_STEPS = `
   select s.step_id, s.type, s.slug, coalesce(q.state, s.status) as state, coalesce(q.attempts_made, s.attempts_made) as attempts_made,
          stepgate.epoch_ms(case when q.state = 'queued' then q.not_before end) as not_before_ms,
          s.error_kind, s.reasons, s.decision_artifact, s.provider, s.provider_version, s.actual_tokens, s.actual_usd_micros,
-         s.output_blob, s.is_target,
+         s.output_blob, s.is_target, p.approval_id, p.role as approval_role, stepgate.epoch_ms(p.expires_at) as approval_expires_at_ms,
          coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
                     where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id), '{}') as depends_on,
          coalesce((select array_agg(k.record_id order by k.created_at, k.record_id) from stepgate.records k
                     where k.tenant_uid = s.tenant_uid and k.run_uid = s.run_uid and k.step_id = s.step_id), '{}') as record_ids
     from stepgate.steps s
     left join stepgate.ready_steps q on s.status = 'queued' and (q.tenant_uid, q.run_uid, q.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
+    left join stepgate.approvals p on s.status = 'held' and p.state = 'open' and p.hold_record = s.last_record
+     and (p.tenant_uid, p.run_uid, p.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
    where s.tenant_uid = $1 and s.run_uid = $2 order by s.idx`;
 
 /** Events after seq $3, in order. */
