@@ -10,6 +10,7 @@ import { makeReadManifest } from "../../src/runs/manifest.ts";
 import { makeRebuildRun } from "../../src/runs/rebuild-run.ts";
 import { makeRebuildStore } from "../../src/storage/rebuild-store.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
+import { deskOf, holdUntilApproved, openApproval } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { done, makeSink, type Rig, redactCard, startRig } from "./rig.ts";
 
@@ -272,3 +273,67 @@ t.test("held, cancelled, pending and parallel-bounded runs come back; what is no
     await t.rejects(rebuilder(rig)("00000000-0000-7000-8000-00000000dead" as RunUid), { code: "RUN_NOT_FOUND" });
   });
 });
+
+t.test(
+  "a step held, approved while its run was paused, comes back with a deadline that stood still meanwhile",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const sink = makeSink(() => done(null));
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime: holdUntilApproved },
+        adapters: [sink.adapter],
+        tenant,
+      });
+      const { store } = rig.stepgate.rooms;
+      const bob = await deskOf(rig, "bob", "approver");
+      const deadlineMs = 60_000;
+      const deadline = step("a", { execution: { deadline_ms: deadlineMs } });
+      const approve = async (runUid: RunUid) =>
+        t.equal(
+          (await bob("POST", `/v1/approvals/${await openApproval(rig, runUid)}`, { decision: "approve" })).status,
+          200,
+        );
+      /** By how much the deadline was put off, and how long the step was held, to the millisecond. */
+      const moved = async (runUid: RunUid) =>
+        (
+          await rig.rows(
+            `select stepgate.epoch_ms(s.deadline_at) - stepgate.epoch_ms(s.first_ready_at) - ${deadlineMs} as by_ms,
+                  stepgate.epoch_ms(a.decided_at) - stepgate.epoch_ms(a.created_at) as held_ms,
+                  stepgate.epoch_ms(clock_timestamp()) - stepgate.epoch_ms(a.created_at) as since_ms
+             from stepgate.steps s join stepgate.approvals a on a.tenant_uid = s.tenant_uid and a.run_uid = s.run_uid
+            where s.run_uid = $1`,
+            [runUid],
+          )
+        )[0] as { readonly by_ms: number; readonly held_ms: number; readonly since_ms: number };
+      const comesBack = async (runUid: RunUid, why: string) => {
+        const before = await projection(rig, runUid);
+        await deleteProjection(rig, runUid);
+        await rebuilder(rig)(runUid);
+        sameRows(t, await projection(rig, runUid), before, why);
+      };
+
+      const plain = await rig.submit({ steps: [deadline] });
+      await approve(plain);
+      t.equal((await rig.ended(plain)).status, "succeeded");
+      const held = await moved(plain);
+      t.ok(Math.abs(held.by_ms - held.held_ms) <= 2 && held.held_ms > 0, JSON.stringify(held));
+      await comesBack(plain, "approved and ended");
+
+      const paused = await rig.submit({ steps: [deadline] });
+      await openApproval(rig, paused);
+      await store.pause(rig.tenantUid, paused, "test");
+      await comesBack(paused, "held, and the run paused");
+      await approve(paused);
+      await comesBack(paused, "approved while paused");
+      await store.resume(rig.tenantUid, paused, "test");
+      rig.stepgate.rooms.ready.ready();
+      t.equal((await rig.ended(paused)).status, "succeeded");
+      const both = await moved(paused);
+      t.ok(both.by_ms >= both.held_ms && both.by_ms <= both.since_ms, "hold and pause that overlap count once");
+      await comesBack(paused, "ended");
+      for (const runUid of [plain, paused]) await verifies(t, rig, runUid);
+      t.equal(sink.calls.length, 2);
+    });
+  },
+);
