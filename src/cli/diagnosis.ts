@@ -16,8 +16,11 @@ import { verifyTrustFile } from "../evidence/trust-bundle.ts";
 import { makeAdapters } from "../executors/adapters.ts";
 import { makeRegistry } from "../executors/registry.ts";
 import { checkDatabase } from "../storage/check-database.ts";
+import { checkFences } from "../storage/check-fences.ts";
 import { readEmbeddedStatus } from "../storage/embedded/status.ts";
-import { makePool } from "../storage/pool.ts";
+import { makePool, type Pool, type PoolOptions } from "../storage/pool.ts";
+import { findRoles } from "../storage/set-up-roles.ts";
+import { adviceOn } from "../storage/watch-database.ts";
 import { makeLog } from "../telemetry/logger.ts";
 
 export interface Finding {
@@ -34,6 +37,7 @@ export async function findComplaints(config: Config): Promise<readonly Finding[]
   const looks: readonly (readonly [string, () => Promise<readonly Finding[]>])[] = [
     ["node", async () => [lookAtNode()]],
     ["postgresql", async () => [await lookAtDatabase(config)]],
+    ["fences", async () => lookAtFences(config)],
     ["sandbox", lookAtSandbox],
     ["home", async () => [await lookAtHome(config.instance.home)]],
     ["keys", async () => lookAtKeys(config)],
@@ -70,15 +74,42 @@ async function lookAtDatabase({ storage, instance }: Config): Promise<Finding> {
     const { version, dataDirectory, users } = status;
     return { name, ok: true, about: `embedded ${version} in ${dataDirectory}, used by ${users} processes` };
   }
+  const version = await withPool(storage, { url: storage.databaseUrl }, checkDatabase);
+  return { name, ok: true, about: `PostgreSQL ${version} at STEPGATE_DATABASE_URL` };
+}
+
+/** The embedded server is made and started by this product alone, which checks it at each start. */
+async function lookAtFences({ storage }: Config): Promise<readonly Finding[]> {
+  const { databaseUrl } = storage;
+  if (databaseUrl === undefined) return [];
+  const name = "fences";
+  const roles = await withPool(storage, { url: databaseUrl }, findRoles);
+  if (roles === undefined) return [{ name, ok: true, about: "made with the schema at the first start" }];
+  const url = storage.gatewayDatabaseUrl ?? databaseUrl;
+  try {
+    await withPool(storage, { url, role: roles.gateway, isFenced: true }, checkFences);
+    return [{ name, ok: true, about: "the gateway's database role sees one tenant at a time" }];
+  } catch (caught) {
+    if (!isStepgateError(caught, "STORE_FENCE_OPEN")) throw caught;
+    return [{ name, ok: false, about: `${caught.message} [${caught.code}]`, advice: adviceOn(caught) }];
+  }
+}
+
+async function withPool<Result>(
+  storage: Config["storage"],
+  target: Pick<PoolOptions, "role" | "isFenced"> & { readonly url: string },
+  look: (pool: Pool) => Promise<Result>,
+): Promise<Result> {
   const pool = makePool({
-    url: storage.databaseUrl,
+    ...target,
     maxConnections: 1,
     applicationName: "stepgate doctor",
+    isBehindPooler: storage.pooler === "transaction",
     log: makeLog({ level: "silent" }),
     limits: { statementMs: storage.statementTimeoutMs, lockMs: storage.lockTimeoutMs },
   });
   try {
-    return { name, ok: true, about: `PostgreSQL ${await checkDatabase(pool)} at STEPGATE_DATABASE_URL` };
+    return await look(pool);
   } finally {
     await pool.close();
   }

@@ -6,7 +6,7 @@
 import { StepgateError } from "../core/errors.ts";
 import { LOCK_MIGRATIONS } from "./migrate.ts";
 import type { Pool } from "./pool.ts";
-import { ARE_ROLES_IN_PLACE, READ_ROLES, SET_UP_ROLES } from "./statements/fences.ts";
+import { ARE_ROLES_IN_PLACE, HAS_ROLES, READ_ROLES, SET_UP_ROLES } from "./statements/fences.ts";
 
 export interface DatabaseRoles {
   /** Sees rows of one tenant at a time. */
@@ -31,4 +31,11 @@ export async function setUpRoles(pool: Pool): Promise<DatabaseRoles> {
   const [roles] = (await pool.query<DatabaseRoles>(READ_ROLES)).rows;
   if (roles === undefined) throw new StepgateError("STORE_REFUSED", { reason: "the database names no roles" });
   return roles;
+}
+
+/** The roles of a database that has them; changes nothing. */
+export async function findRoles(pool: Pool): Promise<DatabaseRoles | undefined> {
+  const { rows } = await pool.query<{ yes: boolean }>(HAS_ROLES);
+  if (rows[0]?.yes !== true) return undefined;
+  return (await pool.query<DatabaseRoles>(READ_ROLES)).rows[0];
 }

@@ -3,6 +3,7 @@
  */
 import t from "tap";
 import { startStepgate } from "../../src/main.ts";
+import { runCli } from "../cli/run-cli.ts";
 import { startPrivateServer } from "../storage/private-server.ts";
 import { startRig } from "./rig.ts";
 
@@ -42,7 +43,13 @@ t.test("K7 a server or a role that no longer keeps the promises is not ready, an
       onProgress: () => undefined,
       parts: { database: database.target },
     });
+  const doctor = async (): Promise<readonly object[]> => {
+    const url = "url" in database.target ? database.target.url : "";
+    const { out } = await runCli(["doctor", "--json"], { STEPGATE_DATABASE_URL: url, STEPGATE_LISTEN: "127.0.0.1:0" });
+    return (JSON.parse(out) as { readonly name: string }[]).filter(({ name }) => name === "fences");
+  };
   t.match(await until(200), { ok: true }, "the control");
+  t.match(await doctor(), [{ name: "fences", ok: true }], "and doctor says the same");
   const cases = [
     {
       why: "fsync is off",
@@ -61,6 +68,7 @@ t.test("K7 a server or a role that no longer keeps the promises is not ready, an
     for (const sql of open) await database.pool.query(sql);
     t.match(await until(503), found, why);
     await t.rejects(start(), { code: found.code }, `${why}: no start`);
+    if (found.code === "STORE_FENCE_OPEN") t.match(await doctor(), [{ name: "fences", ...found, code: undefined }]);
     for (const sql of shut) await database.pool.query(sql);
     t.match(await until(200), { ok: true }, `${why}: set right`);
   }

@@ -50,6 +50,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   FIND_API_KEY: "is how a credential becomes a tenant",
   TOUCH_API_KEY: "by the public id of a key that was verified",
   HAS_ADMIN_KEY: "keys of the instance: tenant_uid is null",
+  HAS_ROLES: "reads the catalogue",
   READ_ROLES: "names of roles",
   ARE_ROLES_IN_PLACE: "reads the catalogue",
   SET_UP_ROLES: "changes the catalogue",

@@ -2,6 +2,8 @@
  * Statements about the roles that pools run as, and what row security is to them. Instance-wide: they read the catalogue.
  */
 
+export const HAS_ROLES = `select to_regclass('stepgate.database_roles') is not null as yes`;
+
 /** The gateway's and the worker's role. */
 export const READ_ROLES = `
   select (select name from stepgate.database_roles where kind = 'gateway') as gateway,
