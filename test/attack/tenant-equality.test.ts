@@ -29,6 +29,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   READ_TRUST_BUNDLE: "of the instance",
   INSERT_TRUST_BUNDLE: "of the instance",
   EXTEND_LEASE: "workers serve every tenant",
+  IS_ALONE_WAITING: "lost steps of every tenant wait for a worker that does nothing else",
   END_LEASE: "workers serve every tenant",
   SAY_TYPES: "workers serve every tenant",
   READ_SERVED_TYPES: "workers serve every tenant",
@@ -63,7 +64,7 @@ const INSTANCE_WIDE_INSIDE: Readonly<Record<string, readonly [number, string]>> 
   extend_lease: [1, "a worker holds steps of every tenant"],
   release_lapsed: [1, "forgets workers that hold no step of any tenant"],
   rebuild_steps: [1, "rows that carry their tenant, one run's"],
-  settle_steps: [1, "batches by ids made for this very call; they show digests only"],
+  end_lease: [1, "hands back what a worker holds, of every tenant"],
 };
 
 /** An equality with a parameter, or with the tenant of the very item the statement was asked about. */
