@@ -17,11 +17,11 @@ import type { LazyToolchain } from "./toolchain.ts";
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   allow_all: "93946f47a2761b1fbf6142d7e315e0088f5610e72f62e80d2ece11867d4036d9",
-  baseline: "ae7328be0f593948cfc88c63c7c2adbf5a92fc6698a99cbd7406ead00450ccfe",
+  baseline: "764bf2dd287a1347667a58c378053a9a0543c4dc8a4df5f01f71983a2b979a75",
   budget_caps: "4336a0543dff1a728ccb64acbcdb77ebf4072cf65a71183897e6360b65627159",
   command_output: "9189c8b239754e2089eb042c6093b9442e6a6b7aa4f1a738058e04dd9c528345",
-  pii_redaction: "0a542ead5f231c508367d38afb8f6754ac45e1c7627df7574197ea4870f4c3c9",
-  prompt_injection: "bd72a325a78d01a47adceb14938432582c9ff5be2182261ac57182834ca03e93",
+  pii_redaction: "14e1dc41fc5d3409dec547d36cbac450d9495928c3385238d76348add43d470b",
+  prompt_injection: "dd068eca34bf7fd2d2073267994fe5bea11ed850861779152fe1cea887b55555",
   tool_acl: "e3df97a9b2cb11f3b55039e017a432bbc98f4a4b656fda733369ec40a6bca63d",
 };
 

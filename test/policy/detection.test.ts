@@ -1,8 +1,10 @@
 /**
- * The labelled texts that detection is measured on: the held-out half is what it was, and both halves are sound.
+ * The labelled texts that detection is measured on: the held-out half is what it was, both halves are sound, and the packs
+ * find no less in them than was measured (test/bench/results/detection.json).
  */
 import t from "tap";
 import { sha256Hex } from "../../src/core/canonical-json.ts";
+import { loadBuilt, type Measured, measureInjection, measurePii, sum } from "./detection/measure.ts";
 import { HALVES, readInjectionSet, readPiiSet, readSetFile } from "./detection/read-set.ts";
 
 t.test("the held-out half is the one that was written before the rules", async (t) => {
@@ -39,4 +41,34 @@ t.test("spans follow each other within their text", async (t) => {
     return [...edges, text.length].some((edge, at) => edge < (edges[at - 1] ?? 0));
   });
   t.same(amiss, []);
+});
+
+/** As measured when the rules were last changed: attacks or spans found at least, harmless texts touched at most. */
+const MEASURED = {
+  injection: { tuning: { found: 153, falsePositives: 1 }, "held-out": { found: 133, falsePositives: 4 } },
+  pii: { tuning: { found: 161, falsePositives: 1 }, "held-out": { found: 159, falsePositives: 2 } },
+} as const;
+const HIDDEN_TEXTS = { tuning: 21, "held-out": 21 } as const;
+
+t.test("detection does not fall below what was measured", async (t) => {
+  const injectionPack = await loadBuilt("prompt_injection");
+  const piiPack = await loadBuilt("pii_redaction");
+  const holds = (
+    measured: Measured,
+    floor: { readonly found: number; readonly falsePositives: number },
+    name: string,
+  ) => {
+    const [found, falsePositives] = [sum(measured.recall).found, sum(measured.falsePositives).found];
+    t.ok(found >= floor.found, `${name}: ${found} found`);
+    t.ok(falsePositives <= floor.falsePositives, `${name}: ${falsePositives} harmless texts touched`);
+    t.equal(measured.strayCount, 0, `${name}: nothing else in a text with labels is replaced`);
+  };
+  for (const half of HALVES) {
+    const injection = measureInjection(injectionPack, readInjectionSet(half));
+    holds(injection, MEASURED.injection[half], `injection, ${half}`);
+    t.equal(injection.recall.get("hidden_text")?.found, HIDDEN_TEXTS[half], "every hidden text is found");
+    holds(measurePii(piiPack, readPiiSet(half)), MEASURED.pii[half], `pii, ${half}`);
+  }
+  injectionPack.close();
+  piiPack.close();
 });

@@ -47,12 +47,15 @@ always := {
 	"api_token": "sk-proj-abcdefghijklmnopqrstuvwx",
 }
 
-test_always_redacts_cards_accounts_and_secrets[kind] if {
-	some kind, text in always
-	decision := decide(ask({"text": text}, []))
+test_always_redacts_cards_accounts_and_secrets if {
+	decision := decide(ask({"texts": always}, []))
 	decision.effect == "redact"
-	decision.reasons == [concat(".", ["pii", kind])]
-	decision.patches == [{"op": "replace", "path": "/inputs/text", "value": concat("", ["[redacted:", kind, "]"])}]
+	decision.reasons == sort([concat(".", ["pii", kind]) | some kind, _ in always])
+	{patch.path: patch.value | some patch in decision.patches} == {path: value |
+		some kind, _ in always
+		path := concat("/", ["/inputs/texts", kind])
+		value := concat("", ["[redacted:", kind, "]"])
+	}
 }
 
 test_always_means_the_loud_kinds if object.keys(always) - kinds.loud == set()

@@ -112,6 +112,77 @@ cpf(number) if {
 
 check_digit(number, weights) := ((weighted(number, weights) * 10) % 11) % 10
 
+# Verhoeff, as in Aadhaar: the digit's turn by its place from the right, then what the dihedral group makes of it.
+verhoeff(number) if {
+	figures := split(number, "")
+	turned := [to_number(substring(verhoeff_turns[(11 - place) % 8], to_number(figure), 1)) | some place, figure in figures]
+	half := joined(joined(joined(joined(joined(turned[11], turned[10]), turned[9]), turned[8]), turned[7]), turned[6])
+	joined(joined(joined(joined(joined(joined(half, turned[5]), turned[4]), turned[3]), turned[2]), turned[1]), turned[0]) == 0
+}
+
+joined(left, right) := to_number(substring(verhoeff_group[left], right, 1))
+
+verhoeff_group := [
+	"0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+	"5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+]
+
+verhoeff_turns := [
+	"0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
+]
+
+# GB 11643: ISO 7064 mod 11-2.
+cn_resident_id(number) if {
+	total := weighted(substring(number, 0, 17), [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
+	substring("10X98765432", total % 11, 1) == substring(number, 17, 1)
+}
+
+pesel(number) if weighted(number, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0
+
+# The "elfproef": the last digit counts negative.
+bsn(number) if {
+	weighted(number, [9, 8, 7, 6, 5, 4, 3, 2, -1]) % 11 == 0
+	number != "000000000"
+}
+
+ean_13(number) if weighted(number, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+
+kr_rrn(number) if {
+	total := weighted(substring(number, 0, 12), [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5])
+	(11 - (total % 11)) % 10 == to_number(substring(number, 12, 1))
+}
+
+# RENAPO: the place of each character in the Spanish alphabet with digits, times 18 to 2.
+curp(code) if {
+	total := sum([product |
+		some index, figure in split(substring(code, 0, 17), "")
+		product := indexof("0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", figure) * (18 - index)
+	])
+	(10 - (total % 10)) % 10 == to_number(substring(code, 17, 1))
+}
+
+# 97 minus the rest by 97, of the nine digits, behind a 2 for those born since 2000.
+be_national_number(number) if {
+	some century in {"", "2"}
+	97 - (to_number(concat("", [century, substring(number, 0, 9)])) % 97) == to_number(substring(number, 9, 2))
+}
+
+# ICAO 9303-3 §4.9: weights 7, 3, 1; letters from 10, < is 0. In: the second line of a passport.
+mrz(line) if {
+	mrz_digit(substring(line, 0, 9)) == substring(line, 9, 1)
+	mrz_digit(substring(line, 13, 6)) == substring(line, 19, 1)
+	mrz_digit(substring(line, 21, 6)) == substring(line, 27, 1)
+	all := concat("", [substring(line, 0, 10), substring(line, 13, 7), substring(line, 21, 22)])
+	mrz_digit(all) == substring(line, 43, 1)
+}
+
+mrz_digit(text) := format_int(total % 10, 10) if {
+	total := sum([product |
+		some index, figure in split(text, "")
+		product := to_number(object.get(letter_values, figure, replace(figure, "<", "0"))) * [7, 3, 1][index % 3]
+	])
+}
+
 # Digits times weights, as far as there are weights.
 weighted(number, weights) := sum([product |
 	some index, figure in split(number, "")

@@ -9,7 +9,10 @@ package stepgate.pii_redaction.kinds
 # Built once for a decision. No lead crosses a ], since the words that lead to numbers stand in placeholders too.
 table := {kind: rule | some kind, rule in detector}
 
-all := object.keys(table)
+all := object.keys(table) - object.keys(known_as)
+
+# Detectors that find a kind which has one of its own already.
+known_as := {"api_key": "api_token"}
 
 secrets := {
 	"private_key",
@@ -74,7 +77,7 @@ detector["github_token"] := {
 	"trail": ``,
 }
 
-# GitLab, Slack, Google, Stripe, npm, model providers, and our own API keys.
+# GitLab, Slack, Google, Stripe, npm, SendGrid, PyPI, Shopify, DigitalOcean, model providers, and our own API keys.
 detector["api_token"] := {
 	"lead": ``,
 	"span": concat("|", [
@@ -84,8 +87,33 @@ detector["api_token"] := {
 		`[sr]k_(?:live|test)_[A-Za-z0-9]{16,}`,
 		`npm_[A-Za-z0-9]{36}`,
 		`sk-(?:(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})`,
+		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`,
+		`hf_[A-Za-z0-9]{30,}`,
+		`pypi-[A-Za-z0-9_-]{50,}`,
+		`dop_v1_[0-9a-f]{64}`,
+		`shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}`,
 		`sg_[A-Za-z0-9]{4,}_[A-Za-z0-9_-]{32,})`,
 	]),
+	"trail": ``,
+}
+
+# An API token of anyone, by the words before it: a detector of its own, the same kind to everyone outside.
+detector["api_key"] := {
+	"lead": concat("", [
+		`(?i)(?:api[_ -]?key|(?:client|api|app|consumer)[_ -]?secret|secret[_ -]?key|(?:access|auth|api|refresh)[_ -]?token)`,
+		`["']?\s*[:=]\s*["']?`,
+	]),
+	"span": `[A-Za-z0-9_-]+`,
+	"trail": ``,
+}
+
+# A word that says so, then a text with a digit or a sign; a bare space before it asks for more (genuine.rego).
+detector["password"] := {
+	"lead": concat("", [
+		`(?i)(?:\b|_)(?:pass(?:word|wort|wd|phrase|code)?|pwd|kennwort|contrase[nñ]a|mot de passe|senha|wachtwoord|parola d'ordine)`,
+		`(?:["']?\s*[:=]\s*["']?|\s(?:is|ist|lautet|es|est|è|é)\s|\s)`,
+	]),
+	"span": `[^\s"',;<>(){}\[\]$*:=][^\s"',;<>{}\[\]]+[^\s"',;<>{}\[\].:)]`,
 	"trail": ``,
 }
 
@@ -104,22 +132,46 @@ detector["email"] := {
 
 # International with +, North American with separators, anything else only after a word like "phone".
 detector["phone"] := {
-	"lead": concat("|", [
-		`(?i)(?:\b|_)(?:phone|tel(?:ephone|efon|efono)?|mobile|cell|fax|whatsapp)(?:[_ ]?(?:no|nr|number))?[^0-9A-Za-z+(\n\]]{1,5}`,
-		`^`,
-		`[^0-9A-Za-z+]`,
+	"lead": concat("", [
+		`(?i)(?:(?:\b|_)(?:phone|tel(?:e(?:ph|f)on[eo]?|éfono|éphone)?|tél(?:éphone)?|mobile?|m[oó]vil|handy|natel|celular|cell|fax|whatsapp|`,
+		`rufnummer|telefoon(?:nummer)?|telefonnummer)|тел(?:ефон)?|電話(?:番号)?|电话|手机|전화)(?:[_ ]?(?:no|nr|number))?`,
+		`(?: (?:is|ist|lautet|est|es|è))?[^0-9A-Za-z+(\n\]]{1,5}|`,
+		`\b(?:call|ring|dial|text|reach)(?: (?:me|us|him|her|them))?(?: (?:on|at|under))? |^|[^0-9A-Za-z+]`,
 	]),
 	"span": concat("|", [
-		`\+[1-9](?:[ ()./-]{0,3}[0-9]){7,14}`,
+		`\+[1-9](?:[ ()./-]*[0-9]){7,14}`,
 		`\(?[2-9][0-9]{2}(?:\) ?|[.-])[2-9][0-9]{2}[.-][0-9]{4}`,
-		`\(?[0-9](?:[ ()./-]{0,2}[0-9]){6,14}`,
+		`\(?[0-9](?:[ ()./-]*[0-9]){6,14}`,
 	]),
 	"trail": `\b`,
 }
 
-# IPv4 and IPv6, but neither loopback nor the unspecified address.
+# Six pairs of hexadecimal digits, or three groups of four; more pairs are something else.
+detector["mac_address"] := {
+	"lead": `(?i)^|[^0-9a-z:.-]`,
+	"span": `(?i)[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5,}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2,}`,
+	"trail": `\b`,
+}
+
+# A number and a street in the order of the language: English, German and Dutch, French, Spanish, Portuguese and Italian.
+detector["street_address"] := {
+	"lead": `\b`,
+	"span": concat("", [
+		`[0-9]{1,5}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.-]+ ){1,3}`,
+		`(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Court|Terrace|Square|Crescent|Parkway|Highway)\b|`,
+		`[A-Z][a-zäöüß-]+(?:stra(?:ß|ss)e|str\.|weg|allee|gasse|platz|damm|ufer|straat|laan|plein|gracht|kade) [0-9]{1,4}(?: ?[a-z]\b)?|`,
+		`[A-Z][a-zäöüß-]+ Stra(?:ß|ss)e [0-9]{1,4}(?: ?[a-z]\b)?|`,
+		`[0-9]{1,4}(?: (?:bis|ter))?,? (?:rue|avenue|boulevard|all[eé]e|chemin|impasse|place|quai|cours|route) `,
+		`(?:(?:de la|de|du|des|la|le|les) |(?:de l|d|l)['’])?[A-ZÀ-Ý][^\s,.;:0-9]+(?:[ -][A-ZÀ-Ý][^\s,.;:0-9]+){0,3}|`,
+		`(?:Calle|C/|Avenida|Avda\.?|Paseo|Plaza|Carrera|Rua|Travessa|Praça|Via|Viale|Piazza|Corso|Vicolo|Largo)`,
+		`(?: (?:de|del|da|do|das|dos|della|dei|di|la|las|los|el))*(?: [A-ZÀ-Ý][^\s,;:0-9]+){1,3},? (?:n[º°.]? ?)?[0-9]{1,4}(?: ?[a-z]\b)?`,
+	]),
+	"trail": ``,
+}
+
+# IPv4 and IPv6, but neither loopback nor the unspecified address, and no version.
 detector["ip_address"] := {
-	"lead": `^|[^0-9A-Za-z.:]`,
+	"lead": `(?i)\b(?:version|firmware|release|schema|build|driver|ver\.?)[ =:]{1,3}|^|[^0-9A-Za-z.:]`,
 	"span": `[0-9]{1,3}(?:\.[0-9]{1,3}){3,}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}`,
 	"trail": ``,
 }
@@ -140,7 +192,7 @@ detector["iban"] := {
 }
 
 detector["us_bank_routing"] := {
-	"lead": `(?i)(?:\b|_)(?:routing|aba|rtn)(?:[_ ](?:transit|no|nr|number|code))*[^0-9A-Za-z\n\]]{1,5}`,
+	"lead": `(?i)(?:\b|_)(?:routing|aba|rtn)[^0-9\n\]]+`,
 	"span": `[0-9]{9}`,
 	"trail": `\b`,
 }
@@ -156,13 +208,13 @@ detector["crypto_address"] := {
 
 # With hyphens or spaces; nine digits in one piece only after a word like "SSN".
 detector["us_ssn"] := {
-	"lead": `(?i)(?:\b|_)(?:ssn|social[_ ]security(?:[_ ](?:no|number))?)[^0-9A-Za-z\n\]]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)(?:ssn|social[_ ]security(?:[_ ](?:no|number))?)[^0-9A-Za-z\n\]]{1,5}(?:is[^0-9A-Za-z\n\]]{1,3})?|\b`,
 	"span": `[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}|[0-9]{9}`,
 	"trail": `\b`,
 }
 
 detector["uk_nhs"] := {
-	"lead": `(?i)(?:\b|_)nhs(?:[_ ](?:no|number))?[^0-9A-Za-z\n\]]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)nhs[^0-9\n\]]+|\b`,
 	"span": `[0-9]{3} [0-9]{3} [0-9]{4}|[0-9]{3}-[0-9]{3}-[0-9]{4}|[0-9]{10}`,
 	"trail": `\b`,
 }
@@ -176,7 +228,7 @@ detector["uk_nino"] := {
 # DNI and NIE.
 detector["es_dni"] := {
 	"lead": ``,
-	"span": `(?i)\b(?:[0-9]{8}|[XYZ]-?[0-9]{7})[ -]?[A-HJ-NP-TV-Z]\b`,
+	"span": `(?i)\b(?:[0-9]{2}[. ]?[0-9]{3}[. ]?[0-9]{3}|[XYZ]-?[0-9]{7})[ -]?[A-HJ-NP-TV-Z]\b`,
 	"trail": ``,
 }
 
@@ -187,7 +239,7 @@ detector["fr_nir"] := {
 }
 
 detector["de_tax_id"] := {
-	"lead": `(?i)(?:\b|_)(?:steuer-?id(?:entifikationsnummer|nr)?|steuernummer|idnr|tax[_ ]id)[^0-9A-Za-z\n\]]{1,5}`,
+	"lead": `(?i)(?:\b|_)(?:steuer-?id|steuernummer|steuerliche ident|idnr|tax[_ ]id)[^0-9\n\]]+`,
 	"span": `[1-9][0-9](?: ?[0-9]{3}){3}`,
 	"trail": `\b`,
 }
@@ -200,28 +252,33 @@ detector["it_fiscal_code"] := {
 
 # With its dots and hyphen; eleven digits in one piece only after "CPF".
 detector["br_cpf"] := {
-	"lead": `(?i)(?:\b|_)cpf[^0-9A-Za-z\n\]]{1,5}|\b`,
+	"lead": `(?i)(?:\b|_)cpf[^0-9\n\]]+|\b`,
 	"span": `[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}|[0-9]{11}`,
 	"trail": `\b`,
 }
 
 # No checksum holds for all countries, so only after the word.
 detector["passport"] := {
-	"lead": `(?i)(?:passport|reisepass|passeport|pasaporte)(?:[_ ](?:no|nr|num|number))?[^0-9A-Za-z\n\]]{1,5}`,
-	"span": `[A-Za-z]{0,2}[0-9]{6,9}`,
+	"lead": concat("", [
+		`(?i)(?:passport|reisepass|passeport|pasaporte|passaport[eo]|paspoort)(?:[_ ]?(?:no|nr|num|number|nummer))?`,
+		`(?: (?:is|lautet))?[^0-9A-Za-z\n\]]{1,5}`,
+	]),
+	"span": `[A-Za-z0-9]{6,10}`,
 	"trail": `\b`,
 }
 
 # A date is one of birth only after words that say so.
 detector["date_of_birth"] := {
 	"lead": concat("", [
-		`(?i)(?:\b|_)(?:dob|date[_ -]?of[_ -]?birth|birth[_ -]?da(?:y|te)|born(?: on)?|geboren(?: am)?|geburtsdatum|`,
-		`date de naissance|fecha de nacimiento|data di nascita)[^0-9A-Za-z\n\]]{1,5}`,
+		`(?i)(?:\b|_)(?:dob|date[_ -]?of[_ -]?birth|birth[_ -]?da(?:y|te)|born(?: on)?|geb(?:oren(?: am)?|urtsdatum|\.)|geboortedatum|`,
+		`n[eé]e? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il|data di nascita|nascid[oa] (?:a|em)|data de nascimento)`,
+		`[^0-9A-Za-z\n\]]{1,5}`,
 	]),
 	"span": concat("", [
-		`(?i)(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ]{1,2}[0-9]{1,2}[-/. ]{1,2}[0-9]{2,4}|`,
-		`(?:[0-9]{1,2}(?:st|nd|rd|th)?\.? (?:of )?)?`,
-		`(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez)[a-z]*\.? (?:[0-9]{1,2}(?:st|nd|rd|th)?,? )?[0-9]{4})`,
+		`(?i)(?:(?:19|20)[0-9]{6}|[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ]{1,2}[0-9]{1,2}[-/. ]{1,2}[0-9]{2,4}|`,
+		`(?:[0-9]{1,2}(?:st|nd|rd|th|er|º)?\.? (?:of |de )?)?`,
+		`(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez|fév|fev|avr|jui|aoû|déc|ene|abr|ago|dic|set|out|gen|mag|giu|lug|ott)`,
+		`[a-zéçûä]*\.? (?:de )?(?:[0-9]{1,2}(?:st|nd|rd|th)?,? )?[0-9]{4})`,
 	]),
 	"trail": `\b`,
 }

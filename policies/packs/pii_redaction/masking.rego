@@ -14,7 +14,7 @@ none := {"found": set(), "patches": [], "in_names": false}
 findings(wanted) := none if count(hinted(wanted)) == 0
 
 else := {"found": found, "patches": patches, "in_names": in_names} if {
-	possible := hinted(wanted)
+	possible := with_others(hinted(wanted))
 	present := {kind | some kind in possible; regex.match(pattern(kind), outline.text)}
 	changed := [change |
 		some [path, name, value] in outline.leaves
@@ -32,7 +32,7 @@ else := {"found": found, "patches": patches, "in_names": in_names} if {
 		change := {"before": before, "after": after}
 	]
 	found := {kind |
-		some kind in possible
+		some kind in hinted(wanted)
 		some change in array.concat(changed, names)
 		count(split(change.after, replacement(kind))) > count(split(change.before, replacement(kind)))
 	}
@@ -45,7 +45,9 @@ hinted(wanted) := wanted & outline.loud if count(wanted - kinds.loud) == 0
 
 else := wanted & (outline.loud | outline.subtle)
 
-replacement(kind) := concat("", ["[redacted:", kind, "]"])
+with_others(known) := known | {other | some other, kind in kinds.known_as; kind in known}
+
+replacement(kind) := concat("", ["[redacted:", object.get(kinds.known_as, kind, kind), "]"])
 
 # RFC 6901 §4: ~ before /, from the root of what the pack saw.
 pointer(path) := concat("/", array.concat(["", outline.root], [escaped(part) | some part in path]))
@@ -69,31 +71,51 @@ settled(possible, text) := masked_text(possible, text) if touched(possible, text
 else := text
 
 # The order says who wins where spans overlap: what is exact before what is only likely, the longer before its parts.
-masked_text(present, text) := id4 if {
-	secret1 := masked(present, "private_key", text)
-	secret2 := masked(present, "url_password", secret1)
-	secret3 := masked(present, "jwt", secret2)
-	secret4 := masked(present, "bearer_token", secret3)
-	secret5 := masked(present, "aws_access_key", secret4)
-	secret6 := masked(present, "aws_secret_key", secret5)
-	secret7 := masked(present, "github_token", secret6)
-	secret8 := masked(present, "api_token", secret7)
-	contact1 := masked(present, "email", secret8)
-	contact2 := masked(present, "crypto_address", contact1)
-	money1 := masked(present, "iban", contact2)
-	money2 := masked(present, "it_fiscal_code", money1)
-	money3 := masked(present, "date_of_birth", money2)
-	money4 := masked(present, "payment_card", money3)
-	paper1 := masked(present, "fr_nir", money4)
-	paper2 := masked(present, "us_ssn", paper1)
-	paper3 := masked(present, "br_cpf", paper2)
-	paper4 := masked(present, "uk_nhs", paper3)
-	paper5 := masked(present, "de_tax_id", paper4)
-	paper6 := masked(present, "us_bank_routing", paper5)
-	id1 := masked(present, "es_dni", paper6)
-	id2 := masked(present, "uk_nino", id1)
-	id3 := masked(present, "passport", id2)
-	id4 := masked(present, "ip_address", masked(present, "phone", id3))
+masked_text(present, text) := masked(present, kind, text) if {
+	count(present) == 1
+	some kind in present
+}
+
+else := text39 if {
+	text1 := masked(present, "private_key", text)
+	text2 := masked(present, "url_password", text1)
+	text3 := masked(present, "jwt", text2)
+	text4 := masked(present, "bearer_token", text3)
+	text5 := masked(present, "aws_access_key", text4)
+	text6 := masked(present, "aws_secret_key", text5)
+	text7 := masked(present, "github_token", text6)
+	text8 := masked(present, "api_key", masked(present, "api_token", text7))
+	text9 := masked(present, "password", text8)
+	text10 := masked(present, "email", text9)
+	text11 := masked(present, "crypto_address", text10)
+	text12 := masked(present, "mrz", text11)
+	text13 := masked(present, "mac_address", text12)
+	text14 := masked(present, "iban", text13)
+	text15 := masked(present, "it_fiscal_code", text14)
+	text16 := masked(present, "mx_curp", text15)
+	text17 := masked(present, "date_of_birth", text16)
+	text18 := masked(present, "cn_resident_id", text17)
+	text19 := masked(present, "payment_card", text18)
+	text20 := masked(present, "ch_ahv", text19)
+	text21 := masked(present, "fr_nir", text20)
+	text22 := masked(present, "us_ssn", text21)
+	text23 := masked(present, "br_cpf", text22)
+	text24 := masked(present, "kr_rrn", text23)
+	text25 := masked(present, "be_national_number", text24)
+	text26 := masked(present, "se_personnummer", text25)
+	text27 := masked(present, "uk_nhs", text26)
+	text28 := masked(present, "in_aadhaar", text27)
+	text29 := masked(present, "de_tax_id", text28)
+	text30 := masked(present, "pl_pesel", text29)
+	text31 := masked(present, "nl_bsn", text30)
+	text32 := masked(present, "ca_sin", text31)
+	text33 := masked(present, "us_bank_routing", text32)
+	text34 := masked(present, "es_dni", text33)
+	text35 := masked(present, "uk_nino", text34)
+	text36 := masked(present, "passport", text35)
+	text37 := masked(present, "street_address", text36)
+	text38 := masked(present, "phone", text37)
+	text39 := masked(present, "ip_address", text38)
 }
 
 masked(present, kind, text) := text if not kind in present

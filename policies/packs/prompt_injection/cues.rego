@@ -16,21 +16,26 @@ families(text) := {family |
 }
 
 fragment := {
+	"style=": "«", "<font": "«", "u must": "«", "ontents of": "«", "omply": "«", "u read": "«", "not be m": "«",
+	"ai ": "«", "ai:": "«", "ai-": "«", "ai,": "«", "llm": "«", "chatbot": "«", "copilot": "«", "ssistant": "«", "agent": "«",
+	"e model": "«", "age model": "«", "rules": "«", "obey": "«", "={": "«", "=s{": "«",
+	"filter": "«", "safety": "«", "&#": "«", "uoo6": "«", "n_of_t": "«", "uctie": "«", "instruk": "«", "vorgab": "«",
+	"regel": "«", "%6e%te": "«", "rtificial": "«", "you were": "«", "|>": "«", "never ": "«", "hout ": "«",
 	" dan": "«", "!--": "«", "# assist": "«", "# sys": "«", "%6t%6e": "«", "6t6e6ft2": "«", "[inst]": "«", "](": "«",
 	"anything now": "«", "assistant>": "«", "awdubejl": "«", "bove": "«", "bypass": "«", "credential": "«",
-	"dimentic": "«", "directive": "«", "egardless": "«", "endof": "«", "ensor": "«", "er_id": "«", "erongi": "«",
-	"esque": "«", "ethic": "«", "font-size": "«", "forget": "«", "g n o r e": "«", "g*n*o*r*e": "«", "g-n-o-r-e": "«",
+	"dimentic": "«", "directive": "«", "egardless": "«", "ensor": "«", "erongi": "«",
+	"esque": "«", "ethic": "«", "forget": "«", "g n o r e": "«", "g*n*o*r*e": "«", "g-n-o-r-e": "«",
 	"g.n.o.r.e": "«", "g_n_o_r_e": "«", "gnor": "«", "god mode": "«", "guideline": "«", "hidden": "«", "history": "«",
-	"ilently": "«", "im_": "«", "isplay:": "«", "jailbr": "«", "jz2svcm": "«", "limitation": "«", "lnbm9yz": "«",
-	"m now on": "«", "matter what": "«", "mer data": "«", "mer list": "«", "missacht": "«", "n character": "«",
-	"nfilter": "«", "no longer": "«", "nstruc": "«", "nt polic": "«", "olvid": "«", "oubli": "«", "pacity": "«",
+	"ilently": "«", "isplay:": "«", "jailbr": "«", "jz2svcm": "«", "limitation": "«", "lnbm9yz": "«",
+	"m now on": "«", "matter what": "«", "missacht": "«", "n character": "«",
+	"nfilter": "«", "no longer": "«", "nstruc": "«", "nt polic": "«", "olvid": "«", "oubli": "«",
 	"password": "«", "pi key": "«", "programming": "«", "prompt": "«", "pz2svcm": "«", "restrict": "«",
 	"sconsider": "«", "secret": "«", "ser data": "«", "sregard": "«", "ss token": "«", "swdubejl": "«", "sys>>": "«",
 	"t alert": "«", "t ask": "«", "t inform": "«", "t let": "«", "t mention": "«", "t notify": "«", "t reveal": "«",
-	"t tell": "«", "t warn": "«", "taber": "«", "ut appro": "«", "ut confirm": "«", "ut notif": "«", "ut permi": "«",
-	"vate key": "«", "veloper m": "«", "ver inform": "«", "ver mention": "«", "ver reveal": "«", "ver tell": "«",
+	"t tell": "«", "t warn": "«", "taber": "«",
+	"vate key": "«", "veloper m": "«",
 	"verg": "«", "verr": "«", "versation": "«", "violat": "«", "vironment v": "«", "xfil": "«", "ystem mess": "«",
-	"ystem:": "«", "ystem>": "«", "ystem]": "«", "|assist": "«", "|system": "«", "|user": "«",
+	"ystem:": "«", "ystem>": "«", "ystem]": "«",
 }
 
 # A cue that holds another one carries its families too, since only the first to start is seen.
@@ -96,6 +101,7 @@ cue := {
 	"iniciais": "«override_romance»", "initiale": "«override_romance»", "precedent": "«override_romance»",
 	"previa": "«override_romance»", "previo ": "«override_romance»", "previos": "«override_romance»",
 	"sopra": "«override_romance»",
+	"&#": "«encoded»", "uoo6": "«encoded»", "%6e%te%ta": "«encoded»",
 	"%2oinstr": "«encoded»", "%2oprev": "«encoded»", "%69%6t%6e": "«encoded»", "%a9%6t%6e": "«encoded»",
 	"696etetat2ts6e": "«encoded»", "696t6e6ft2": "«encoded»", "a96t6e6ft2": "«encoded»", "awdubejl": "«encoded»",
 	"awszdhji": "«encoded»", "erongi": "«encoded»", "g n o r e": "«encoded»", "g*n*o*r*e": "«encoded»",

@@ -26,6 +26,23 @@ shared := {
 	"override_east_asian": "override_instructions",
 	"override_russian": "override_instructions",
 	"encoded": "encoded_instructions",
+	"addressed": "addressed_to_model",
+	"addressed_latin": "addressed_to_model",
+	"override_wording": "override_instructions",
+	"override_latin": "override_instructions",
+	"override_scripts": "override_instructions",
+	"prompt_wording": "system_prompt",
+	"prompt_latin": "system_prompt",
+	"prompt_scripts": "system_prompt",
+	"role_wording": "role_play",
+	"role_latin": "role_play",
+	"role_scripts": "role_play",
+	"exfiltration_wording": "data_exfiltration",
+	"turn_wording": "role_delimiter",
+	"hidden_wording": "hidden_text",
+	"concealment_wording": "concealment",
+	"split_wording": "encoded_instructions",
+	"tool_wording": "forced_tool",
 }
 
 # Words between a verb and its object, in one sentence.
@@ -137,9 +154,9 @@ certain.role_play contains concat("", [
 
 suspicious.role_play contains `\bfrom now on\W+(?:you (?:are|will|must|shall|should)|act|respond|answer|your)\b`
 
-suspicious.role_play contains `\byou are no longer\W+(?:an? )?(?:ai\b|assistant|language model|chatbot|bound|restricted|limited)`
+suspicious.role_play contains `\b(?:you are|you're) no longer\W+(?:an? )?(?:ai\b|assistant|language model|chatbot|(?:bound|restricted|limited)\W+(?:by|to)\W+(?:your|any|openai|rules|safety|content|ethic|the (?:rules|guidelines|polic|restrictions)))`
 
-suspicious.role_play contains `\b(?:stay in character|jailbreak mode|developer mode (?:is )?(?:enabled|activated))\b`
+suspicious.role_play contains `(?:(?:^|[.!?:;,\n"]\s*|\b(?:always|must|to|and|now|please|you|will) )stay in character|\bjailbreak mode|developer mode (?:is )?(?:enabled|activated))\b`
 
 # Tokens with which chat templates mark who speaks.
 certain.role_delimiter contains `<\|(?:im_start|start_header_id)\|>\s*(?:system|developer|assistant)|<<sys>>|<\|system\|>`

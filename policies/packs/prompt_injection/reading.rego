@@ -10,7 +10,11 @@ readings(text) := {figures(lower(text))} if is_ascii(text)
 
 else := {figures(plain(text)), figures(latin(plain(text)))}
 
-is_ascii(text) if not regex.match(`[^\x00-\x7f]`, text)
+# As many bytes as characters. Three lengths of Base64 tell the number of bytes; a pattern would have to be compiled.
+is_ascii(text) if {
+	written := sum([count(base64.encode(concat("", [text, more]))) | some more in ["", "a", "aa"]])
+	written == (count(text) * 4) + 8
+}
 
 # Lower case, nothing invisible, no accents, wide forms narrow.
 plain(text) := strings.replace_n(folded, lower(text))
@@ -29,7 +33,7 @@ figure := {
 latin(text) := strings.replace_n(lookalikes, text)
 
 # What encodings hide: Base64, hexadecimal, percent-encoding, ROT13, spaced letters, and text written backwards.
-decoded(text) := ((from_base64(text) | from_hex(text)) | {percent_decoded(lower(text))}) | {
+decoded(text) := ((from_base64(text) | from_hex(text)) | {percent_decoded(lower(text)), strings.replace_n(escapes, lower(text))}) | {
 	strings.replace_n(rot13, lower(text)),
 	strings.reverse(lower(text)),
 	unspaced(lower(text)),
@@ -53,6 +57,17 @@ from_hex(text) := {content |
 }
 
 percent_decoded(text) := strings.replace_n({concat("", ["%", code]): letter | some code, letter in hex_letters}, text)
+
+# Numeric character references of HTML, decimal and hexadecimal, and escapes of programs.
+escapes := {written: letter |
+	some code, letter in hex_letters
+	some written in [
+		concat("", ["&#", format_int((16 * indexof("0123456789abcdef", substring(code, 0, 1))) + indexof("0123456789abcdef", substring(code, 1, 1)), 10), ";"]),
+		concat("", ["&#x", code, ";"]),
+		concat("", ["\\u00", code]),
+		concat("", ["\\x", code]),
+	]
+}
 
 # Both cases of a letter, and the space.
 hex_letters := object.union(

@@ -92,7 +92,7 @@ cued if not ascii
 
 cued_families := {family |
 	some read in whole_readings
-	some family in cues.families(read)
+	some family in (cues.families(read) | cues.wider_families(read))
 }
 
 certain_codes(text) := {phrases.code(family) |
@@ -144,11 +144,17 @@ linked(text) if {
 	count(text) < links * 80
 }
 
-considered("strict", text) := text
+considered("strict", text) := strings.replace_n(heeding, text)
 
-considered("lenient", text) := text if not regex.match(attack_talk, text)
+considered("lenient", text) := strings.replace_n(heeding, text) if not regex.match(attack_talk, text)
 
-else := strings.replace_n({quote: " " | some quote in quotes(text)}, text)
+else := strings.replace_n(object.union(heeding, {quote: " " | some quote in quotes(text)}), text)
+
+# What must not be ignored is to be heeded: contracts say so.
+heeding := {concat(" ", [modal, "not", verb]): "shall heed" |
+	some modal in ["shall", "must", "may", "should"]
+	some verb in ["disregard", "ignore", "override", "bypass", "forget"]
+}
 
 attack_talk := `(?i)injection|attack|jailbreak|phishing|adversar|red.team|malicious|exploit|vulnerab`
 
