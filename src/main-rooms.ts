@@ -27,7 +27,7 @@ import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { databaseAddresses, openDatabase } from "./main-database.ts";
 import type { LoadedPack } from "./policy/pack.ts";
 import { makeFindPackUseFault } from "./policy/pack-options.ts";
-import { loadPackFolder } from "./policy/product-packs.ts";
+import { loadPackFolders } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
@@ -100,7 +100,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     settings: DEFAULT_TENANT_SETTINGS,
   });
   onProgress("loading_packs");
-  const packs = new Map([...(await loadPacks()), ...(parts.packs ?? [])]);
+  const packs = new Map([...(await loadPacks(config)), ...(parts.packs ?? [])]);
   stops.unshift(async () => {
     for (const pack of packs.values()) pack.close();
   });
@@ -248,10 +248,14 @@ async function readGivenKey(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
-async function loadPacks(): Promise<ReadonlyMap<string, LoadedPack>> {
+async function loadPacks({ instance: { home, packs } }: Config): Promise<ReadonlyMap<string, LoadedPack>> {
   const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
   const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
-  return loadPackFolder({ folder: PACK_FOLDER, clock: systemClock, toolchain });
+  const folders = [
+    { path: PACK_FOLDER, isOptional: false },
+    { path: packs ?? join(home, "packs"), isOptional: packs === undefined },
+  ];
+  return loadPackFolders({ folders, clock: systemClock, toolchain });
 }
 
 /** Tells the claim loops that steps may be ready: that of this process at once, others through the database. */

@@ -20,6 +20,8 @@ import { EventView } from "./wire.ts";
 export interface ApiTarget {
   readonly baseUrl: string;
   readonly key: string;
+  /** Named only with a key of the instance; a tenant's key acts in its own. */
+  readonly tenant: string | undefined;
 }
 
 export interface Api {
@@ -39,11 +41,15 @@ const MAX_KEY_LENGTH = 512;
 /** Where to call and with which key: options first, else this machine's own gateway and its admin key. */
 export async function findTarget(
   config: Config,
-  given: { readonly url?: string; readonly keyFile?: string },
+  given: { readonly url?: string; readonly keyFile?: string; readonly tenant?: string },
 ): Promise<ApiTarget> {
   const { host, port } = config.gateway.listen;
   const own = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return { baseUrl: (given.url ?? own).replace(/\/+$/, ""), key: await readKey(config, given.keyFile) };
+  return {
+    baseUrl: (given.url ?? own).replace(/\/+$/, ""),
+    key: await readKey(config, given.keyFile),
+    tenant: given.tenant,
+  };
 }
 
 async function readKey(config: Config, keyFile: string | undefined): Promise<string> {
@@ -81,7 +87,7 @@ interface CallOptions {
 }
 type Call = (method: string, path: string, options?: CallOptions) => Promise<Response>;
 
-function makeCall({ baseUrl, key }: ApiTarget): Call {
+function makeCall({ baseUrl, key, tenant }: ApiTarget): Call {
   return async (method, path, { body, accept = "application/json", headers = {}, signal } = {}) => {
     const request = {
       method,
@@ -89,6 +95,7 @@ function makeCall({ baseUrl, key }: ApiTarget): Call {
         authorization: `Bearer ${key}`,
         accept,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(tenant === undefined ? {} : { "stepgate-tenant": tenant }),
         ...(method === "POST" ? { "idempotency-key": randomUUID() } : {}),
         ...headers,
       },

@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 /**
- * `stepgate`: re-executes with the project's Node.js where the running one is too old, then hands over to cli.ts.
+ * `stepgate`: re-executes with the project's Node.js where the running one is too old, then hands over to the commands.
  *
- * Plain JavaScript for Node 20. Not here: commands (cli.ts), installing dependencies (start.mjs).
+ * Plain JavaScript for Node 20. In a checkout it runs the sources, installed as a package what was built of them, since
+ * Node.js strips no types there. Not here: commands (cli.ts), installing dependencies (start.mjs).
  */
 import { fileURLToPath } from "node:url";
-import { findNode, isNewEnough, runNode } from "./own-node.mjs";
+import { findNode, isInstalled, isNewEnough, runNode } from "./own-node.mjs";
 
 if (isNewEnough) {
-  const { main } = await import("./cli.ts");
+  const built = new URL("../../dist/cli/cli.js", import.meta.url).href;
+  const { main } = await (isInstalled ? import(built) : import("./cli.ts"));
   process.exitCode = await main(process.argv.slice(2));
 } else {
   const node = findNode();

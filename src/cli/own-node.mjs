@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The repository's, or the installed package's, folder. */
@@ -14,7 +14,10 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const OWN_NODE = join(ROOT, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 const NEEDED_MAJOR = 24;
 
-/** Whether this process is new enough to read our TypeScript. */
+/** Whether this is the package as somebody installed it, not a checkout. */
+export const isInstalled = ROOT.split(sep).includes("node_modules");
+
+/** Whether this process is new enough to run us. */
 export const isNewEnough = Number(process.versions.node.split(".")[0]) >= NEEDED_MAJOR;
 
 /** Path of a Node.js that can run us, or undefined when dependencies are not installed. */

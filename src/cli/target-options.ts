@@ -7,6 +7,7 @@ import { JSON_OPTION } from "./surroundings.ts";
 export interface TargetOptions {
   readonly url?: string;
   readonly keyFile?: string;
+  readonly tenant?: string;
   readonly json?: boolean;
 }
 
@@ -14,5 +15,6 @@ export function addTargetOptions(command: Command): Command {
   return command
     .option("--url <url>", "the gateway's address (default: what STEPGATE_LISTEN says)")
     .option("--key-file <file>", "file with an API key (default: keys/admin-key under STEPGATE_HOME)")
+    .option("--tenant <id>", "the tenant to act in, with a key of the instance (default: default)")
     .option(...JSON_OPTION);
 }

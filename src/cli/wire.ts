@@ -4,12 +4,14 @@
  * The gateway's own schemas are its own; these are a client's, so that a newer gateway can add members. Not here: the API.
  */
 import Type, { type Static } from "typebox";
+import type { JsonObject } from "../core/json.ts";
 
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 const amount = Type.Object({ tokens: count, usd_micros: count });
 
 export const AnyJson = Type.Unknown();
+export const AnyObject = Type.Unsafe<JsonObject>({ type: "object" });
 
 export const EventView = Type.Object({
   seq: count,
@@ -127,6 +129,18 @@ export const KeyView = Type.Object({
 });
 export type KeyView = Static<typeof KeyView>;
 export const KeyPage = Type.Object({ items: Type.Array(KeyView), next: Type.Optional(text) });
+
+export const TenantView = Type.Object({
+  id: text,
+  version: count,
+  weight: count,
+  is_paused: Type.Boolean(),
+  runtime_pack: Type.Optional(text),
+  required_guardrails: Type.Array(text),
+  quotas: Type.Array(Type.Object({ id: text, unit: text, window: text, limit: count })),
+});
+export type TenantView = Static<typeof TenantView>;
+export const TenantPage = Type.Object({ items: Type.Array(TenantView), next: Type.Optional(text) });
 
 export const QueueView = Type.Object({
   is_paused: Type.Boolean(),

@@ -25,23 +25,28 @@ export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   tool_acl: "e3df97a9b2cb11f3b55039e017a432bbc98f4a4b656fda733369ec40a6bca63d",
 };
 
+export interface PackFolder {
+  readonly path: string;
+  /** A folder that nobody named need not be there; then it holds nothing. */
+  readonly isOptional: boolean;
+}
+
 /**
- * Loads every built pack in a folder, by the name in its manifest.
+ * Loads every built pack in the folders, by the name in its manifest.
  *
- * @throws {StepgateError} PACK_DIGEST_MISMATCH for a pack with a product's name and other bytes, STATE_CONFLICT for two of
- *   one name, and what loadPack throws.
+ * @throws {StepgateError} PACK_NOT_FOUND for a folder that is not there, PACK_DIGEST_MISMATCH for a pack with a product's
+ *   name and other bytes, STATE_CONFLICT for two of one name, and what loadPack throws.
  */
-export async function loadPackFolder(input: {
-  readonly folder: string;
+export async function loadPackFolders(input: {
+  readonly folders: readonly PackFolder[];
   readonly clock: Clock;
   readonly toolchain: LazyToolchain;
 }): Promise<ReadonlyMap<string, LoadedPack>> {
-  const entries = await readdir(input.folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory() && entry.name !== "toolchain").map(({ name }) => name);
+  const found = (await Promise.all(input.folders.map(listPacks))).flat();
   const packs = await Promise.all(
-    names.map((name) =>
+    found.map(({ name, directory }) =>
       loadPack({
-        directory: join(input.folder, name),
+        directory,
         expectedDigest: undefined,
         // only a thread can be stopped: what somebody else built does not run in ours
         placement: Object.hasOwn(PRODUCT_PACK_DIGESTS, name) ? "caller" : "worker",
@@ -50,8 +55,22 @@ export async function loadPackFolder(input: {
       }),
     ),
   );
-  for (const [index, pack] of packs.entries()) checkPin(pack, names[index] ?? "");
+  for (const [index, pack] of packs.entries()) checkPin(pack, found[index]?.name ?? "");
   return packsByName(packs);
+}
+
+async function listPacks({ path, isOptional }: PackFolder) {
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
+    if (isOptional && isSystemError(cause, "ENOENT")) return [];
+    throw new StepgateError("PACK_NOT_FOUND", { folder: path }, { cause });
+  });
+  return entries
+    .filter((entry) => entry.isDirectory() && entry.name !== "toolchain")
+    .map(({ name }) => ({ name, directory: join(path, name) }));
+}
+
+function isSystemError(caught: unknown, code: string): boolean {
+  return caught instanceof Error && "code" in caught && caught.code === code;
 }
 
 /** Under its folder's name and under its own: neither makes another pack one of the product's. */

@@ -42,7 +42,7 @@ async function demonstrate(t: Test, packs: readonly LoadedPack[] = []) {
   });
   const seen = capture();
   const { gateway, rooms } = stepgate;
-  const api = makeApi({ baseUrl: gateway?.url ?? "", key });
+  const api = makeApi({ baseUrl: gateway?.url ?? "", key, tenant: undefined });
   const result = await runSample(seen.around, { api, home, trustFile: rooms.keyRing.trustFile() });
   return { ...result, out: seen.out() };
 }

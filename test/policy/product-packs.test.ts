@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { systemClock } from "../../src/core/clock.ts";
-import { loadPackFolder, PRODUCT_PACK_DIGESTS } from "../../src/policy/product-packs.ts";
+import { loadPackFolders, PRODUCT_PACK_DIGESTS } from "../../src/policy/product-packs.ts";
 import { type LazyToolchain, lazyToolchain } from "../../src/policy/toolchain.ts";
 import { buildRules, temporaryFolder } from "./make-pack.ts";
 
@@ -20,7 +20,8 @@ async function toolchain(): Promise<LazyToolchain> {
   });
 }
 
-const load = async (folder: string) => loadPackFolder({ folder, clock: systemClock, toolchain: await toolchain() });
+const load = async (folder: string) =>
+  loadPackFolders({ folders: [{ path: folder, isOptional: false }], clock: systemClock, toolchain: await toolchain() });
 
 t.test("every pack that is checked in is pinned, and the folder loads as it is", async (t) => {
   const packs = await load(BUILT);
@@ -76,4 +77,11 @@ t.test("a pack that its operator put beside them needs no pin", async (t) => {
   const packs = await load(folder);
   t.same([...packs.keys()].sort(), ["baseline", "own"]);
   for (const pack of packs.values()) pack.close();
+});
+
+t.test("a folder that was named must be there, one that nobody named may be missing", async (t) => {
+  const path = "/nowhere/packs";
+  const input = { clock: systemClock, toolchain: await toolchain() };
+  await t.rejects(loadPackFolders({ ...input, folders: [{ path, isOptional: false }] }), { code: "PACK_NOT_FOUND" });
+  t.equal((await loadPackFolders({ ...input, folders: [{ path, isOptional: true }] })).size, 0);
 });

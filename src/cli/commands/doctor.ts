@@ -1,7 +1,6 @@
 /**
  * `stepgate doctor`: looks at everything a start needs and changes nothing. Exit 1 when something needs attention.
  */
-import { findComplaints } from "../diagnosis.ts";
 import { type AddCommand, EXIT, JSON_OPTION, readConfig } from "../surroundings.ts";
 import { alignColumns } from "../terminal.ts";
 
@@ -13,6 +12,8 @@ export const addDoctor: AddCommand = (parent, around) => {
     .addHelpText("after", "\nExit code: 0 all good, 1 something needs attention.\nExample:\n  npx stepgate doctor\n")
     .action(async ({ json = false }: { readonly json?: boolean }) => {
       const { terminal, exitWith } = around;
+      // it looks at every room: only when it is asked
+      const { findComplaints } = await import("../diagnosis.ts");
       const findings = await findComplaints(readConfig(around));
       if (json) terminal.line(JSON.stringify(findings));
       else {

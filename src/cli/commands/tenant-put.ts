@@ -1,0 +1,59 @@
+/**
+ * `stepgate tenant put`: makes a tenant, or changes of one what a file says and leaves the rest.
+ */
+import { isStepgateError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { type Api, findTarget, makeApi } from "../api.ts";
+import { readObjectFile } from "../read-object-file.ts";
+import { type AddCommand, readConfig } from "../surroundings.ts";
+import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { AnyObject, TenantView } from "../wire.ts";
+
+/** What a tenant has that nothing was said of: the strictest pack that comes along decides and is the floor. */
+const NEW_TENANT: JsonObject = {
+  weight: 1,
+  is_paused: false,
+  runtime_pack: "baseline",
+  required_guardrails: ["baseline"],
+  min_isolation: {},
+  weaker_isolation_allowed: [],
+  default_requests: {},
+  retention_days: 365,
+  transparency_scope: "gates",
+  labels: {},
+  quotas: [],
+};
+
+export const addTenantPut: AddCommand = (parent, around) => {
+  addTargetOptions(parent.command("put <tenant> <file>"))
+    .description("make a tenant, or change what the file says and leave the rest")
+    .addHelpText("after", "\nExample:\n  npx stepgate tenant put acme policies/examples/acme.json\n")
+    .action(async (id: string, file: string, { json, ...target }: TargetOptions) => {
+      const api = makeApi(await findTarget(readConfig(around), target));
+      const path = `/v1/tenants/${encodeURIComponent(id)}`;
+      const body = { ...((await readTenant(api, path)) ?? NEW_TENANT), ...(await readObjectFile(file)) };
+      const tenant = await api.send("PUT", path, { body, schema: TenantView });
+      around.terminal.line(
+        json === true
+          ? JSON.stringify(tenant)
+          : `tenant ${tenant.id} · version ${tenant.version} · ${tenant.quotas.length} quotas`,
+      );
+    });
+};
+
+/** Its settings as they may be sent back; undefined for a new one. */
+async function readTenant(api: Api, path: string): Promise<JsonObject | undefined> {
+  try {
+    const {
+      id: _id,
+      tenant_uid: _uid,
+      version: _version,
+      created_at: _at,
+      ...settings
+    } = await api.get(path, AnyObject);
+    return settings;
+  } catch (caught) {
+    if (isStepgateError(caught, "NOT_FOUND")) return undefined;
+    throw caught;
+  }
+}
