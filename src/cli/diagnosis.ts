@@ -129,7 +129,7 @@ async function lookAtSandbox(): Promise<readonly Finding[]> {
   const about =
     level === "none"
       ? "process steps are refused here: sandbox_unavailable"
-      : `process steps run at ${level}, ${checks.length - failed.length} of ${checks.length} checks held`;
+      : `process steps run at ${level}, ${checks.length - failed.length} of ${checks.length} checks held; memory_bytes bounds each process, not their sum`;
   return [
     { name: "sandbox", ok, about, ...(ok ? {} : { advice: advice ?? `checks that failed: ${failed.join(", ")}` }) },
   ];

@@ -15,6 +15,8 @@ export interface AdmissionEvidence extends GateEvidence {
   readonly token: { readonly jti: string; readonly scopeDigest: Digest };
   readonly reserved: Amount;
   readonly isolation: IsolationLevel;
+  /** The tenant allows levels below the floors for this step's type, by its name. */
+  readonly isWeakerIsolationAllowed: boolean;
   /** The approval that *admit* consumed. */
   readonly approvalRecord: RecordId | undefined;
 }
@@ -27,6 +29,7 @@ export function buildAdmission(evidence: AdmissionEvidence): EvidenceRecord {
     approval_record: evidence.approvalRecord,
     isolation: evidence.isolation,
     reservation: { tokens: evidence.reserved.tokens, usd_micros: evidence.reserved.usdMicros },
+    weaker_isolation_allowed: evidence.isWeakerIsolationAllowed || undefined,
     token: { jti: evidence.token.jti, scope_digest: evidence.token.scopeDigest },
   });
 }

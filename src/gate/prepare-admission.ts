@@ -9,6 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 import { buildAdmission } from "../evidence/admission.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
+import { wantedIsolation } from "./guard.ts";
 import type { Admission } from "./settlement.ts";
 
 export function prepareAdmission(
@@ -26,6 +27,7 @@ export function prepareAdmission(
     reserved: request,
     isolation: capability.isolation,
     approvalRecord: context.approval?.recordId,
+    isWeakerIsolationAllowed: wantedIsolation(context).weakerAllowed,
   });
   return {
     address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },

@@ -29,6 +29,7 @@ const ADMISSION = buildAdmission({
   token: { jti: "jti-1", scopeDigest: digest("scope") },
   reserved: { tokens: 10, usdMicros: 500_000 },
   isolation: "namespaces",
+  isWeakerIsolationAllowed: true,
   approvalRecord: id("approval"),
 });
 const RECORDS: readonly EvidenceRecord[] = [
@@ -141,6 +142,7 @@ t.test("an admission says who, what was asked, who decided, under which token an
     time: "2026-11-21T12:00:00.000Z",
     token: { jti: "jti-1", scope_digest: digest("scope") },
     tool: { digest: digest("mail"), name: "mail", version: 2 },
+    weaker_isolation_allowed: true,
   });
 });
 

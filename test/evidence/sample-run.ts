@@ -259,6 +259,7 @@ function admissionOf(
     token: { jti: `jti-${name}-${attempt}`, scopeDigest: digest("scope") },
     reserved: { tokens: 10, usdMicros: 500_000 },
     isolation: "process",
+    isWeakerIsolationAllowed: false,
     approvalRecord: approval,
   });
 }
