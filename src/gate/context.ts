@@ -107,7 +107,7 @@ export function beginContext({
   };
 }
 
-export type DeferReason = "backpressure" | "quota" | "changed";
+export type DeferReason = "backpressure" | "quota" | "concurrency_key" | "changed";
 export type RefusingStage = "breakpoint" | "deadline" | "guardrails" | "decide" | "mint" | "guard" | "admit";
 
 export interface Breakpoint {

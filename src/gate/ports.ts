@@ -32,6 +32,7 @@ export type AdmitOutcome =
   | { readonly kind: "stale" }
   | { readonly kind: "changed" }
   | { readonly kind: "run_stopped" }
+  | { readonly kind: "concurrency_wait"; readonly detail: JsonObject }
   | { readonly kind: "quota_wait"; readonly detail: JsonObject }
   | { readonly kind: "quota_exceeded"; readonly detail: JsonObject }
   | { readonly kind: "budget_exceeded"; readonly detail: JsonObject }

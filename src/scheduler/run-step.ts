@@ -68,6 +68,8 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "changed":
     case "run_stopped":
       return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
+    case "concurrency_wait":
+      return settleRefusal(deps, { kind: "defer", context, delayMs: deps.retryDeferMs, reason: "concurrency_key" });
     case "quota_wait":
       return settleRefusal(deps, {
         kind: "defer",

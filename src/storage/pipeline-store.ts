@@ -92,6 +92,7 @@ function admitOutcome({ outcome, detail }: AdmitRow): AdmitOutcome {
     case "run_stopped":
     case "caller_revoked":
       return { kind: outcome };
+    case "concurrency_wait":
     case "quota_wait":
     case "quota_exceeded":
     case "budget_exceeded":

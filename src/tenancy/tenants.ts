@@ -17,6 +17,8 @@ export interface TenantSettings {
   readonly min_isolation: Readonly<Record<string, IsolationLevel>>;
   readonly weaker_isolation_allowed: readonly string[];
   readonly default_requests: Readonly<Record<string, { readonly tokens: number; readonly usd_micros: number }>>;
+  /** Most steps that run at once, by concurrency key. */
+  readonly concurrency_limits?: Readonly<Record<string, number>>;
   readonly retention_days: number;
   readonly transparency_scope: "disabled" | "gates" | "runs" | "artifacts";
   readonly labels: JsonObject;

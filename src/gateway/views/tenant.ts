@@ -45,6 +45,12 @@ const tenantFields = {
     description: "Step types that may run below their minimum; every record says so.",
   }),
   default_requests: mapOf(amount("Request."), "What a step asks for that names nothing, by step type."),
+  concurrency_limits: Type.Optional(
+    mapOf(
+      Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+      "Most steps that run at once over all workers, by concurrency key; further ones wait. Absent: no limit.",
+    ),
+  ),
   retention_days: Type.Integer({
     minimum: 1,
     maximum: 36_500,

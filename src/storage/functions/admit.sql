@@ -3,8 +3,8 @@
 
 -- Admits a batch, given as columns (functions/batches.sql). p_batch is the signed statement over all admission records of
 -- the batch; a step that drops out leaves the digest of its never stored record among the leaves and nothing else.
--- Outcome per step: started · stale (lease lost) · changed (decide anew) · run_stopped · caller_revoked · quota_wait ·
--- quota_exceeded · budget_exceeded, with detail.
+-- Outcome per step: started · stale (lease lost) · changed (decide anew) · run_stopped · caller_revoked · concurrency_wait ·
+-- quota_wait · quota_exceeded · budget_exceeded, with detail.
 -- Every row is found by its key: a plan made for a table that was empty then would scan it once it is not.
 create or replace function stepgate.admit_steps(p_worker text, p_batch jsonb, p_tenants uuid[], p_runs uuid[], p_steps text[],
   p_epochs bigint[], p_attempts integer[], p_authorities bigint[], p_callers text[], p_tokens bigint[], p_usd_micros bigint[],
@@ -15,7 +15,7 @@ returns table (ordinal integer, outcome text, detail jsonb) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_outcomes text[];
-  v_details jsonb[] := array_fill(null::jsonb, array[cardinality(p_steps)]);
+  v_details jsonb[];
   v_alone boolean[];
   v_batch uuid := (p_batch ->> 'batch_id')::uuid;
   v_n integer;
@@ -25,6 +25,9 @@ begin
   select array_agg(j.outcome order by j.ord), array_agg(j.is_target or p_approvals[j.ord] is not null order by j.ord)
     into v_outcomes, v_alone
     from stepgate.judge_admissions(p_worker, p_tenants, p_runs, p_steps, p_epochs, p_authorities, p_callers) j;
+  -- a place first: it is taken by running, so what is refused below has taken nothing
+  select k.outcomes, k.details into v_outcomes, v_details
+    from stepgate.take_concurrency_keys(p_tenants, p_runs, p_steps, p_started, v_outcomes) k;
   v_outcomes := stepgate.reserve_together(p_tenants, p_runs, p_tokens, p_usd_micros, p_metered, v_alone, v_outcomes);
   for v_n in select n from generate_subscripts(p_steps, 1) n where v_outcomes[n] is null order by p_tenants[n], p_runs[n], n loop
     v_one := stepgate.reserve_step(p_tenants[v_n], p_runs[v_n], p_steps[v_n], p_tokens[v_n], p_usd_micros[v_n],
