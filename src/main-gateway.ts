@@ -24,10 +24,12 @@ import { makeBatcher } from "./scheduler/batcher.ts";
 import type { Worker } from "./scheduler/worker.ts";
 import { makeApiKeyStore } from "./storage/api-key-store.ts";
 import { makeAuditStore } from "./storage/audit-store.ts";
+import { makeBillingStore } from "./storage/billing-store.ts";
 import { type AnswerVault, makeIdempotencyStore } from "./storage/idempotency-store.ts";
 import { INSTANCE_SCOPE } from "./storage/pool.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
 import { makeListAudit } from "./tenancy/audit.ts";
+import { makeBilling } from "./tenancy/billing.ts";
 import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
 import { makeExecutorSettings, makeTools } from "./tenancy/tools.ts";
 
@@ -73,6 +75,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
   const listAudit = makeListAudit(makeAuditStore(pool));
   const artifacts = makeReadArtifacts({ records });
   const budgets = makeBudgets(tenants);
+  const billing = makeBilling({ store: makeBillingStore(pool), nowMs: () => rooms.databaseClock.nowMs() });
   const executors = registry.list;
   return {
     authenticator: {
@@ -96,6 +99,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     tenants: makeTenants({ store: tenants, ids, isPack: (name) => packs.has(name) }),
     tools: makeTools({ store: tenants, executors }),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
+    billing: { recompute: ({ caller, from, to }) => billing({ tenantUid: caller.tenantUid, from, to }) },
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
     queue: queuePorts(rooms),
     deadLetters: deadLetterPorts(rooms),

@@ -10,6 +10,8 @@ import { addApprovalApprove, addApprovalReject } from "./commands/approval-decid
 import { addApprovalList } from "./commands/approval-list.ts";
 import { addApprovalShow } from "./commands/approval-show.ts";
 import { addAuditVerify } from "./commands/audit-verify.ts";
+import { addBillingRecompute } from "./commands/billing-recompute.ts";
+import { addBudgetShow } from "./commands/budget-show.ts";
 import { addConfigPrint } from "./commands/config-print.ts";
 import { addDeadLetterList } from "./commands/dead-letter-list.ts";
 import { addDeadLetterRedrive } from "./commands/dead-letter-redrive.ts";
@@ -98,6 +100,8 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   for (const add of [addApprovalList, addApprovalShow, addApprovalApprove, addApprovalReject]) add(approval, around);
   const pack = group(program.command("pack")).description("make, check, format, test and build policy packs");
   for (const add of [addPackNew, addPackCheck, addPackFormat, addPackTest, addPackBuild]) add(pack, around);
+  addBudgetShow(group(program.command("budget")).description("see quotas and budgets"), around);
+  addBillingRecompute(group(program.command("billing")).description("hold bills against the ledger"), around);
   addVerify(program, around);
   addAuditVerify(group(program.command("audit")).description("check what was done"), around);
   const key = group(program.command("key")).description("make, list and revoke API keys");

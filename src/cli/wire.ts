@@ -142,6 +142,33 @@ export const TenantView = Type.Object({
 export type TenantView = Static<typeof TenantView>;
 export const TenantPage = Type.Object({ items: Type.Array(TenantView), next: Type.Optional(text) });
 
+const sum = Type.Object({ attempts: count, tokens: count, usd_micros: count });
+export const BillingView = Type.Object({
+  from: text,
+  to: text,
+  is_equal: Type.Boolean(),
+  days: Type.Array(Type.Object({ day: text, billed: sum, ledger: sum, is_equal: Type.Boolean() })),
+});
+export type BillingView = Static<typeof BillingView>;
+
+const allowance = Type.Object({
+  limit: Type.Optional(count),
+  used: count,
+  reserved: count,
+  remaining: Type.Optional(count),
+});
+export const BudgetsView = Type.Object({
+  quotas: Type.Array(
+    Type.Object({
+      ...{ id: text, unit: text, window: text, limit: count, used: count, reserved: count, remaining: count },
+      resets_at: Type.Optional(text),
+    }),
+  ),
+  runs: Type.Array(Type.Object({ run_uid: text, budget: Type.Object({ tokens: allowance, usd_micros: allowance }) })),
+  next: Type.Optional(text),
+});
+export type BudgetsView = Static<typeof BudgetsView>;
+
 export const QueueView = Type.Object({
   is_paused: Type.Boolean(),
   paused_types: Type.Array(text),

@@ -45,7 +45,9 @@ export function prepareAdmission(
       attempt: step.attempt,
       effects: [...new Set(context.evaluations.map((evaluation) => evaluation.effect))],
       executor: step.spec.type,
-      ...(context.execution.concurrency_key === undefined ? {} : { concurrency_key: context.execution.concurrency_key }),
+      ...(context.execution.concurrency_key === undefined
+        ? {}
+        : { concurrency_key: context.execution.concurrency_key }),
       isolation: capability.isolation,
       jti,
       lease_epoch: step.leaseEpoch,

@@ -15,6 +15,7 @@ import type { DecisionRequest, RunSubmission, StepRequest } from "../runs/submis
 import type { Role } from "./roles.ts";
 import type { ApprovalPage, ApprovalView } from "./views/approval.ts";
 import type { AuditPage } from "./views/audit.ts";
+import type { BillingView } from "./views/billing.ts";
 import type { EventPage } from "./views/event.ts";
 import type { JwksView, ReadyView } from "./views/health.ts";
 import type { KeyPage, KeySubmission, KeyView, NewKeyView } from "./views/key.ts";
@@ -299,6 +300,15 @@ export interface Budgets {
   readonly get: (input: PageInput) => Promise<BudgetsView>;
 }
 
+export interface Billing {
+  /** @throws {StepgateError} FIELD_INVALID for days that are none, or too many. */
+  readonly recompute: (input: {
+    readonly caller: Caller;
+    readonly from: string | undefined;
+    readonly to: string | undefined;
+  }) => Promise<BillingView>;
+}
+
 export interface StepInput extends RunInput {
   readonly stepId: StepId;
 }
@@ -362,6 +372,7 @@ export interface GatewayPorts {
   readonly tools: Tools;
   readonly executors: Executors;
   readonly budgets: Budgets;
+  readonly billing: Billing;
   readonly queue: Queue;
   readonly deadLetters: DeadLetters;
   readonly keys: Keys;

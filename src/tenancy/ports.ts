@@ -50,6 +50,22 @@ export interface BudgetSideRow {
   readonly overrun: number;
 }
 
+/** What ended within a day. */
+export interface BilledSum {
+  readonly attempts: number;
+  readonly tokens: number;
+  readonly usdMicros: number;
+}
+
+export interface BillingStore {
+  /** Days (UTC, `YYYY-MM-DD`) from the first to before the second on which either side has something, in order. */
+  readonly days: (
+    tenantUid: TenantUid,
+    fromDay: string,
+    beforeDay: string,
+  ) => Promise<readonly { readonly day: string; readonly billed: BilledSum; readonly ledger: BilledSum }[]>;
+}
+
 export interface ApiKeyRow {
   readonly keyId: string;
   readonly tenantUid: TenantUid | undefined;

@@ -390,6 +390,9 @@ export function makeFakes(): Fakes {
       get: use("executors.get", ({ type }: { readonly type: string }) => (type === "noop" ? EXECUTOR : undefined)),
       put: use("executors.put", ({ type }: { readonly type: string }) => (type === "noop" ? EXECUTOR : undefined)),
     },
+    billing: {
+      recompute: use("billing.recompute", () => ({ from: "2026-11-01", to: "2026-11-02", is_equal: true, days: [] })),
+    },
     budgets: {
       get: use("budgets.get", () => ({
         quotas: [

@@ -51,6 +51,7 @@ const EXPECTED: Readonly<Record<string, { status: number; call?: string; input?:
   getExecutor: { status: 200, call: "executors.get", input: { type: "noop" } },
   putExecutor: { status: 200, call: "executors.put", input: { settings: { hosts: ["api.example"] } } },
   listAudit: { status: 200, call: "audit.list", input: { limit: 50 } },
+  recomputeBilling: { status: 200, call: "billing.recompute", input: {} },
   getBudgets: { status: 200, call: "budgets.get", input: { limit: 50 } },
   listKeys: { status: 200, call: "keys.list" },
   createKey: {

@@ -12,6 +12,7 @@ import type { StreamSlots } from "../stream-slots.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { artifactRoutes } from "./artifacts.ts";
 import { auditRoutes } from "./audit.ts";
+import { billingRoutes } from "./billing.ts";
 import { breakpointRoutes } from "./breakpoints.ts";
 import { budgetRoutes } from "./budgets.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -56,6 +57,7 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   toolRoutes(app, ports);
   executorRoutes(app, ports);
   budgetRoutes(app, ports);
+  billingRoutes(app, ports);
   queueRoutes(app, ports);
   deadLetterRoutes(app, ports);
   keyRoutes(app, ports);

@@ -5,6 +5,7 @@
  */
 import { ApprovalAnswer, ApprovalPage, ApprovalView } from "./approval.ts";
 import { AuditPage } from "./audit.ts";
+import { BillingView } from "./billing.ts";
 import { EventPage, EventView } from "./event.ts";
 import { HealthView, JwksView, ReadyView } from "./health.ts";
 import { KeyPage, KeySubmission, KeyView, NewKeyView } from "./key.ts";
@@ -25,6 +26,7 @@ export const NAMED_SCHEMAS = [
   ArtifactView,
   AuditPage,
   BreakpointList,
+  BillingView,
   BudgetsView,
   CancelView,
   DeadLetterPage,
