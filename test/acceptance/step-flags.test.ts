@@ -2,7 +2,7 @@
  * Flags and packs of a step (design §2), each proven on a sink outside: what it must not get it does not get, and without
  * the flag it does.
  */
-import t, { type Test } from "tap";
+import t from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { StepRow } from "../../src/runs/ports.ts";
 import { localSettings, startServer } from "../executors/http/local-server.ts";
@@ -26,19 +26,37 @@ async function outputOf(rig: Rig, row: StepRow): Promise<unknown> {
   return blob && JSON.parse((await vaults.of(rig.tenantUid)).open(blob, blob));
 }
 
-async function startSinkRig(t: Test, output: JsonObject = {}) {
-  const sink = makeSink(() => done(output));
-  const rig = await startRig(t, {
-    database: await openTestDatabase(t),
-    packs: { open: allow },
-    adapters: [sink.adapter],
-    tenant,
-  });
-  return { sink, rig };
-}
+const sink = makeSink(() => done({ log: "done\nrm -rf /srv\nbye" }));
+const rig = await startRig(t, {
+  database: await openTestDatabase(t),
+  packs: { open: allow },
+  adapters: [sink.adapter],
+  tenant,
+});
+
+t.test(
+  "S5 flags that are unknown, malformed or contradict each other are refused before anything is stored",
+  async (t) => {
+    const submit = (guardrails: readonly string[]) =>
+      rig.submit({ steps: [{ id: "a", type: "sink", inputs: {}, policy: { guardrails } }] });
+    for (const flag of [
+      "redact_everything",
+      "egress_http_allowlist:*",
+      "egress_http_allowlist:a..b",
+      "egress_http_allowlist:a:70000",
+      "egress_http_content_type:json",
+      "egress_http_max_bytes:0",
+      "tool_sandbox:none",
+    ]) {
+      await t.rejects(submit([flag]), { code: "FIELD_INVALID" }, flag);
+    }
+    const caught = await submit(["deny_on_pii", "redact_pii"]).catch((error: unknown) => error);
+    t.match(caught, { code: "PLAN_CONFLICTING_FLAGS", detail: { step: "a", flags: "redact_pii,deny_on_pii" } });
+    t.same(await rig.rows("select run_uid from stepgate.runs"), []);
+  },
+);
 
 t.test("flags about payloads: what reaches the sink, and what is stored of its output", async (t) => {
-  const { sink, rig } = await startSinkRig(t, { log: "done\nrm -rf /srv\nbye" });
   const asked = (guardrails: readonly string[], text: string) =>
     run(rig, { type: "sink", inputs: { text }, policy: { guardrails } });
   const mail = "write to ana@example.es";
@@ -60,7 +78,6 @@ t.test("flags about payloads: what reaches the sink, and what is stored of its o
 });
 
 t.test("flags about HTTP: host, content type and size, each with its control", async (t) => {
-  const { rig } = await startSinkRig(t);
   const [good, other] = await Promise.all([
     startServer(t, (_, response) => response.end('{"text":"0123456789"}')),
     startServer(t),
@@ -91,7 +108,6 @@ t.test("flags about HTTP: host, content type and size, each with its control", a
 });
 
 t.test("tool_sandbox holds also where the tenant allowed weaker levels", async (t) => {
-  const { rig } = await startSinkRig(t);
   await rig.stepgate.rooms.tenants.put({
     tenantUid: rig.tenantUid,
     tenantId: "default",
@@ -113,31 +129,7 @@ t.test("tool_sandbox holds also where the tenant allowed weaker levels", async (
   t.match(await run(rig, noop), { errorKind: "sandbox_unavailable" }, "what runs in our own process has no sandbox");
 });
 
-t.test(
-  "S5 flags that are unknown, malformed or contradict each other are refused before anything is stored",
-  async (t) => {
-    const { rig } = await startSinkRig(t);
-    const submit = (guardrails: readonly string[]) =>
-      rig.submit({ steps: [{ id: "a", type: "sink", inputs: {}, policy: { guardrails } }] });
-    for (const flag of [
-      "redact_everything",
-      "egress_http_allowlist:*",
-      "egress_http_allowlist:a..b",
-      "egress_http_allowlist:a:70000",
-      "egress_http_content_type:json",
-      "egress_http_max_bytes:0",
-      "tool_sandbox:none",
-    ]) {
-      await t.rejects(submit([flag]), { code: "FIELD_INVALID" }, flag);
-    }
-    const caught = await submit(["deny_on_pii", "redact_pii"]).catch((error: unknown) => error);
-    t.match(caught, { code: "PLAN_CONFLICTING_FLAGS", detail: { step: "a", flags: "redact_pii,deny_on_pii" } });
-    t.same(await rig.rows("select run_uid from stepgate.runs"), []);
-  },
-);
-
 t.test("tool_acl and budget_caps: a step may only take away from what its tenant grants", async (t) => {
-  const { sink, rig } = await startSinkRig(t);
   const { tenants } = rig.stepgate.rooms;
   const grant = { roles: ["submitter"], step_types: ["sink"], tools: [], effects: ["write"] };
   const setGrants = (grants: readonly JsonObject[]) =>
@@ -170,6 +162,34 @@ t.test("tool_acl and budget_caps: a step may only take away from what its tenant
   t.match(await asked("tool_acl", { effects: ["write"] }), {
     errorKind: "policy_denied",
     reasons: ["acl.not_granted"],
+  });
+  t.equal(sink.calls.length, calls, "the sink saw neither");
+});
+
+t.test("the runtime packs decide for a tenant: what they hide or stop the sink does not get", async (t) => {
+  const use = (name: string) =>
+    rig.stepgate.rooms.tenants.put({
+      tenantUid: rig.tenantUid,
+      tenantId: "default",
+      weight: 1,
+      isPaused: false,
+      settings: { runtime_pack: name, required_guardrails: [] },
+      quotas: [],
+      actor: "test",
+    });
+  await use("hipaa");
+  t.match(await run(rig, { type: "sink", inputs: { mrn: "0012345" } }), { state: "succeeded" });
+  t.match(sink.calls.at(-1)?.spec.inputs, { mrn: "[redacted:record_number]" });
+  await use("gdpr");
+  const lawful = { labels: { lawful_basis: "contract" } };
+  t.match(await run(rig, { type: "sink", inputs: { religion: "none" } }, lawful), { state: "succeeded" });
+  t.match(sink.calls.at(-1)?.spec.inputs, { religion: "[redacted:special_category]" });
+  const calls = sink.calls.length;
+  t.match(await run(rig, { type: "sink", inputs: { religion: "none" } }), { errorKind: "policy_denied" });
+  await use("owasp_agentic");
+  t.match(await run(rig, { type: "sink", inputs: { key: "AKIAIOSFODNN7EXAMPLE" } }), {
+    errorKind: "policy_denied",
+    reasons: ["asi.secret_in_input", "pii.aws_access_key"],
   });
   t.equal(sink.calls.length, calls, "the sink saw neither");
 });
