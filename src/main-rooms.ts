@@ -14,6 +14,7 @@ import { systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type RunUid, type TenantUid } from "./core/ids.ts";
+import { shareReads } from "./core/share-reads.ts";
 import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
@@ -170,14 +171,15 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
       readManifest,
       findPackFault: makeFindPackUseFault(packs),
     }),
-    authority: authorities.now,
+    authority: shareReads(authorities.now),
     vault: vaults.of,
-    ceilings: async (tenantUid) =>
+    ceilings: shareReads(async (tenantUid: TenantUid) =>
       (await tenants.ceilings(tenantUid)).map(({ id, unit, limit }) => ({
         name: id,
         bindsCompensations: true,
         [unit]: limit,
       })),
+    ),
     packRef: (name) => packs.get(name)?.ref,
     ids,
     onSubmitted: (_tenantUid, runUid) => {

@@ -34,8 +34,8 @@ export interface PerformInput extends Omit<SubmitInput, "submission"> {
 /** Submits, then waits for the step's end, at most `waitMs` or until the caller leaves; the run goes on either way. */
 export function makePerformStep(deps: PerformDeps) {
   return async ({ request, waitMs, signal, ...start }: PerformInput) => {
-    const { runUid } = await deps.submitRun({ ...start, submission: runOfStep(request) });
-    const step = await waitForEnd(deps, { tenantUid: start.tenantUid, runUid, waitMs, signal });
+    const { runUid, isNew } = await deps.submitRun({ ...start, submission: runOfStep(request) });
+    const step = await waitForEnd(deps, { tenantUid: start.tenantUid, runUid, isNew, waitMs, signal });
     return outcomeOf(deps, start.tenantUid, runUid, step);
   };
 }
@@ -43,13 +43,15 @@ export function makePerformStep(deps: PerformDeps) {
 interface Waiting {
   readonly tenantUid: TenantUid;
   readonly runUid: RunUid;
+  /** Its end cannot have been missed: there is no need to look before anything is heard of it. */
+  readonly isNew: boolean;
   readonly waitMs: number;
   readonly signal: AbortSignal;
 }
 
 async function waitForEnd(
   deps: PerformDeps,
-  { tenantUid, runUid, waitMs, signal }: Waiting,
+  { tenantUid, runUid, isNew, waitMs, signal }: Waiting,
 ): Promise<StepRow | undefined> {
   const endMs = deps.clock.monotonicMs() + waitMs;
   let wake = (): void => undefined;
@@ -58,7 +60,19 @@ async function waitForEnd(
     isChanged = true;
     wake();
   });
+  const pause = (restMs: number): Promise<void> =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, restMs);
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      wake = end;
+      signal.addEventListener("abort", end, { once: true });
+    });
   try {
+    if (isNew && waitMs > 0 && !signal.aborted) await pause(waitMs);
     for (;;) {
       isChanged = false;
       const [step] = await deps.store.steps(tenantUid, runUid);
@@ -66,16 +80,7 @@ async function waitForEnd(
       if (step === undefined || isStepEnded(step.state) || step.state === "held" || restMs <= 0 || signal.aborted)
         return step;
       if (isChanged) continue;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, restMs);
-        const end = (): void => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", end);
-          resolve();
-        };
-        wake = end;
-        signal.addEventListener("abort", end, { once: true });
-      });
+      await pause(restMs);
     }
   } finally {
     stop();
@@ -102,7 +107,11 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
       },
     };
   }
-  const decision = summarise(await deps.store.evaluations(tenantUid, runUid, step.stepId));
+  const [evaluations, output] = await Promise.all([
+    deps.store.evaluations(tenantUid, runUid, step.stepId),
+    step.state === "succeeded" ? outputOf(deps, tenantUid, step) : null,
+  ]);
+  const decision = summarise(evaluations);
   if (step.state === "succeeded") {
     return {
       kind: "succeeded" as const,
@@ -112,7 +121,7 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
         status: "succeeded" as const,
         attempt: step.attemptsMade,
         decision,
-        output: await outputOf(deps, tenantUid, step),
+        output,
         record_ids: recordIds,
         cost: { tokens: step.tokens, usd_micros: step.usdMicros },
       },

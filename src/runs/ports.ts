@@ -209,15 +209,23 @@ export interface RecordStore {
   ) => Promise<void>;
 }
 
+/** An ended run, with what its seal says of it beside its log. */
+export interface SealJob {
+  readonly tenantUid: TenantUid;
+  readonly runUid: RunUid;
+  readonly runId: string | undefined;
+  readonly status: RunState;
+  readonly manifestId: Digest;
+  readonly finalSnapshotId: Digest | undefined;
+  readonly recordCounts: Readonly<Record<string, number>>;
+}
+
 export interface SealStore {
-  /** One run to seal, kept off other processes for `holdMs`; undefined when none is due. */
-  readonly takeJob: (holdMs: number) => Promise<{ readonly tenantUid: TenantUid; readonly runUid: RunUid } | undefined>;
-  readonly recordCounts: (tenantUid: TenantUid, runUid: RunUid) => Promise<Readonly<Record<string, number>>>;
-  /** False when the run was sealed meanwhile. */
-  readonly writeSeal: (input: {
-    readonly tenantUid: TenantUid;
-    readonly runUid: RunUid;
-    readonly record: EvidenceRecord;
-    readonly batch: Batch;
-  }) => Promise<boolean>;
+  /** Up to `limit` ended runs to seal, the longest due first, kept off other processes for `holdMs`. */
+  readonly takeJobs: (limit: number, holdMs: number) => Promise<readonly SealJob[]>;
+  /** One transaction, under one signed batch; a run that was sealed meanwhile is passed over. */
+  readonly writeSeals: (
+    seals: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid; readonly record: EvidenceRecord }[],
+    batch: Batch,
+  ) => Promise<void>;
 }

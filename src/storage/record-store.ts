@@ -1,7 +1,8 @@
 /**
  * Signed records, batches, artifacts and seals as rows: only ever added.
  */
-import type { BatchId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { BatchId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { EvidenceRecord, RecordKind } from "../evidence/statement.ts";
 import type { ArtifactRow, RecordRow, RecordStore, SealStore } from "../runs/ports.ts";
@@ -47,27 +48,42 @@ export function makeRecordStore(pool: TenantPool): RecordStore {
 /** Seals of ended runs, whichever tenant's: for the worker's role. */
 export function makeSealStore(pool: Connection): SealStore {
   return {
-    takeJob: async (holdMs) => {
-      const { rows } = await pool.query<{ tenant_uid: TenantUid; run_uid: RunUid }>(sql.TAKE_SEAL_JOB, [holdMs]);
-      return rows[0] && { tenantUid: rows[0].tenant_uid, runUid: rows[0].run_uid };
+    takeJobs: async (limit, holdMs) => {
+      const { rows } = await pool.query<SealJobColumns>(sql.TAKE_SEAL_JOBS, [limit, holdMs]);
+      return rows.map((row) => ({
+        tenantUid: row.tenant_uid,
+        runUid: row.run_uid,
+        runId: row.run_id ?? undefined,
+        status: row.status,
+        manifestId: row.manifest_id,
+        finalSnapshotId: row.final_snapshot_id ?? undefined,
+        recordCounts: Object.fromEntries(row.kinds.map((kind, index) => [kind, row.counts[index] ?? 0])),
+      }));
     },
-    recordCounts: async (tenantUid, runUid) => {
-      const { rows } = await pool.query<{ kind: string; count: number }>(sql.READ_RECORD_COUNTS, [tenantUid, runUid]);
-      return Object.fromEntries(rows.map(({ kind, count }) => [kind, count]));
-    },
-    writeSeal: async ({ tenantUid, runUid, record, batch }) => {
-      const { rows } = await pool.query<{ done: boolean }>(sql.WRITE_SEAL, [
-        tenantUid,
-        runUid,
-        jsonText(recordItem(record, batch)),
+    writeSeals: async (seals, batch) => {
+      await pool.query(sql.WRITE_SEALS, [
         jsonText(batchItem(batch)),
+        seals.map(({ tenantUid }) => tenantUid),
+        seals.map(({ runUid }) => runUid),
+        seals.map(({ record }) => record.id),
+        seals.map(({ record }) => record.statement),
       ]);
-      return rows[0]?.done === true;
     },
   };
 }
 
-/** A record alone in its batch. */
+interface SealJobColumns {
+  readonly tenant_uid: TenantUid;
+  readonly run_uid: RunUid;
+  readonly run_id: string | null;
+  readonly status: RunState;
+  readonly manifest_id: Digest;
+  readonly final_snapshot_id: Digest | null;
+  readonly kinds: readonly string[];
+  readonly counts: readonly number[];
+}
+
+/** A record as a row of its batch. */
 function recordItem(record: EvidenceRecord, batch: Batch): object {
   return {
     record_id: record.id,

@@ -10,6 +10,8 @@ import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { BreakpointRow, BudgetRow, NewRun, RunHeadRow, RunRow, RunStore, StepRow } from "../runs/ports.ts";
+import { makeBatcher } from "../scheduler/batcher.ts";
+import { jsonbArray } from "./binary-array.ts";
 import { blobItems, readBlobs } from "./blob-rows.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
 import type { Connection, SqlValue, TenantPool } from "./pool.ts";
@@ -34,7 +36,7 @@ export function makeRunStore(pool: TenantPool): RunStore {
         }
       );
     },
-    submit: (run) => submit(pool, run),
+    submit: submitTogether(pool),
     readManifest: async (tenantUid, manifestId) =>
       (await pool.within(tenantUid).query<{ body: string }>(sql.READ_MANIFEST, [tenantUid, manifestId])).rows[0]?.body,
     find: async (tenantUid, ref) => {
@@ -98,14 +100,54 @@ export function makeRunStore(pool: TenantPool): RunStore {
   };
 }
 
-async function submit(pool: TenantPool, run: NewRun): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
+type Submit = RunStore["submit"];
+type Submitted = Awaited<ReturnType<Submit>>;
+
+const MAX_RUNS_AT_ONCE = 64;
+
+/**
+ * Runs of one tenant that arrive while a submission of it is under way go together, in one call and one commit. Where one is
+ * refused, all go again alone, so that only that one is.
+ */
+function submitTogether(pool: TenantPool): Submit {
+  const lanes = new Map<TenantUid, { readonly add: Submit; waiting: number }>();
+  const open = (tenantUid: TenantUid) => {
+    const database = pool.within(tenantUid);
+    const add = makeBatcher<NewRun, Submitted>({
+      commit: (runs) => submitAll(database, tenantUid, runs),
+      maxItems: MAX_RUNS_AT_ONCE,
+      // two batches of one process with the same keys in another order would wait for each other
+      maxInFlight: 1,
+      canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL"),
+    });
+    const lane = { add, waiting: 0 };
+    lanes.set(tenantUid, lane);
+    return lane;
+  };
+  return async (run) => {
+    const lane = lanes.get(run.tenantUid) ?? open(run.tenantUid);
+    lane.waiting += 1;
+    try {
+      return await lane.add(run);
+    } finally {
+      lane.waiting -= 1;
+      if (lane.waiting === 0) lanes.delete(run.tenantUid);
+    }
+  };
+}
+
+async function submitAll(
+  database: Connection,
+  tenantUid: TenantUid,
+  runs: readonly NewRun[],
+): Promise<readonly Submitted[]> {
   const values = [
-    jsonText(runItem(run)),
-    jsonText(stepItems(run)),
-    jsonText(run.prepared.edges),
-    jsonText(blobItems(run.blobs)),
+    tenantUid,
+    jsonbArray(runs.map((run) => jsonText(runItem(run)))),
+    jsonbArray(runs.map((run) => jsonText(stepItems(run)))),
+    jsonbArray(runs.map((run) => jsonText(run.prepared.edges))),
+    jsonbArray(runs.map((run) => jsonText(blobItems(run.blobs)))),
   ];
-  const database = pool.within(run.tenantUid);
   try {
     return await callSubmit(database, values);
   } catch (caught) {
@@ -116,16 +158,15 @@ async function submit(pool: TenantPool, run: NewRun): Promise<Awaited<ReturnType
   }
 }
 
-async function callSubmit(
-  database: Connection,
-  values: readonly string[],
-): Promise<Awaited<ReturnType<RunStore["submit"]>>> {
-  const { rows } = await database.query<{ result: string }>(sql.SUBMIT_RUN, values);
-  const { outcome, run_uid: runUid } = jsonObject(rows[0]?.result ?? "");
-  if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
-    throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });
-  }
-  return { outcome, runUid: runUid as RunUid };
+async function callSubmit(database: Connection, values: readonly SqlValue[]): Promise<readonly Submitted[]> {
+  const { rows } = await database.query<{ result: string }>(sql.SUBMIT_RUNS, values);
+  return rows.map(({ result }) => {
+    const { outcome, run_uid: runUid } = jsonObject(result);
+    if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
+      throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });
+    }
+    return { outcome, runUid: runUid as RunUid };
+  });
 }
 
 function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest }: NewRun): object {

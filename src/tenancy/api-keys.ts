@@ -6,6 +6,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
+import { shareReads } from "../core/share-reads.ts";
 import type { ApiKeyRow, ApiKeyStore, TenantStore } from "./ports.ts";
 
 export interface ApiKeyDeps<Role extends string> {
@@ -44,12 +45,13 @@ const NO_HASH = new Uint8Array(32);
 export function makeApiKeys<Role extends string>(deps: ApiKeyDeps<Role>) {
   const { store } = deps;
   const rolesOf = ({ roles }: ApiKeyRow): readonly Role[] => deps.roles.filter((role) => roles.includes(role));
+  const findActive = shareReads(store.findActive);
   const viewKey = (row: ApiKeyRow) => ({ ...viewRow(row), roles: rolesOf(row) });
   return {
     authenticate: async (bearer: string) => {
       if (bearer.length > MAX_KEY_LENGTH) return undefined;
       const { keyId, secretHash } = deps.hashKey(bearer);
-      const row = await store.findActive(keyId);
+      const row = await findActive(keyId);
       const isRight = timingSafeEqual(row?.secretHash ?? NO_HASH, secretHash);
       if (row === undefined || !isRight) return undefined;
       if (row.lastUsedAtMs === undefined || deps.nowMs() - row.lastUsedAtMs > TOUCH_INTERVAL_MS) {
@@ -63,7 +65,7 @@ export function makeApiKeys<Role extends string>(deps: ApiKeyDeps<Role>) {
           : { tenantUid, tenantId, authorityVersion };
       return { keyId, owner: row.owner, roles: rolesOf(row), tenant };
     },
-    findTenant: (tenantId: string) => deps.tenants.find(tenantId),
+    findTenant: shareReads((tenantId: string) => deps.tenants.find(tenantId)),
     list: async ({
       caller,
       after,

@@ -31,19 +31,19 @@ const say = (line: string): void => {
 
 const graphile = { program: "graphile.mjs", openSql: GRAPHILE_OPEN } as const;
 const allPeers: readonly PeerRun[] = [
-  { ...graphile, name: "graphile-worker, 1 process", jobs: quick ? 15_000 : 30_000, processes: 1, batched: false },
-  { ...graphile, name: "graphile-worker, 2 processes", jobs: quick ? 15_000 : 30_000, processes: 2, batched: false },
-  { ...graphile, name: "graphile-worker, batched", jobs: quick ? 60_000 : 150_000, processes: 1, batched: true },
+  { ...graphile, name: "graphile-worker, 1 process", jobs: quick ? 5000 : 15_000, processes: 1, batched: false },
+  { ...graphile, name: "graphile-worker, 2 processes", jobs: quick ? 5000 : 15_000, processes: 2, batched: false },
+  { ...graphile, name: "graphile-worker, batched", jobs: quick ? 40_000 : 60_000, processes: 1, batched: true },
   {
     name: "pg-boss, batches of 100",
     program: "pg-boss.mjs",
-    jobs: quick ? 15_000 : 30_000,
+    jobs: quick ? 8000 : 15_000,
     processes: 1,
     batched: true,
     openSql: PG_BOSS_OPEN,
   },
 ];
-const steps = quick ? 8000 : 20_000;
+const steps = quick ? 2500 : 8000;
 const allGoverned: readonly GovernedRun[] = [
   {
     name: "governed, 2 processes",
@@ -56,7 +56,7 @@ const allGoverned: readonly GovernedRun[] = [
   },
   { name: "governed, 1 process", steps, stepsPerRun: 100, processes: 1, hasMemo: true },
   { name: "governed, 2 processes, no memo", steps, stepsPerRun: 100, processes: 2, hasMemo: false },
-  { name: "governed, runs of one step, 2 processes", steps: steps / 2, stepsPerRun: 1, processes: 2, hasMemo: true },
+  { name: "governed, runs of one step, 2 processes", steps: steps / 4, stepsPerRun: 1, processes: 2, hasMemo: true },
 ];
 const isWanted = ({ name }: { readonly name: string }): boolean => only === undefined || name.includes(only);
 const peers = allPeers.filter(isWanted).filter(({ batched }) => !quick || only !== undefined || !batched);
@@ -64,6 +64,10 @@ const governed = allGoverned.filter(isWanted).slice(0, quick && only === undefin
 
 const folder = await mkdtemp(join(tmpdir(), "stepgate-bench-"));
 const server = await openServer(folder);
+// a run that is cut short leaves no server behind
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void server.stop().finally(() => process.exit(1)));
+}
 const peerFigures: PeerFigure[] = [];
 const governedFigures: GovernedFigure[] = [];
 try {

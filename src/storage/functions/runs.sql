@@ -74,8 +74,24 @@ begin
   h.unplaced_steps := (select count(*) from stepgate.steps s
                         where s.tenant_uid = u.tenant_uid and s.run_uid = u.run_uid and s.status = 'queued') - h.ready_rows;
   perform stepgate.save_head(h);
-  perform stepgate.append_audit(u.tenant_uid, 'key:' || u.caller_key_id, 'run.submit', format('{"run_id":"%s"}', u.run_uid));
   return jsonb_build_object('outcome', 'created', 'run_uid', u.run_uid);
+end $$;
+
+-- Stores runs of one tenant, in the order given; results as of submit_run. Their audit rows come last, since the chain's head is
+-- what all writers of a tenant share.
+create or replace function stepgate.submit_runs(p_tenant uuid, p_runs jsonb[], p_steps jsonb[], p_edges jsonb[], p_blobs jsonb[])
+returns setof jsonb language plpgsql as $$
+declare
+  v_results jsonb[] := '{}';
+begin
+  for v_n in 1 .. cardinality(p_runs) loop
+    v_results := v_results || stepgate.submit_run(p_runs[v_n], p_steps[v_n], p_edges[v_n], p_blobs[v_n]);
+  end loop;
+  perform stepgate.append_audits(array_fill(p_tenant, array[cardinality(p_runs)]),
+    array(select 'key:' || (r ->> 'caller_key_id') from unnest(p_runs) with ordinality as x (r, ord) order by x.ord),
+    array(select case r ->> 'outcome' when 'created' then 'run.submit' end from unnest(v_results) with ordinality as x (r, ord) order by x.ord),
+    array(select format('{"run_id":"%s"}', r ->> 'run_uid') from unnest(v_results) with ordinality as x (r, ord) order by x.ord));
+  return query select r from unnest(v_results) with ordinality as x (r, ord) order by x.ord;
 end $$;
 
 create or replace function stepgate.lock_run(p_tenant uuid, p_run uuid) returns stepgate.run_heads language plpgsql as $$

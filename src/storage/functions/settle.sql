@@ -241,11 +241,47 @@ begin
   end loop;
 end $$;
 
+-- Ends the runs of plain successes in which nothing else is left to do, all at once; returns their uids. What has targets,
+-- failed, is paused or is being cancelled goes the long way (move_runs).
+create or replace function stepgate.end_plain_runs(p_ways text[], p_tenants uuid[], p_runs uuid[]) returns uuid[] language plpgsql as $$
+declare
+  v record;
+begin
+  select array_agg(h.tenant_uid order by h.tenant_uid, h.run_uid) as tenants, array_agg(h.run_uid order by h.tenant_uid, h.run_uid) as runs,
+         array_agg(h.head_seq + 1 order by h.tenant_uid, h.run_uid) as seqs,
+         array_agg(stepgate.snapshot_id(h.tenant_uid, h.run_uid) order by h.tenant_uid, h.run_uid) as snapshots
+    into v
+    from (select distinct i.tenant_uid, i.run_uid from unnest(p_ways, p_tenants, p_runs) as i (way, tenant_uid, run_uid)
+           where i.way = 'plain') i
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
+   where h.open_steps = 0 and h.status = 'running' and h.failed_steps = 0 and not h.is_cancelled
+     and not exists (select 1 from stepgate.steps s where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.is_target);
+  if v.runs is null then
+    return '{}';
+  end if;
+  insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
+  select e.tenant_uid, e.run_uid, e.seq, 'run_succeeded', null, jsonb_build_object('final_snapshot_id', e.snapshot)
+    from unnest(v.tenants, v.runs, v.seqs, v.snapshots) as e (tenant_uid, run_uid, seq, snapshot);
+  update stepgate.run_heads h set head_seq = e.seq, status = 'succeeded'
+    from unnest(v.tenants, v.runs, v.seqs) as e (tenant_uid, run_uid, seq)
+   where (h.tenant_uid, h.run_uid) = (e.tenant_uid, e.run_uid);
+  update stepgate.runs u set ended_at = now(), final_snapshot_id = e.snapshot
+    from unnest(v.tenants, v.runs, v.snapshots) as e (tenant_uid, run_uid, snapshot)
+   where (u.tenant_uid, u.run_uid) = (e.tenant_uid, e.run_uid);
+  insert into stepgate.jobs (tenant_uid, run_uid, kind)
+  select e.tenant_uid, e.run_uid, 'seal' from unnest(v.tenants, v.runs) as e (tenant_uid, run_uid);
+  perform stepgate.append_audits(v.tenants, array_fill('scheduler'::text, array[cardinality(v.runs)]),
+    array_fill('run.succeeded'::text, array[cardinality(v.runs)]),
+    array(select format('{"run_id":"%s"}', r) from unnest(v.runs) with ordinality as e (r, ord) order by e.ord));
+  return v.runs;
+end $$;
+
 -- What follows for the runs of plain successes, once each: places in the queue that became free, successors whose
 -- dependencies are met, the end of the run.
 create or replace function stepgate.move_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[]) returns void
 language plpgsql as $$
 declare
+  v_ended uuid[] := stepgate.end_plain_runs(p_ways, p_tenants, p_runs);
   r record;
   h stepgate.run_heads;
   v_next text;
@@ -253,7 +289,7 @@ begin
   for r in
     select i.tenant_uid, i.run_uid, array_agg(i.step_id order by i.ord) as steps
       from unnest(p_ways, p_tenants, p_runs, p_steps) with ordinality as i (way, tenant_uid, run_uid, step_id, ord)
-     where i.way = 'plain' group by 1, 2 order by 1, 2
+     where i.way = 'plain' and i.run_uid <> all (v_ended) group by 1, 2 order by 1, 2
   loop
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (r.tenant_uid, r.run_uid);
     if h.unplaced_steps > 0 then

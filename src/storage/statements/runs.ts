@@ -7,8 +7,8 @@ export const FIND_SUBMISSION = `
   select run_uid, submission_digest, run_id is not distinct from $2 as is_same_id from stepgate.runs
    where tenant_uid = $1 and (run_id = $2 or idempotency_key = $3) order by submitted_at limit 1`;
 
-/** Stores run $1, steps $2, edges $3, blobs $4 (jsonb) in one transaction, or finds the one that is there. */
-export const SUBMIT_RUN = `select stepgate.submit_run($1, $2, $3, $4) as result`;
+/** Stores runs $2 of tenant $1 with steps $3, edges $4, blobs $5 (arrays of jsonb) in one transaction, or finds those there. */
+export const SUBMIT_RUNS = `select stepgate.submit_runs($1, $2, $3, $4, $5) as result`;
 
 export const READ_MANIFEST = `select body from stepgate.manifests where tenant_uid = $1 and manifest_id = $2`;
 
@@ -103,11 +103,8 @@ export const READ_ARTIFACT = `
 /** Writes decisions $1 made outside a run with their signed batch $2; one statement, so all or none. */
 export const INSERT_DECISIONS = `select stepgate.insert_decisions($1, $2) as done`;
 
-/** The next seal job that is due; another process keeps off it until this one's transaction ends. Instance-wide. */
-export const TAKE_SEAL_JOB = `select * from stepgate.take_seal_job($1)`;
+/** Up to $1 seal jobs that are due, kept off others for $2 ms, with what seals say of their runs. Instance-wide. */
+export const TAKE_SEAL_JOBS = `select * from stepgate.take_seal_jobs($1, $2)`;
 
-/** Writes the seal with its batch and ends the job; false when another process was faster. */
-export const WRITE_SEAL = `select stepgate.write_seal($1, $2, $3, $4) as done`;
-
-export const READ_RECORD_COUNTS = `
-  select kind, count(*)::integer as count from stepgate.records where tenant_uid = $1 and run_uid = $2 group by kind`;
+/** Writes seals ($4 ids, $5 statements) of runs ($2, $3) under batch $1 and ends their jobs. Instance-wide. */
+export const WRITE_SEALS = `select stepgate.write_seals($1, $2, $3, $4, $5) as done`;
