@@ -56,7 +56,10 @@ const STEP_EVENTS: Readonly<Partial<Record<EventType, Apply>>> = {
     stopDeadline(step, event.atMs);
   },
   approval_granted: (draft, step, event) => {
-    if (draft.state !== "paused_at_step") moveDeadline(step, event.atMs);
+    const pausedAtMs = draft.activePause?.atMs;
+    // the time held counts up to a pause that is under way; from there on the resume counts
+    moveDeadline(step, Math.max(pausedAtMs ?? event.atMs, step.deadlineStoppedAtMs ?? 0));
+    if (pausedAtMs !== undefined) stopDeadline(step, pausedAtMs);
     makeReady(draft, step, event.atMs);
   },
   compensation_scheduled: scheduleCompensation,

@@ -14,11 +14,16 @@ export interface Answer {
 export type Call = (method: "GET" | "POST", path: string, body?: JsonObject) => Promise<Answer>;
 
 /** The API as one key sees it; `owner` and `roles` are of a key that is made now. */
-export async function deskOf(rig: Rig, owner: string, ...roles: readonly string[]): Promise<Call & { keyId: string }> {
+export async function deskOf(
+  rig: Rig,
+  owner: string,
+  ...roles: readonly string[]
+): Promise<Call & { readonly secret: string }> {
   const admin = callWith(rig, "acceptance-test-admin-key-0123456789");
   const { status, json } = await admin("POST", "/v1/keys", { owner, roles });
   if (status !== 201) throw new TypeError(JSON.stringify(json));
-  return Object.assign(callWith(rig, String(json["secret"])), { keyId: String(json["key_id"]) });
+  const secret = String(json["secret"]);
+  return Object.assign(callWith(rig, secret), { secret });
 }
 
 function callWith({ stepgate }: Rig, key: string): Call {
