@@ -17,14 +17,14 @@ import type { LazyToolchain } from "./toolchain.ts";
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   allow_all: "93946f47a2761b1fbf6142d7e315e0088f5610e72f62e80d2ece11867d4036d9",
-  baseline: "764bf2dd287a1347667a58c378053a9a0543c4dc8a4df5f01f71983a2b979a75",
+  baseline: "addc9072a2693d19f2490cabf5ca35b7d245d4f204b21af00f76c16036865ced",
   budget_caps: "4336a0543dff1a728ccb64acbcdb77ebf4072cf65a71183897e6360b65627159",
   command_output: "9189c8b239754e2089eb042c6093b9442e6a6b7aa4f1a738058e04dd9c528345",
   gdpr: "a2ea5a6b418db9aa2c4be36ecfaa66e3585b21127489fdf578ca56aee6a79624",
   hipaa: "02c11fa779195f55c96214e1c4bf83a4ea9eadfd0dc673d4aab829b8aef24530",
   owasp_agentic: "46a8f79c3ce573760c6b1e159309f8fdecc059067763210c94cacc0ec27fc581",
   pii_redaction: "14e1dc41fc5d3409dec547d36cbac450d9495928c3385238d76348add43d470b",
-  prompt_injection: "dd068eca34bf7fd2d2073267994fe5bea11ed850861779152fe1cea887b55555",
+  prompt_injection: "a8f093645741756a8d176e0db72dbc86d2823702d4903c8f76925fee7f70c117",
   tool_acl: "e3df97a9b2cb11f3b55039e017a432bbc98f4a4b656fda733369ec40a6bca63d",
 };
 
