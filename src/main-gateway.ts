@@ -15,7 +15,7 @@ import { ROLES } from "./gateway/roles.ts";
 import type { JwksView } from "./gateway/views/health.ts";
 import { approvalUseCases } from "./main-approvals.ts";
 import { deadLetterPorts, queuePorts } from "./main-queue.ts";
-import { opener, type Rooms } from "./main-rooms.ts";
+import { ANSWER_MARGIN_MS, opener, type Rooms } from "./main-rooms.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
@@ -225,9 +225,10 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
       );
       return items;
     },
+    commitMaxMs: config.storage.statementTimeoutMs + ANSWER_MARGIN_MS,
     maxItems: config.scheduler.batchSize,
     maxInFlight: 2,
-    canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL"),
+    canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE"),
   });
   const decide = makeDecideRequest({
     packs,

@@ -79,6 +79,8 @@ const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
 /** `iss` of every token. */
 export const ISSUER = "urn:stepgate";
 export const CLOCK_SKEW_SEC = 30;
+/** Over what the pool waits for a connection and for a silent server: it answers first, this is for what has no bound. */
+export const ANSWER_MARGIN_MS = 30_000;
 const TRUST_LIFETIME_MS = 365 * 86_400_000;
 const FEED_POLL_MS = 250;
 /** 15 minutes of tokens at 1 000 steps a second. */

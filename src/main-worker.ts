@@ -12,7 +12,7 @@ import { makeGate } from "./gate/gate.ts";
 import { makeInFlight } from "./gate/pressure.ts";
 import type { Settlement } from "./gate/settlement.ts";
 import { approvalExpiry, approvalFinder } from "./main-approvals.ts";
-import { CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
+import { ANSWER_MARGIN_MS, CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";
@@ -44,6 +44,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
   const workerId = `worker-${ids.uuid()}` as WorkerId;
   const queue = makeClaimStore({ pool, workerId });
   const leases = makeLeases({ clock });
+  const answerMaxMs = config.storage.statementTimeoutMs + ANSWER_MARGIN_MS;
   const gate = makeGate({
     packs: rooms.packs,
     databaseClock,
@@ -73,12 +74,14 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     maxBackoffMs: scheduler.retryBackoffMaxMs,
     store: makePipelineStore({ pool, workerId }),
     signBatch: rooms.sign,
+    prepareMaxMs: answerMaxMs,
     failPoints,
     onStage: (stage, durationMs) => metrics.observe("stage.latency_seconds", durationMs / 1000, { stage }),
     onLag: ({ type, lagMs }) => metrics.observe("queue.lag_seconds", lagMs / 1000, { type }),
   });
-  const canSplit = (caught: unknown): boolean => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL");
-  const batch = { maxItems: scheduler.batchSize, maxInFlight: 2, canSplit };
+  const canSplit = (caught: unknown): boolean =>
+    !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE");
+  const batch = { commitMaxMs: answerMaxMs, maxItems: scheduler.batchSize, maxInFlight: 2, canSplit };
   const sealSoon = makeSealLoop(rooms);
   stops.unshift(sealSoon.stop);
   const settle = makeBatcher({ ...batch, commit: gate.settle });
@@ -92,7 +95,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     wakeSignal: rooms.ready,
     failPoints,
     log,
-    settings: { ...scheduler, claimBatchSize: scheduler.batchSize },
+    settings: { ...scheduler, claimBatchSize: scheduler.batchSize, answerMaxMs },
     onClaim: (count) => metrics.observe("queue.depth", count, {}),
     reap: makeReap({
       queue,
@@ -116,10 +119,10 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
       },
       authorities: rooms.authorities,
       leases,
-      clock,
       databaseClock,
       failPoints,
       retryDeferMs: gateSettings.backpressureDelayMs,
+      answerMaxMs,
       onOutcome: makeObserveOutcome(rooms),
     }),
   });

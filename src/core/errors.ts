@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   STEP_DENIED: { status: 403, retry: "never", summary: "the gate refused the step" },
   STEP_FAILED: { status: 422, retry: "never", summary: "the step was performed and failed" },
   INTERNAL: { status: 500, retry: "later", summary: "something failed on our side; the log has the cause" },
+  ANSWER_OVERDUE: { status: 503, retry: "later", summary: "a part of this process did not answer in time" },
+  ANSWER_MALFORMED: { status: 500, retry: "later", summary: "a part of this process gave an answer of another form" },
   REQUEST_TIMEOUT: { status: 408, retry: "later", summary: "the request was not sent in time" },
   TOO_MANY_STREAMS: { status: 503, retry: "later", summary: "this process serves as many event streams as it may" },
   SHUTTING_DOWN: { status: 503, retry: "later", summary: "the process is draining before it stops" },

@@ -3,6 +3,7 @@
  *
  * Goes on or pauses. Not here: the transaction that pauses (storage/), resuming (runs/).
  */
+import { StepgateError } from "../core/errors.ts";
 import { goOn, type Stage } from "./context.ts";
 import type { BreakpointList } from "./ports.ts";
 
@@ -11,6 +12,9 @@ export function makeBreakpoint({ breakpoints }: { readonly breakpoints: Breakpoi
     // the claim says whether the run has any; most have none, and asking costs a round trip
     if (!context.step.run.hasBreakpoints) return goOn(context);
     const breakpoint = await breakpoints.find(context.step);
-    return breakpoint === undefined ? goOn(context) : { kind: "pause", context, breakpoint };
+    if (breakpoint === undefined) return goOn(context);
+    if (typeof breakpoint?.target !== "string" || typeof breakpoint.value !== "string")
+      throw new StepgateError("ANSWER_MALFORMED", { part: "breakpoints" });
+    return { kind: "pause", context, breakpoint };
   };
 }

@@ -23,11 +23,10 @@ export type CommitSettlements = (
 /** Admits a batch: one signature, one round trip; outcomes in the order given. */
 export function makeCommitAdmissions({ store, signBatch }: CommitDeps): CommitAdmissions {
   return async (admissions) => {
-    const batch = signBatch(
-      "decision",
-      admissions.map((admission) => admission.record.id),
-    );
-    return sameLength(await store.admit(admissions, batch), admissions.length);
+    const recordIds = admissions.map((admission) => admission.record.id);
+    const batch = signed(signBatch("decision", recordIds), recordIds.length);
+    const outcomes = await store.admit(admissions, batch);
+    return answersOf(outcomes, admissions.length, (outcome) => typeof outcome?.kind === "string");
   };
 }
 
@@ -39,15 +38,23 @@ export function makeCommitSettlements({ store, signBatch }: CommitDeps): CommitS
       settlement.artifact === undefined ? [] : [settlement.artifact.metadataDigest],
     );
     const batches: Batch[] = [];
-    if (recordIds.length > 0) batches.push(signBatch("decision", recordIds));
-    if (manifests.length > 0) batches.push(signBatch("artifact", manifests));
-    return sameLength(await store.settle(settlements, batches, isReaping), settlements.length);
+    if (recordIds.length > 0) batches.push(signed(signBatch("decision", recordIds), recordIds.length));
+    if (manifests.length > 0) batches.push(signed(signBatch("artifact", manifests), manifests.length));
+    const outcomes = await store.settle(settlements, batches, isReaping);
+    return answersOf(outcomes, settlements.length, (outcome) => typeof outcome?.isSettled === "boolean");
   };
 }
 
-/** A store that answers for other steps than asked must not start any of them. */
-function sameLength<T>(outcomes: readonly T[], wanted: number): readonly T[] {
-  if (outcomes.length !== wanted)
-    throw new StepgateError("STORE_REFUSED", { reason: "outcomes", wanted, given: outcomes.length });
+/** A store that answers for other steps than asked, or in another form, must neither start nor end any of them. */
+function answersOf<T>(outcomes: readonly T[], wanted: number, isAnswer: (outcome: T) => boolean): readonly T[] {
+  if (!Array.isArray(outcomes) || outcomes.length !== wanted || !outcomes.every(isAnswer))
+    throw new StepgateError("STORE_REFUSED", { reason: "outcomes", wanted });
   return outcomes;
+}
+
+/** Nothing may run under records that are not signed, all of them and with one signature. */
+function signed(batch: Batch, size: number): Batch {
+  if (batch?.size !== size || typeof batch.statement !== "string" || !(batch.signature instanceof Uint8Array))
+    throw new StepgateError("SIGNER_UNAVAILABLE", { reason: "the batch is not signed", size });
+  return batch;
 }

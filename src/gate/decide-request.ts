@@ -127,6 +127,7 @@ function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels
     spec,
     inputBlob: "" as BlobId,
     checkpoint: undefined,
+    hasReferences: false,
     referenced: new Map(),
     referencedRuns: new Map(),
     readyAtMs: 0,

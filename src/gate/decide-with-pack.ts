@@ -7,11 +7,13 @@
 import type { Clock } from "../core/clock.ts";
 import type { Boundary, Evaluation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
+import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { LoadedPack } from "../policy/pack.ts";
 import { isPointer } from "../redaction/pointer.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
 import type { StepContext } from "./context.ts";
+import { evaluatePack } from "./evaluate-pack.ts";
 import { packInputText } from "./pack-input.ts";
 import { type Payload, patchPayload } from "./payload.ts";
 import type { Packs } from "./ports.ts";
@@ -52,10 +54,12 @@ export interface DecideDeps {
   readonly databaseClock: Pick<Clock, "nowMs">;
 }
 
-/** Lets one pack decide. Never throws for anything a pack does. */
+/** Lets one pack decide. Never throws for anything a pack does. @throws {StepgateError} ANSWER_MALFORMED for no pack at all. */
 export function decideWithPack(deps: DecideDeps, context: StepContext, use: PackUse): PackVerdict {
   const pack = deps.packs.get(use.packName);
   if (pack === undefined) return missingPack(use);
+  if (typeof pack?.evaluate !== "function" || typeof pack.ref?.digest !== "string")
+    throw new StepgateError("ANSWER_MALFORMED", { part: "packs" });
   const first = ask(deps, pack, context, use);
   if (first.refusal !== undefined || first.decided === undefined || first.decided.decision.patches.length === 0)
     return first;
@@ -105,7 +109,7 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     options: optionsFor(context, use),
     approvals: use.approvals,
   });
-  const result = pack.evaluate(Buffer.from(packInput), context.step.tenantUid);
+  const result = evaluatePack(pack, packInput, context.step.tenantUid);
   const base = { details: [], payload: use.payload, isPatched: false, packInput };
   const evaluation = (decision: Pick<PackDecision, "effect" | "reasons" | "obligations" | "patches">): Evaluation => ({
     stage: use.stage,

@@ -30,7 +30,7 @@ export function makeDecide(deps: DecideStageDeps): Stage {
     const { pack } = verdict.decided ?? {};
     if (pack === undefined) return refuse(next.context, "decide", "policy_error", ["no_decision"]);
     const decided = { ...next.context, runtimeDecision: { pack, packInput: verdict.packInput } };
-    if (verdict.isPatched && (deps.validateInputs(decided.step.spec.type, decided.inputs)?.length ?? 1) > 0) {
+    if (verdict.isPatched && deps.validateInputs(decided.step.spec.type, decided.inputs)?.length !== 0) {
       return refuse(decided, "decide", "invalid_request", ["inputs_invalid_after_patch"]);
     }
     return passHold(decided);

@@ -5,6 +5,7 @@
  * Not here: what only one kind of record says (prepare-admission.ts, settle-refusal.ts).
  */
 import { canonicalJson } from "../core/canonical-json.ts";
+import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { SealedBlob } from "../core/vault.ts";
 import type { GateEvidence } from "../evidence/gate-evidence.ts";
@@ -24,10 +25,11 @@ export interface GateRecord {
 export function gateRecord(context: StepContext, atMs: number): GateRecord {
   const { step, vault, runtimeDecision } = context;
   const requested = context.capability?.canonicalRequest ?? requestText(context);
-  const request = vault.commit(requested);
-  const packInput = runtimeDecision === undefined ? undefined : vault.commit(runtimeDecision.packInput);
+  const request = committed(vault, requested);
+  const packInput = runtimeDecision === undefined ? undefined : committed(vault, runtimeDecision.packInput);
   const place = (field: SealedBlob["place"]["field"]) => ({ runUid: step.runUid, stepId: step.stepId, field });
-  const inputBlob = vault.seal(
+  const inputBlob = sealed(
+    vault,
     place("pack_input"),
     canonicalJson({
       pack_input: runtimeDecision?.packInput ?? "",
@@ -37,8 +39,8 @@ export function gateRecord(context: StepContext, atMs: number): GateRecord {
     }),
   );
   const detailsBlob =
-    context.details.length === 0 ? undefined : vault.seal(place("details"), canonicalJson(context.details));
-  const redacted = context.patchPaths.length === 0 ? undefined : vault.seal(place("input"), context.inputsText);
+    context.details.length === 0 ? undefined : sealed(vault, place("details"), canonicalJson(context.details));
+  const redacted = context.patchPaths.length === 0 ? undefined : sealed(vault, place("input"), context.inputsText);
   return {
     evidence: {
       step: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
@@ -65,4 +67,19 @@ export function gateRecord(context: StepContext, atMs: number): GateRecord {
       inputBlob: inputBlob.blobId,
     }),
   };
+}
+
+/** A payload that was not sealed must not be taken for stored, nor a record be written over nothing. */
+function sealed(vault: StepContext["vault"], place: SealedBlob["place"], text: string): SealedBlob {
+  const blob = vault.seal(place, text);
+  if (typeof blob?.blobId !== "string" || !(blob.sealed instanceof Uint8Array))
+    throw new StepgateError("ANSWER_MALFORMED", { part: "seal" });
+  return blob;
+}
+
+function committed(vault: StepContext["vault"], text: string): ReturnType<StepContext["vault"]["commit"]> {
+  const made = vault.commit(text);
+  if (typeof made?.commitment !== "string" || typeof made.nonce !== "string")
+    throw new StepgateError("ANSWER_MALFORMED", { part: "commit" });
+  return made;
 }

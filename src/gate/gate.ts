@@ -5,7 +5,9 @@
  * Not here: what a stage does (one file each), how batches form and who calls (scheduler/).
  */
 
+import { checkedTime } from "../core/clock.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import { within } from "../core/within.ts";
 import { makeBreakpoint } from "./breakpoint.ts";
 import { type CommitDeps, makeCommitAdmissions, makeCommitSettlements } from "./commit-batch.ts";
 import type { Capability, Stage, StageOutcome, StepContext } from "./context.ts";
@@ -35,13 +37,20 @@ export interface GateDeps
   readonly breakpoints: BreakpointList;
   readonly inFlight: InFlight;
   readonly backpressureDelayMs: number;
+  /** How long stages 1 to 8 may take together; longer than any bound of what they ask. */
+  readonly prepareMaxMs: number;
   readonly failPoints: FailPoints;
   readonly onStage: (stage: string, durationMs: number) => void;
 }
 
 export type Gate = ReturnType<typeof makeGate>;
 
-export function makeGate(deps: GateDeps) {
+export function makeGate(given: GateDeps) {
+  const deps: GateDeps = {
+    ...given,
+    databaseClock: checkedTime(given.databaseClock),
+    clock: { ...checkedTime(given.clock), monotonicMs: () => given.clock.monotonicMs() },
+  };
   const before: readonly (readonly [string, Stage])[] = [
     ["observe", makeObserve(deps)],
     ["breakpoint", makeBreakpoint(deps)],
@@ -55,8 +64,17 @@ export function makeGate(deps: GateDeps) {
   const execute = makeExecute(deps);
   const inspect = makeInspect(deps);
   return {
-    /** Stages 1 to 8: no effect, nothing stored. */
-    prepare: (context: StepContext) => runStages(deps, before, context),
+    /** Stages 1 to 8: no effect, nothing stored; whatever breaks, nothing stays in flight. */
+    prepare: async (context: StepContext): Promise<StageOutcome> => {
+      const walk: Walk = { context, isOver: false };
+      try {
+        return await within(deps.prepareMaxMs, "prepare", runStages(deps, before, walk));
+      } catch (caught) {
+        walk.isOver = true;
+        walk.context.releaseInFlight();
+        throw caught;
+      }
+    },
     /** Stage 9: one value per step, one transaction for a whole batch. */
     admission: (context: StepContext, capability: Capability) =>
       prepareAdmission(context, capability, { worker: deps.workerName, atMs: deps.databaseClock.nowMs() }),
@@ -81,21 +99,32 @@ export function makeGate(deps: GateDeps) {
   };
 }
 
+/** How far a step has come, so that what it holds can be given back when a stage throws or never answers. */
+interface Walk {
+  context: StepContext;
+  isOver: boolean;
+}
+
 async function runStages(
   deps: GateDeps,
   stages: readonly (readonly [string, Stage])[],
-  start: StepContext,
+  walk: Walk,
 ): Promise<StageOutcome> {
-  let context = start;
   for (const [name, stage] of stages) {
     const startedMs = deps.clock.monotonicMs();
-    const outcome = await stage(context);
+    const outcome = await stage(walk.context);
+    // before anything else may throw: it may hold what must be given back
+    walk.context = outcome.context;
     deps.onStage(name, deps.clock.monotonicMs() - startedMs);
+    if (walk.isOver) {
+      // answered after it was given up: what it took since is given back, and nobody waits for it
+      outcome.context.releaseInFlight();
+      return outcome;
+    }
     if (outcome.kind !== "continue") return outcome;
-    context = outcome.context;
     if (name === "guardrails") failPoint(deps.failPoints, "after_guardrails");
     if (name === "decide") failPoint(deps.failPoints, "after_decide");
     if (name === "mint") failPoint(deps.failPoints, "after_mint");
   }
-  return { kind: "continue", context };
+  return { kind: "continue", context: walk.context };
 }

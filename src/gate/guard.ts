@@ -7,9 +7,10 @@
 import type { TokenExpectation, VerifyToken } from "../core/capability.ts";
 import type { Evaluation, PackRef } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
+import { StepgateError } from "../core/errors.ts";
 import { flagsNamed } from "../core/guardrail-flag.ts";
 import type { Digest } from "../core/ids.ts";
-import { type IsolationLevel, isAtLeast } from "../core/isolation.ts";
+import { ISOLATION_LEVELS, type IsolationLevel, isAtLeast } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { WantedIsolation } from "../executors/contract.ts";
 import { type Capability, goOn, refuse, type Stage, type StageOutcome, type StepContext } from "./context.ts";
@@ -29,10 +30,14 @@ export function makeGuard(deps: GuardDeps): Stage {
     const { capability } = context;
     if (capability === undefined) return deny(context, "capability_denied", ["missing"]);
     const check = capability.adapter.check(specToRun(context), capability.settings, wantedIsolation(context));
-    if (!check.ok) return deny(context, check.kind, check.reasons);
+    if (check.ok === true && !ISOLATION_LEVELS.includes(check.isolation))
+      throw new StepgateError("ANSWER_MALFORMED", { part: "check" });
+    if (check.ok !== true) return deny(context, check.kind, check.reasons);
     if (!isSandboxed(context, check.isolation)) return deny(context, "sandbox_unavailable", ["isolation_too_weak"]);
     const verdict = deps.verifyToken(capability.token, expectationOf(deps, context, capability));
-    if (!verdict.ok) return deny(context, "capability_denied", verdict.reasons);
+    if (verdict.ok !== true) return deny(context, "capability_denied", verdict.reasons);
+    // a verdict that does not name what it is about was made about nothing
+    if (verdict.claims?.jti !== capability.claims.jti) throw new StepgateError("ANSWER_MALFORMED", { part: "verify" });
     return goOn({ ...context, capability: { ...capability, isolation: check.isolation } });
   };
 }

@@ -6,6 +6,7 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary, Origin } from "../core/decision.ts";
+import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
@@ -29,6 +30,7 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     let context = resolved;
     const faults = deps.validateInputs(context.step.spec.type, context.inputs);
     if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
+    if (!Array.isArray(faults)) throw new StepgateError("ANSWER_MALFORMED", { part: "validate_inputs" });
     if (faults.length > 0)
       return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], {
         fields: shown(deps, context, faults),
@@ -48,7 +50,7 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
       const next = applyVerdict(context, verdict, use);
       if (next.kind !== "continue") return next;
       context = rememberRuntimeDecision(context, next.context, packName, verdict);
-      if (verdict.isPatched && (deps.validateInputs(context.step.spec.type, context.inputs)?.length ?? 1) > 0) {
+      if (verdict.isPatched && deps.validateInputs(context.step.spec.type, context.inputs)?.length !== 0) {
         return refuse(context, "guardrails", "invalid_request", ["inputs_invalid_after_patch"]);
       }
     }
@@ -84,7 +86,7 @@ function resolveInputs(context: StepContext): StepContext | undefined {
   const { step } = context;
   const boundary = ingressBoundary(step.spec);
   const origins: Origin[] = [{ boundary, source: "user" }];
-  if (step.referenced.size === 0) return { ...context, origins };
+  if (!step.hasReferences) return { ...context, origins };
   const resolution = resolveReferences(step.spec.inputs, (stepId) => step.referenced.get(stepId));
   if (!resolution.ok) return undefined;
   for (const stepId of step.referenced.keys()) {

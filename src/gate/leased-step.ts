@@ -25,6 +25,8 @@ export interface LeasedStep {
   readonly spec: StepSpec;
   readonly inputBlob: BlobId;
   readonly checkpoint: JsonValue | undefined;
+  /** Whether the inputs refer to anything; then nothing of them may be left unresolved. */
+  readonly hasReferences: boolean;
   /** Outputs the inputs may refer to; for a compensation its origin as {inputs, output}. */
   readonly referenced: ReadonlyMap<StepId, JsonValue>;
   /** The run that step belongs to, where it is another one: this run was forked from it. */

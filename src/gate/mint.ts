@@ -11,11 +11,11 @@ import { requestDigest, SALT_BYTES } from "../capability/request-digest.ts";
 import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
 import type { Scope, ScopeDemand } from "../core/capability.ts";
 import type { Clock } from "../core/clock.ts";
-import { isStepgateError } from "../core/errors.ts";
-import type { Ids } from "../core/ids.ts";
+import { ERROR_CODES, isStepgateError, StepgateError } from "../core/errors.ts";
+import { type Ids, UUID_PATTERN } from "../core/ids.ts";
 import type { Signer } from "../core/keys.ts";
 import type { StepSpec } from "../core/step.ts";
-import type { ExecutorAdapter } from "../executors/contract.ts";
+import type { AdapterDescription, ExecutorAdapter } from "../executors/contract.ts";
 import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import { egressNarrowing } from "./egress-flags.ts";
@@ -35,6 +35,7 @@ export interface MintDeps {
 }
 
 const MAX_LIFETIME_SEC = 900;
+const UUID = new RegExp(UUID_PATTERN);
 
 export function makeMint(deps: MintDeps): Stage {
   return async (context) => {
@@ -45,7 +46,8 @@ export function makeMint(deps: MintDeps): Stage {
     try {
       return goOn({ ...context, capability: mint(deps, context, adapter, runtimeDecision) });
     } catch (caught) {
-      if (!isStepgateError(caught)) throw caught;
+      // a signer that is away is a failure of our own, and no end of the step (spec 00, error kinds)
+      if (!isStepgateError(caught) || ERROR_CODES[caught.code].retry === "later") throw caught;
       return refuse(context, "mint", "capability_mint_failed", [caught.code.toLowerCase()]);
     }
   };
@@ -64,14 +66,14 @@ function mint(
   const obligations = [...context.obligations, ...egressNarrowing(step.spec.policy.guardrails)];
   const scope: Scope = narrowScope(scopeOf(demand, salt), obligations, step.spec.policy.budget);
   const canonicalRequest = requestText(context);
-  const admissionUid = deps.ids.uuid();
+  const admissionUid = newUid(deps.ids);
   const signer = deps.signer();
   const { token, claims } = mintToken({
     signer,
     issuer: deps.issuer,
     audience: adapter.audience,
     subject: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, attempt: step.attempt },
-    jti: deps.ids.uuid(),
+    jti: newUid(deps.ids),
     nowSec: Math.floor(deps.clock.nowMs() / 1000),
     ttlSec: lifetimeSec(deps, context, adapter),
     context: {
@@ -89,6 +91,22 @@ function mint(
   deps.onMinted(token, signer.kid);
   // the level that will be used is known only once *guard* has asked the adapter
   return { adapter, settings, isolation: "none", demand, scope, token, claims, salt, canonicalRequest, admissionUid };
+}
+
+/** An id that two tokens could share would let one be counted, or revoked, for the other. */
+function newUid(ids: Ids): string {
+  const uid = ids.uuid();
+  if (typeof uid !== "string" || !UUID.test(uid)) throw new StepgateError("ANSWER_MALFORMED", { part: "ids" });
+  return uid;
+}
+
+/** What an adapter says of itself. @throws {StepgateError} ANSWER_MALFORMED when it does not say what depends on it. */
+export function describeAdapter(adapter: ExecutorAdapter): AdapterDescription {
+  const description = adapter.describe();
+  const { effects, isMetered } = description ?? {};
+  if (!["none", "read", "write"].includes(effects) || typeof isMetered !== "boolean")
+    throw new StepgateError("ANSWER_MALFORMED", { part: "describe" });
+  return description;
 }
 
 /** The step in the form that would run: after references and patches. */
@@ -126,6 +144,6 @@ function lifetimeSec(deps: MintDeps, context: StepContext, adapter: ExecutorAdap
   const deadlineMs = deadlineOf(context.step, context.execution);
   const restSec =
     deadlineMs === undefined ? MAX_LIFETIME_SEC : Math.ceil((deadlineMs - deps.databaseClock.nowMs()) / 1000);
-  const effectsSec = adapter.describe().effects === "write" ? deps.writeTokenLifetimeSec : MAX_LIFETIME_SEC;
+  const effectsSec = describeAdapter(adapter).effects === "write" ? deps.writeTokenLifetimeSec : MAX_LIFETIME_SEC;
   return Math.max(1, Math.min(MAX_LIFETIME_SEC, restSec, effectsSec));
 }

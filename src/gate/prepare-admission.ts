@@ -10,6 +10,7 @@ import { buildAdmission } from "../evidence/admission.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import { wantedIsolation } from "./guard.ts";
+import { describeAdapter } from "./mint.ts";
 import type { Admission } from "./settlement.ts";
 
 export function prepareAdmission(
@@ -34,7 +35,7 @@ export function prepareAdmission(
     authorityVersion: step.authorityVersion,
     callerKeyId: step.run.caller.keyId,
     request,
-    isMetered: capability.adapter.describe().isMetered,
+    isMetered: describeAdapter(capability.adapter).isMetered,
     attempt: step.attempt,
     record,
     jti,

@@ -4,6 +4,7 @@
  * Goes on holding its share, or defers. Comes before the decisions, so that a step is decided on shortly before it runs.
  */
 import type { Amount } from "../core/amount.ts";
+import { StepgateError } from "../core/errors.ts";
 import { goOn, type Stage } from "./context.ts";
 import type { InFlight } from "./ports.ts";
 
@@ -11,6 +12,7 @@ export function makePressure({ inFlight, delayMs }: { readonly inFlight: InFligh
   return async (context) => {
     const release = inFlight.take(context.request);
     if (release === undefined) return { kind: "defer", context, delayMs, reason: "backpressure" };
+    if (typeof release !== "function") throw new StepgateError("ANSWER_MALFORMED", { part: "in_flight" });
     return goOn({ ...context, releaseInFlight: release });
   };
 }

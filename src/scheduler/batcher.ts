@@ -4,9 +4,13 @@
  * While one batch is under way the next one fills, so batches grow with load and a lone item waits for nobody. A batch that
  * fails is tried again item by item: one poisoned item cannot hurt the others (spec 01, settle).
  */
+import { within } from "../core/within.ts";
+
 export interface BatcherDeps<Item, Outcome> {
   /** Commits a batch; outcomes in the order of the items. */
   readonly commit: (items: readonly Item[]) => Promise<readonly Outcome[]>;
+  /** How long a commit may take; one that never answers must not keep its place for ever. */
+  readonly commitMaxMs: number;
   readonly maxItems: number;
   /** Batches under way at once. */
   readonly maxInFlight: number;
@@ -55,7 +59,7 @@ async function commitBatch<Item, Outcome>(
   batch: readonly Waiting<Item, Outcome>[],
 ): Promise<void> {
   try {
-    const outcomes = await deps.commit(batch.map(({ item }) => item));
+    const outcomes = await within(deps.commitMaxMs, "commit", deps.commit(batch.map(({ item }) => item)));
     for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index] as Outcome);
   } catch (caught) {
     if (batch.length === 1 || !deps.canSplit(caught)) {

@@ -5,6 +5,7 @@
  * In: a reading with every claim. Not here: wall time for tokens (core/clock.ts).
  */
 import type { Clock } from "../core/clock.ts";
+import { StepgateError } from "../core/errors.ts";
 
 export interface DatabaseClock {
   /** Milliseconds since the Unix epoch; this machine's own time until the database was heard once. */
@@ -17,6 +18,7 @@ export function makeDatabaseClock(clock: Clock): DatabaseClock {
   return {
     nowMs: () => Math.round(clock.monotonicMs() + offsetMs),
     observe: (databaseNowMs) => {
+      if (!Number.isSafeInteger(databaseNowMs)) throw new StepgateError("ANSWER_MALFORMED", { part: "database_clock" });
       offsetMs = databaseNowMs - clock.monotonicMs();
     },
   };

@@ -4,7 +4,7 @@
  *
  * In: claimed steps. Out: leased steps ready for the gate, or why one could not be opened. Not here: claiming, deciding.
  */
-import { isStepgateError, type StepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { BlobId, RunUid, StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
@@ -122,7 +122,13 @@ function leasedStep(claimed: ClaimedStep, { inputs, labels, ...opened }: OpenedP
   } = claimed;
   // written by our own submission in exactly this form (runs/prepare-submission.ts)
   const stored = spec as JsonObject & Omit<StepSpec, "id" | "inputs">;
-  return { ...rest, spec: { ...stored, id: claimed.stepId, inputs }, ...opened, run: { ...run, labels } };
+  return {
+    ...rest,
+    spec: { ...stored, id: claimed.stepId, inputs },
+    ...opened,
+    hasReferences: claimed.refs.length > 0,
+    run: { ...run, labels },
+  };
 }
 
 /** What a reference starts at: a dependency's output; for a compensation its origin's inputs and output. */
@@ -156,7 +162,9 @@ function openObject(
   field: string,
 ): JsonObject {
   const value = openValue(place, opening, blobId, field);
-  return isJsonObject(value) ? value : {};
+  // nothing else is ever stored there, and a step must not run on no inputs for want of its own
+  if (!isJsonObject(value)) throw new StepgateError("BLOB_UNREADABLE", { run_uid: place.runUid, field });
+  return value;
 }
 
 function openValue(

@@ -12,7 +12,8 @@ import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 
 /** A claimed step with its payloads still sealed. */
-export interface ClaimedStep extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "referencedRuns" | "run"> {
+export interface ClaimedStep
+  extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "referencedRuns" | "hasReferences" | "run"> {
   readonly isAlone: boolean;
   readonly origin: StepId | undefined;
   /** The stored spec: everything but id and inputs. */
@@ -68,6 +69,8 @@ export interface Queue {
   readonly isAloneWaiting: (types: readonly string[]) => Promise<boolean>;
   /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
+  /** Every step that this worker has leased or started, whether it knows so or not. */
+  readonly findHeld: () => Promise<readonly StepAddress[]>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */
   readonly claim: (input: {
     readonly types: readonly string[];

@@ -5,12 +5,13 @@
  * settles nothing and is thrown: the step is given up and taken again (spec 00, error kinds). Not here: claiming, batching.
  */
 import { type Amount, NOTHING } from "../core/amount.ts";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, checkedTime } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
+import { within } from "../core/within.ts";
 import { beginContext, type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
 import { deadlineOf } from "../gate/deadline.ts";
 import type { Gate } from "../gate/gate.ts";
@@ -27,10 +28,11 @@ export interface RunStepDeps {
   readonly settle: (settlement: Settlement) => Promise<SettleOutcome>;
   readonly authorities: Authorities;
   readonly leases: Leases;
-  readonly clock: Clock;
   readonly databaseClock: Pick<Clock, "nowMs">;
   readonly failPoints: FailPoints;
   readonly retryDeferMs: number;
+  /** How long a port may take to answer; longer than any bound of its own. */
+  readonly answerMaxMs: number;
   readonly onOutcome: (
     context: StepContext,
     kind: Settlement["kind"] | "lost_lease",
@@ -38,9 +40,14 @@ export interface RunStepDeps {
   ) => void;
 }
 
-export function makeRunStep(deps: RunStepDeps): (opened: OpenedStep) => Promise<void> {
+export function makeRunStep(given: RunStepDeps): (opened: OpenedStep) => Promise<void> {
+  const deps: RunStepDeps = { ...given, databaseClock: checkedTime(given.databaseClock) };
   return async (opened) => {
-    const authority = await deps.authorities.at(opened.step.tenantUid, opened.step.authorityVersion);
+    const authority = await within(
+      deps.answerMaxMs,
+      "authorities",
+      deps.authorities.at(opened.step.tenantUid, opened.step.authorityVersion),
+    );
     const started = enterGate(opened, authority);
     if (started.kind !== "continue") return settleRefusal(deps, started);
     const outcome = await deps.gate.prepare(started.context);
@@ -83,6 +90,9 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
       return settleRefusal(deps, refuse(context, "admit", "budget_exceeded", ["budget_exceeded"], admitted.detail));
     case "caller_revoked":
       return settleRefusal(deps, refuse(context, "admit", "caller_revoked", ["caller_revoked"]));
+    default:
+      // whether it started is not known: it is given up, and so never performed
+      throw new StepgateError("ANSWER_MALFORMED", { part: "admit" });
   }
 }
 
@@ -133,7 +143,8 @@ async function settleUntilKnown(
       const { isSettled } = await deps.settle(settlement);
       return deps.onOutcome(context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
     } catch (caught) {
-      if (!isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "STORE_BUSY") || isLost()) throw caught;
+      if (!isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "STORE_BUSY", "ANSWER_OVERDUE") || isLost())
+        throw caught;
       await new Promise((resolve) => setTimeout(resolve, deps.retryDeferMs));
     }
   }

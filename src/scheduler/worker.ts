@@ -5,8 +5,10 @@
  * Not here: what happens to a step (run-step.ts), how batches form (batcher.ts).
  */
 import type { Clock } from "../core/clock.ts";
-import { isStepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import type { LeaseEpoch } from "../core/ids.ts";
+import { within, withinEach } from "../core/within.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Leases } from "./leases.ts";
@@ -23,6 +25,8 @@ export interface WorkerSettings {
   readonly drainMs: number;
   /** How long an aborted execution may take to end. */
   readonly abortGraceMs: number;
+  /** How long a port may take to answer; longer than any bound of its own. */
+  readonly answerMaxMs: number;
 }
 
 export interface WorkerLog {
@@ -60,6 +64,9 @@ export class Worker {
   private readonly tasks = new Set<Promise<unknown>>();
   /** Steps that met a failure of our own and are still leased: this worker lives, so their lease would never lapse. */
   private readonly abandoned = new Set<StepAddress>();
+  /** Epochs of the steps on their way through the gate. */
+  private readonly held = new Set<LeaseEpoch>();
+  private sweepDueMs = Number.NEGATIVE_INFINITY;
   private inUse = 0;
   /** A step that was lost before is in hand, and nothing may join it. */
   private isAlone = false;
@@ -77,7 +84,8 @@ export class Worker {
   private stopListening: () => void = () => undefined;
 
   constructor(deps: WorkerDeps) {
-    this.deps = deps;
+    // a queue that never answers must cost neither a permit nor the loop
+    this.deps = { ...deps, queue: withinEach(deps.settings.answerMaxMs, deps.queue) };
   }
 
   /** Takes a lease and begins to claim. @throws {StepgateError} STORE_UNAVAILABLE when the database does not answer. */
@@ -143,9 +151,11 @@ export class Worker {
         continue;
       }
       try {
+        await this.sweepWhenDue();
         const maxSteps = Math.min(free, settings.claimBatchSize);
         const isDeep = this.isDeepDue;
         const claimed = await queue.claim({ types, maxSteps, isIdle, isDeep });
+        if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
@@ -158,6 +168,8 @@ export class Worker {
         this.begin(claimed);
       } catch (caught) {
         this.isHealthy = false;
+        // it may have been committed all the same, and nobody else would look after what it leased
+        this.sweepDueMs = Number.NEGATIVE_INFINITY;
         log.warn({ err: caught }, "claiming failed");
         if (isStepgateError(caught, "STATE_CONFLICT")) await this.regainLease();
         await this.sleep(settings.idleBackoffMs);
@@ -170,17 +182,19 @@ export class Worker {
     if (first !== undefined) this.deps.databaseClock.observe(first.nowMs);
     this.inUse += claimed.length;
     this.isAlone = first?.isAlone === true;
+    for (const { leaseEpoch } of claimed) this.held.add(leaseEpoch);
     void this.runAll(claimed);
   }
 
   private async runAll(claimed: readonly ClaimedStep[]): Promise<void> {
     let opened: readonly OpenedStep[] = [];
     try {
-      opened = await this.deps.open(claimed);
+      opened = await within(this.deps.settings.answerMaxMs, "open", this.deps.open(claimed));
     } catch (caught) {
       // nothing is settled for a failure of our own: the steps are claimed again
       this.deps.log.error({ err: caught, steps: claimed.length }, "claimed steps could not be opened");
       await this.abandon(claimed);
+      for (const { leaseEpoch } of claimed) this.held.delete(leaseEpoch);
     }
     this.release(claimed.length - opened.length);
     await Promise.all(
@@ -191,6 +205,7 @@ export class Worker {
           this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was given up");
           await this.abandon([step.step]);
         } finally {
+          this.held.delete(step.step.leaseEpoch);
           this.release(1);
         }
       }),
@@ -220,6 +235,22 @@ export class Worker {
     }
   }
 
+  /**
+   * Gives up what this worker holds in the database and does not know: leased by a claim, or started by an admission,
+   * whose answer was lost. Its lease would never lapse while the worker lives. No claim is under way meanwhile.
+   */
+  private async sweepWhenDue(): Promise<void> {
+    const { queue, clock, settings, log } = this.deps;
+    if (clock.monotonicMs() < this.sweepDueMs) return;
+    const known = new Set([...this.held, ...[...this.abandoned].map(({ leaseEpoch }) => leaseEpoch)]);
+    const rows = await queue.findHeld();
+    if (!areAddressed(rows)) throw new StepgateError("ANSWER_MALFORMED", { part: "find_held" });
+    const unknown = rows.filter(({ leaseEpoch }) => !known.has(leaseEpoch));
+    if (unknown.length > 0) log.warn({ steps: unknown.length }, "steps whose lease was not known are given up");
+    await this.abandon(unknown);
+    this.sweepDueMs = clock.monotonicMs() + settings.leaseMs / 3;
+  }
+
   private async regainLease(): Promise<void> {
     try {
       await this.deps.reap();
@@ -233,7 +264,7 @@ export class Worker {
     const { queue, types, settings, clock, leases, log } = this.deps;
     const askedMs = clock.monotonicMs();
     try {
-      if (await queue.extendLease(settings.leaseMs)) {
+      if ((await queue.extendLease(settings.leaseMs)) === true) {
         // lost by our own clock before the database would let others take the steps
         leases.hold(askedMs + settings.leaseMs * HELD_SHARE);
         if (!this.hasSaidTypes) await queue.sayTypes(types);
@@ -257,7 +288,7 @@ export class Worker {
       setInterval(() => {
         if (isBusy) return;
         isBusy = true;
-        const task = act()
+        const task = within(this.deps.settings.answerMaxMs, "periodic", act())
           .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a periodic task failed"))
           .finally(() => {
             isBusy = false;
@@ -283,4 +314,8 @@ export class Worker {
     this.isWoken = true;
     this.endSleep();
   }
+}
+
+function areAddressed(steps: readonly StepAddress[]): boolean {
+  return Array.isArray(steps) && steps.every((step: StepAddress) => Number.isSafeInteger(step?.leaseEpoch));
 }

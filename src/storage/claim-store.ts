@@ -4,7 +4,7 @@
  * Rows come back as the scheduler's own words; payloads stay sealed. Not here: opening them (scheduler/open-steps.ts).
  */
 import { hostname } from "node:os";
-import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import type { BlobId, LeaseEpoch, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
 import type { StoredBlob } from "../core/vault.ts";
@@ -46,6 +46,15 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
     },
     abandon: async ({ tenantUid, runUid, stepId, leaseEpoch }, delayMs) => {
       await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);
+    },
+    findHeld: async () => {
+      const { rows } = await pool.query<HeldRow>(sql.FIND_HELD, [workerId]);
+      return rows.map((row) => ({
+        tenantUid: row.tenant_uid,
+        runUid: row.run_uid,
+        stepId: row.step_id,
+        leaseEpoch: row.lease_epoch,
+      }));
     },
     claim: async ({ types, maxSteps, isIdle, isDeep }) => {
       const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps, isIdle, isDeep]);
@@ -94,6 +103,13 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       return rows.map(lostAttempt);
     },
   };
+}
+
+interface HeldRow {
+  readonly tenant_uid: TenantUid;
+  readonly run_uid: RunUid;
+  readonly step_id: StepId;
+  readonly lease_epoch: LeaseEpoch;
 }
 
 interface ReferredRow {

@@ -40,6 +40,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   RELEASE_LAPSED: "reaps whatever a dead worker held",
   FIND_LOST: "reaps whatever a dead worker held",
   FIND_DUE_APPROVALS: "ends whatever nobody decided in time",
+  FIND_HELD: "what one worker holds, of every tenant",
   TAKE_SEAL_JOBS: "seals whatever has ended",
   WRITE_SEALS: "seals of several tenants' runs; each carries its own",
   INSERT_DECISIONS: "a batch of several tenants; every item carries its own",

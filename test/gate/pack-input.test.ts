@@ -33,6 +33,7 @@ const step: LeasedStep = {
   spec,
   inputBlob: "b" as BlobId,
   checkpoint: undefined,
+  hasReferences: false,
   referenced: new Map(),
   referencedRuns: new Map(),
   readyAtMs: 0,

@@ -33,6 +33,7 @@ function makeRig(steps: readonly { readonly name: string; readonly isAlone: bool
   const queue = {
     extendLease: async () => true,
     sayTypes: async () => undefined,
+    findHeld: async () => [],
     endLease: async () => handedBack,
     isAloneWaiting: async () => waiting.some(({ isAlone }) => isAlone),
     findCancelled: async () => [],
@@ -72,6 +73,7 @@ function makeRig(steps: readonly { readonly name: string; readonly isAlone: bool
       leaseMs: 30_000,
       idleBackoffMs: 1,
       activeBackoffMs: 1,
+      answerMaxMs: 60_000,
       reaperIntervalMs: 5,
       drainMs: 1000,
       abortGraceMs: 0,

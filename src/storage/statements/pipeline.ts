@@ -66,6 +66,10 @@ export const RELEASE_LAPSED = `select stepgate.release_lapsed($1) as released`;
 /** Worker $1 gives up step ($2, $3, $4) of epoch $5: back to the queue after $6 ms, or, if it was started, to the reaper. */
 export const ABANDON_STEP = `select stepgate.abandon_step($1, $2, $3, $4, $5, $6) as abandoned`;
 
+/** What worker $1 has leased or started, of all tenants; one walk of ready_steps_owner_idx. */
+export const FIND_HELD = `
+  select tenant_uid, run_uid, step_id, lease_epoch from stepgate.ready_steps where lease_owner = $1 and state <> 'queued'`;
+
 /** Running steps whose worker's lease has lapsed: attempts to be closed as lost. Instance-wide: any process may reap. */
 export const FIND_LOST = `
   select r.tenant_uid, r.run_uid, r.step_id, r.lease_owner, r.lease_epoch, r.attempts_made, r.reserved_tokens,

@@ -1,0 +1,239 @@
+/**
+ * A19: every port × {throws, hangs, answers undefined or in another form, disk full} at every call before *execute*: the
+ * executor is not called, no token leaves the gate, nothing is lost, and the step is taken again once the port works.
+ *
+ * The table is made of the calls that a step really makes, so a new port joins by being called. A port that no step calls
+ * must be named below.
+ */
+import t, { type Test } from "tap";
+import { FAULTS, type Fault, LOST_ANSWERS, watched } from "./broken-ports.ts";
+import { makePortWorker, makeWorld, type World } from "./port-worker.ts";
+import { allow, type Decide } from "./rig.ts";
+
+const EXECUTE = "gate.adapters().execute";
+/** Asked only once an attempt was made, at the end of a lease, or for a type that has been told apart before. */
+const NOT_BEFORE_EXECUTE: readonly string[] = [
+  "gate.failPoints.trigger",
+  "gate.jitter",
+  "queue.endLease",
+  "queue.findCancelled",
+  "queue.findLost",
+  // through `open.queue`
+  "queue.readBlobs",
+  "queue.readReferred",
+  "run.onOutcome",
+  "queue.releaseLapsed",
+  "run.failPoints.trigger",
+];
+/** What they answer decides nothing: told something, or asked for a duration that is only measured. */
+const UNHEARD: readonly string[] = [
+  "gate.onLag",
+  "gate.onMinted",
+  "gate.onStage",
+  "gate.clock.monotonicMs",
+  // which keys may be shown; without a schema none is
+  "gate.inputsSchema",
+];
+const PATIENCE_MS = 10_000;
+
+/** Answers that are as good as the right one. */
+function isRight(path: string, { name }: Fault): boolean {
+  const right: Readonly<Record<string, readonly string[]>> = {
+    "gate.breakpoints.find": ["undefined"],
+    "gate.validateInputs": ["[]"],
+    "queue.claim": ["[]"],
+    "queue.findHeld": ["[]"],
+    "queue.extendLease": ["true"],
+  };
+  return right[path]?.some((answer) => name === `answers ${answer}`) === true;
+}
+
+interface Call {
+  readonly path: string;
+  /** Of this path, from 1. */
+  readonly nth: number;
+  readonly isAsync: boolean;
+}
+
+/** Every call before the step's execution, or before its end where nothing is executed. */
+async function callsOf(runtime: Decide): Promise<readonly Call[]> {
+  const world = await makeWorld(runtime);
+  const calls: Call[] = [];
+  let isOver = false;
+  const ports = watched(world.ports, (path, call) => {
+    if (path === EXECUTE) isOver = true;
+    const answer = call();
+    const nth = calls.filter((one) => one.path === path).length + 1;
+    if (!isOver) calls.push({ path, nth, isAsync: answer instanceof Promise });
+    return answer;
+  });
+  const worker = makePortWorker(ports, () => undefined);
+  await worker.start();
+  while (!isEnded(world)) await world.moved();
+  isOver = true;
+  await worker.stop();
+  return calls;
+}
+
+const isEnded = (world: World): boolean => ["succeeded", "failed", "refused", "held"].includes(world.state());
+
+interface Ending {
+  readonly executedBroken: number;
+  readonly executed: number;
+  readonly state: string;
+  readonly inFlight: number;
+  readonly hasToken: boolean;
+}
+
+/** One step with one call broken, and every later one of that port, until somebody noticed; then everything works. */
+async function endingOf(runtime: Decide, { path, nth, isAsync }: Call, fault: Fault): Promise<Ending> {
+  const world = await makeWorld(runtime);
+  let seen = 0;
+  let isBroken = false;
+  let isMended = false;
+  let executedBroken = 0;
+  const mend = (): void => {
+    if (isBroken && !isMended) {
+      isMended = true;
+      executedBroken = world.calls.length;
+    }
+  };
+  const ports = watched(world.ports, (called, call) => {
+    // a refusal is on its way to the store, or the step is given up: it was noticed
+    if (called === "queue.abandon" && path !== called) mend();
+    if (called === "gate.store.settle" && path !== called) mend();
+    if (called !== path || isMended) return call();
+    seen += 1;
+    if (seen < nth) return call();
+    isBroken = true;
+    return fault.act(call, isAsync);
+  });
+  const worker = makePortWorker(ports, mend);
+  const endMs = performance.now() + PATIENCE_MS;
+  await worker.start().catch(mend);
+  if (!isMended || !path.startsWith("queue.extendLease")) {
+    while (!isEnded(world) && performance.now() < endMs) {
+      await Promise.race([world.moved(), new Promise((resolve) => setTimeout(resolve, 50))]);
+    }
+  }
+  mend();
+  await worker.stop();
+  return {
+    executedBroken,
+    executed: world.calls.length,
+    state: world.state(),
+    inFlight: world.inFlight(),
+    hasToken: world.stored().includes("eyJ"),
+  };
+}
+
+const deny: Decide = () => ({ effect: "deny", reasons: ["no"] });
+const hold: Decide = () => ({ effect: "hold", reasons: ["ask"] });
+
+t.test(
+  "A19 every port that the worker and the gate have is asked before execute, or named as asked later",
+  async (t) => {
+    const asked = new Set(
+      [...(await callsOf(allow)), ...(await callsOf(deny)), ...(await callsOf(hold))].map(({ path }) => path),
+    );
+    const { ports } = await makeWorld(allow);
+    const all = Object.entries(ports).flatMap(([room, members]) => portsOf(members as object, room));
+    t.ok(all.length > 25, `${all.length} ports`);
+    const known = new Set([...asked, ...NOT_BEFORE_EXECUTE, "queue.abandon", "gate.store.settle"]);
+    t.same(
+      all.filter((path) => !known.has(path)),
+      [],
+      "none is left out of the table",
+    );
+    t.same(
+      NOT_BEFORE_EXECUTE.filter((path) => asked.has(path)),
+      [],
+      "none is named that is asked",
+    );
+  },
+);
+
+function portsOf(value: object, path: string): readonly string[] {
+  return Object.entries(value).flatMap(([key, member]: [string, unknown]) => {
+    if (typeof member === "function") return [`${path}.${key}`];
+    return typeof member === "object" && member !== null && Object.getPrototypeOf(member) === Object.prototype
+      ? portsOf(member, `${path}.${key}`)
+      : [];
+  });
+}
+
+async function breakEverything(
+  test: Test,
+  { runtime, end, isIn }: { readonly runtime: Decide; readonly end: string; readonly isIn: (call: Call) => boolean },
+): Promise<void> {
+  const cases = (await callsOf(runtime)).filter(isIn).flatMap((call) => {
+    const faults = FAULTS.filter(
+      (fault) => !isRight(call.path, fault) && !(UNHEARD.includes(call.path) && /answers|hangs/.test(fault.name)),
+    );
+    // the form of an answer is looked at where it is used first; later calls of the same port are broken by fewer faults
+    const chosen =
+      call.nth === 1 ? faults : faults.filter(({ name }) => !name.startsWith("answers") || name.endsWith("{}"));
+    const isDurable = call.path.startsWith("gate.store.") || call.path === "queue.claim";
+    return (isDurable ? [...chosen, ...LOST_ANSWERS] : chosen).map((fault) => ({ call, fault }));
+  });
+  const wrong: object[] = [];
+  const breakOne = async ({ call, fault }: (typeof cases)[number]): Promise<void> => {
+    const ending = await endingOf(runtime, call, fault);
+    const isSafe = ending.executedBroken === 0 && ending.executed <= 1 && !ending.hasToken && ending.inFlight === 0;
+    const isEnd = ending.state === end || ending.state === "refused" || call.path === "queue.extendLease";
+    if (!isSafe || !isEnd) wrong.push({ port: call.path, nth: call.nth, fault: fault.name, ...ending });
+  };
+  // each case waits more than it works
+  const queue = [...cases];
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let next = queue.pop(); next !== undefined; next = queue.pop()) await breakOne(next);
+    }),
+  );
+  test.same(wrong, [], `${cases.length} cases`);
+  test.ok(cases.length > 10);
+}
+
+t.test(
+  "A19 whatever breaks before execute: no executor call, no token out, nothing in flight, taken again",
+  async (t) => {
+    await breakEverything(t, { runtime: allow, end: "succeeded", isIn: () => true });
+  },
+);
+
+t.test("A19 the same for what a step that is refused or held asks for beside", async (t) => {
+  const asked = new Set((await callsOf(allow)).map(({ path }) => path));
+  for (const [runtime, end] of [
+    [deny, "refused"],
+    [hold, "held"],
+  ] as const)
+    await breakEverything(t, { runtime, end, isIn: ({ path }) => !asked.has(path) || path === "gate.signBatch" });
+});
+
+t.test("A19 after execute: whatever breaks while the result is inspected, it is denied and never stored", async (t) => {
+  for (const port of ["gate.packs.get", "gate.packs.get().evaluate", "gate.databaseClock.nowMs"]) {
+    for (const fault of FAULTS.filter(({ name }) => !(port.endsWith("nowMs") && name === "disk full"))) {
+      const world = await makeWorld(allow);
+      let isInspecting = false;
+      const ports = watched(world.ports, (path, call) => {
+        const answer = call();
+        if (path === EXECUTE && answer instanceof Promise) {
+          return answer.finally(() => {
+            isInspecting = true;
+          });
+        }
+        if (path === port && isInspecting) {
+          isInspecting = false;
+          return fault.act(call, false);
+        }
+        return answer;
+      });
+      const worker = makePortWorker(ports, () => undefined);
+      await worker.start();
+      while (!isEnded(world)) await world.moved();
+      await worker.stop();
+      t.same([world.state(), world.errorKind()], ["failed", "output_denied"], `${port} ${fault.name}`);
+      t.equal(world.inFlight(), 0);
+    }
+  }
+});
