@@ -33,6 +33,8 @@ const UNHEARD: readonly string[] = [
   "gate.clock.monotonicMs",
   // which keys may be shown; without a schema none is
   "gate.inputsSchema",
+  // for whoever asks why a step waits
+  "queue.sayTypes",
 ];
 const PATIENCE_MS = 10_000;
 
