@@ -20,6 +20,7 @@ import { makeNoopAdapter } from "../../src/executors/noop/noop-adapter.ts";
 import { type Stepgate, startStepgate } from "../../src/main.ts";
 import type { LoadedPack } from "../../src/policy/pack.ts";
 import type { RunRow, StepRow } from "../../src/runs/ports.ts";
+import { makePool, type Pool } from "../../src/storage/pool.ts";
 import { type Log, makeLog } from "../../src/telemetry/logger.ts";
 import type { TestDatabase } from "../storage/test-database.ts";
 
@@ -85,7 +86,8 @@ export const done = (
 });
 
 export interface RigOptions {
-  readonly database: TestDatabase;
+  /** Undefined for a server of its own, in the home folder. */
+  readonly database: TestDatabase | undefined;
   readonly packs?: Readonly<Record<string, Decide>>;
   readonly adapters?: readonly ExecutorAdapter[];
   readonly tenant?: JsonObject;
@@ -142,14 +144,18 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     config: loaded.config,
     log: logOf(options),
     onProgress: () => undefined,
-    parts: { packs, adapters: options.adapters ?? [], database: options.database.target },
+    parts: {
+      packs,
+      adapters: options.adapters ?? [],
+      ...(options.database === undefined ? {} : { database: options.database.target }),
+    },
   });
   t.teardown(async () => {
     await stepgate.stop();
     await rm(home, { recursive: true, force: true });
   });
   const { rooms } = stepgate;
-  const { database } = options;
+  const owner = options.database?.pool ?? ownPool(t, stepgate);
   const tenant = await rooms.tenants.find("default");
   if (tenant === undefined) throw new TypeError("no default tenant");
   const { tenantUid } = tenant;
@@ -219,8 +225,7 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     submit: async (submission) => {
       const caller = {
         keyId:
-          (await database.pool.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]
-            ?.key_id ?? "",
+          (await owner.query<{ key_id: string }>("select key_id from stepgate.api_keys limit 1")).rows[0]?.key_id ?? "",
         owner: "admin",
         roles: ["submitter"],
       };
@@ -237,6 +242,20 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
       await until(runUid, (_, run) => isRunEnded(run.status) && run.sealRecord !== undefined);
       return find(runUid);
     },
-    rows: async (sql, values = []) => (await database.pool.query<Record<string, unknown>>(sql, values)).rows,
+    rows: async (sql, values = []) => (await owner.query<Record<string, unknown>>(sql, values)).rows,
   };
+}
+
+/** Of the owner of the server in the home folder, whom row security does not bind. */
+function ownPool(t: Test, { rooms }: Stepgate): Pool {
+  if (rooms.embedded === undefined) throw new TypeError("no database was given and none is there");
+  const { connection } = rooms.embedded;
+  const pool = makePool({
+    connection,
+    maxConnections: 4,
+    applicationName: "stepgate test",
+    log: makeLog({ level: "silent" }),
+  });
+  t.teardown(() => pool.close());
+  return pool;
 }

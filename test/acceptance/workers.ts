@@ -25,7 +25,11 @@ export async function startWorker(
     rig,
     database,
     env = {},
-  }: { readonly rig: Rig; readonly database: TestDatabase; readonly env?: Readonly<Record<string, string>> },
+  }: {
+    readonly rig: Rig;
+    readonly database: Pick<TestDatabase, "target">;
+    readonly env?: Readonly<Record<string, string>>;
+  },
 ): Promise<WorkerProcess> {
   const { home } = rig.stepgate.rooms.config.instance;
   const { NODE_OPTIONS: _tap, ...clean } = process.env;
