@@ -35,6 +35,8 @@ const UNHEARD: readonly string[] = [
   "gate.inputsSchema",
   // for whoever asks why a step waits
   "queue.sayTypes",
+  // what it says only puts off the next claim
+  "queue.isAloneWaiting",
 ];
 const PATIENCE_MS = 10_000;
 
