@@ -8,6 +8,8 @@ import { makeBatcher } from "../scheduler/batcher.ts";
 
 const MAX_KEYS = 256;
 const MAX_IN_FLIGHT = 4;
+/** Longer than any bound of the pool. */
+const READ_MAX_MS = 120_000;
 
 /** Makes the lookup of one key from the reading of many; a failed query fails every lookup that was in it. */
 export function findTogether<Row>(
@@ -18,6 +20,7 @@ export function findTogether<Row>(
       const rows = await read([...new Set(keys)]);
       return keys.map((key) => rows.get(key));
     },
+    commitMaxMs: READ_MAX_MS,
     maxItems: MAX_KEYS,
     maxInFlight: MAX_IN_FLIGHT,
     canSplit: () => false,

@@ -189,6 +189,7 @@ export async function makeWorld(runtime: Decide): Promise<World> {
       signer: () => tokenSigner,
       adapters: () => sink.adapter,
       writeTokenLifetimeSec: 60,
+      findApproval: async () => ({ kind: "none" }),
       onMinted: () => undefined,
       verifyToken: (token, expected) => verifyToken(token, expected),
       clockSkewSec: 30,
