@@ -104,6 +104,8 @@ type Submit = RunStore["submit"];
 type Submitted = Awaited<ReturnType<Submit>>;
 
 const MAX_RUNS_AT_ONCE = 64;
+/** Longer than any bound of the pool. */
+const COMMIT_MAX_MS = 120_000;
 
 /**
  * Runs of one tenant that arrive while a submission of it is under way go together, in one call and one commit. Where one is
@@ -115,10 +117,11 @@ function submitTogether(pool: TenantPool): Submit {
     const database = pool.within(tenantUid);
     const add = makeBatcher<NewRun, Submitted>({
       commit: (runs) => submitAll(database, tenantUid, runs),
+      commitMaxMs: COMMIT_MAX_MS,
       maxItems: MAX_RUNS_AT_ONCE,
       // two batches of one process with the same keys in another order would wait for each other
       maxInFlight: 1,
-      canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL"),
+      canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE"),
     });
     const lane = { add, waiting: 0 };
     lanes.set(tenantUid, lane);
