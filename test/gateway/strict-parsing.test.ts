@@ -1,5 +1,5 @@
 /**
- * Requests are read strictly: one media type, strict JSON, exact schemas, nothing converted, dropped or filled in.
+ * Requests are read strictly: strict JSON, exact schemas, nothing converted, dropped or filled in.
  */
 import t from "tap";
 import { RUN_ID } from "./fakes.ts";
@@ -59,39 +59,14 @@ t.test("a body that is not strict JSON is refused with its code", async (t) => {
   t.equal((await harness.send({ method: "POST", url: "/v1/runs", body: deep })).status, 201, "depth 64 passes");
 });
 
-t.test("only application/json is read, with charset utf-8 or none, and no encoding", async (t) => {
+t.test("a body with an encoding is not read", async (t) => {
   const harness = await makeHarness();
-  const post = (headers: Record<string, string>) =>
-    harness.send({ method: "POST", url: "/v1/runs", body: RUN, headers });
-  const refused = [
-    "text/plain",
-    "application/json; charset=latin1",
-    "application/json; charset=utf-16",
-    "application/json; profile=x",
-    "application/json; charset=utf-8; profile=x",
-    "application/json;",
-    "application/jsonp",
-    "application/problem+json",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-    "application/json, text/plain",
-    "*/*",
-    "",
-  ];
-  for (const type of refused) {
-    const answer = await post({ "content-type": type });
-    t.match(answer, { status: 415, json: { code: "MEDIA_TYPE_UNSUPPORTED" } }, JSON.stringify(type));
+  const post = (encoding: string) =>
+    harness.send({ method: "POST", url: "/v1/runs", body: RUN, headers: { "content-encoding": encoding } });
+  for (const encoding of ["gzip", "br", "deflate", "identity, gzip", ""]) {
+    t.match(await post(encoding), { status: 415, json: { wanted: "no content-encoding" } }, encoding);
   }
-  const encoded = await post({ "content-encoding": "gzip" });
-  t.match(encoded, { status: 415, json: { wanted: "no content-encoding" } });
-  const accepted = [
-    "application/json",
-    "Application/JSON",
-    "application/json;charset=utf-8",
-    "application/json; charset=UTF-8",
-    'application/json; charset="utf-8"',
-  ];
-  for (const type of accepted) t.equal((await post({ "content-type": type })).status, 201, type);
+  t.equal((await post("identity")).status, 201, "the control");
 });
 
 t.test("a body is there where one is read, and nowhere else", async (t) => {
