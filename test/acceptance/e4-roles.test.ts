@@ -5,6 +5,7 @@
  */
 import t from "tap";
 import { ROLES } from "../../src/gateway/roles.ts";
+import { METRICS } from "../../src/telemetry/names.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
 import {
   ADMIN_KEY,
@@ -62,7 +63,8 @@ async function fingerprint(): Promise<string> {
     `select (select count(*) from stepgate.runs) as runs, (select max(authority_version) from stepgate.tenants) as authority,
             (select count(*) from stepgate.api_keys where revoked_at is null) as keys, (select count(*) from stepgate.tools) as tools,
             (select count(*) from stepgate.breakpoints) as breakpoints, (select count(*) from stepgate.records) as records,
-            (select count(*) from stepgate.audit_log) as audit, (select count(*) from stepgate.idempotency) as idempotency`,
+            (select count(*) from stepgate.audit_log) as audit, (select count(*) from stepgate.steps) as steps,
+            (select count(*) from stepgate.approvals where state = 'open') as approvals, (select count(*) from stepgate.idempotency) as idempotency`,
   );
   return JSON.stringify(rows[0]);
 }
@@ -224,4 +226,26 @@ t.test("E4 the operator's first key has every role, and its loss of one is felt 
   await api.rig.rows("update stepgate.api_keys set roles = '{submitter}' where key_id = $1", [key.split("_")[1] ?? ""]);
   t.equal((await api.send({ path: "/v1/runs", key })).status, 403);
   t.equal((await api.send({ path: "/v1/runs", key: ADMIN_KEY, headers: { "stepgate-tenant": "acme" } })).status, 200);
+});
+
+t.test("metrics tell no tenant, run, key or owner apart, after all of that", async (t) => {
+  const { text } = await api.send({ path: "/metrics", key: api.keys.acme.reader });
+  const samples = [...text.matchAll(/^[a-z_]+\{(.*)\} [0-9.e+-]+$/gm)].map(([, labels]) => labels ?? "");
+  t.ok(
+    samples.some((labels) => labels.includes('type="sink"')),
+    `the control: ${samples.length} samples with labels`,
+  );
+  const names = new Set(samples.flatMap((labels) => [...labels.matchAll(/([a-z_]+)="/g)].map(([, name]) => name)));
+  t.same(
+    [...names].filter(
+      (name) => !["le", ...Object.values(METRICS).flatMap(({ labels }) => labels)].includes(name ?? ""),
+    ),
+    [],
+    "labels of the table alone",
+  );
+  const tenants = await api.rig.rows("select tenant_uid from stepgate.tenants");
+  const keys = await api.rig.rows("select key_id, owner from stepgate.api_keys");
+  const own = [...tenants, ...keys].flatMap((row) => Object.values(row).map(String));
+  for (const secret of ["acme", "globex", PLANTED, ...own, ...(known["run"] ?? [])])
+    t.notOk(text.includes(secret), secret);
 });

@@ -86,7 +86,8 @@ function candidatesFor(operation: LiveOperation, name: string): readonly string[
 }
 
 t.test("K5 what the first tenant has was found: ids, digests, names", async (t) => {
-  for (const name of ["run", "record", "artifact", "tool", "key", "tenant"]) {
+  for (const name of ["run", "record", "artifact", "tool", "key", "tenant", "approval"]) {
+    t.ok(known[name]?.length, `${name}: something is there`);
     for (const value of known[name] ?? []) t.ok(foreign.includes(value), `${name} ${value}`);
   }
   t.ok(foreign.filter((text) => HEX_ID.test(text)).length > 20, `${foreign.length} texts`);
@@ -114,7 +115,7 @@ t.test("K5 lists are empty of the first tenant's things, with its cursors and fi
       const answer = await api.send(request);
       t.same(leaks(answer, request), [], target);
       t.notOk(answer.status >= 500, target);
-      if (["/v1/runs", "/v1/tools", "/v1/approvals"].includes(path) && answer.status === 200) {
+      if (["/v1/runs", "/v1/tools", "/v1/approvals", "/v1/dead-letters"].includes(path) && answer.status === 200) {
         t.same(answer.json, { items: [] }, `${target}: empty`);
       }
     }
@@ -295,4 +296,8 @@ t.test("K5 nothing of the first tenant was changed by all this", async (t) => {
   });
   const key = await api.send({ path: `/v1/keys/${known["key"]?.[0]}`, key: owner });
   t.equal(key.json?.["revoked_at"], undefined);
+  t.match(await api.send({ path: `/v1/approvals/${known["approval"]?.[0]}`, key: owner }), { json: { state: "open" } });
+  const letters = await api.send({ path: "/v1/dead-letters", key: owner });
+  t.match(letters.json, { items: [{ run_uid: world.runUid, step_id: "breaks", redriven_as: undefined }] });
+  t.match(await api.send({ path: "/v1/queue", key: owner }), { json: { is_paused: false, paused_types: [] } });
 });

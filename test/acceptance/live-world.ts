@@ -80,6 +80,8 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
   });
   const run = made(await api.send({ path: `/v1/runs/${runUid}`, key: acme.reader }));
   const steps = run["steps"] as readonly { record_ids: readonly string[]; decision_artifact?: string }[];
+  const approvals = made(await api.send({ path: `/v1/approvals?run=${held}`, key: acme.reader }));
+  const open = approvals["items"] as readonly { readonly approval_id: string }[];
   // nothing stands on this one: it may be revoked
   const spare = await makeKey(api.send, "acme", { owner: "spare", roles: ["reader"] });
   return {
@@ -97,6 +99,7 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
       tenant: ["acme"],
       type: ["http", "noop", "sink"],
       key: [spare.split("_")[1] ?? ""],
+      approval: open.map(({ approval_id }) => approval_id),
     },
   };
 }
