@@ -89,10 +89,12 @@ const SINGLE: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * Refuses heads that two readers could read in two ways.
+ *
  * @throws {StepgateError} REQUEST_MALFORMED for a header of SINGLE that was sent twice (RFC 9112 §3.2 for Host),
  *   HEADERS_TOO_LARGE for more than MAX_HEADERS.
  */
-function refuseRepeated(rawHeaders: readonly string[]): void {
+export function refuseRepeated(rawHeaders: readonly string[]): void {
   if (rawHeaders.length > 2 * MAX_HEADERS) throw new StepgateError("HEADERS_TOO_LARGE", { limit: MAX_HEADERS });
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -4,9 +4,10 @@
  * The caller gets code, summary and detail; the cause stays in the log. Not here: the codes (core/errors.ts), the shape
  * of a problem (views/problem.ts), refusals below HTTP (client-error.ts).
  */
-import type { FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { ERROR_CODES, type ErrorCode, isStepgateError, StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Log } from "../telemetry/logger.ts";
 
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 /** RFC 6750 §3: which credential is wanted. */
@@ -78,6 +79,15 @@ export function sendProblem(reply: FastifyReply, code: ErrorCode, members: JsonO
 export function sendError(reply: FastifyReply, error: StepgateError): FastifyReply {
   const members = error instanceof FieldErrors ? { ...error.detail, errors: [...error.fields] } : error.detail;
   return sendProblem(reply, error.code, members);
+}
+
+/** Makes every error of a server's routes and hooks a problem; faults of ours are logged with their cause. */
+export function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((caught, request, reply) => {
+    const error = convertError(caught);
+    if (error.status >= 500) log.error({ err: error, request_id: request.id }, "request failed");
+    return sendError(reply, error);
+  });
 }
 
 /** A wrong field: where it is, and what is wrong with it; never its value. */

@@ -3,10 +3,10 @@
  *
  * Not here: routes and hooks (server.ts), the use cases (ports.ts).
  */
-import Fastify, { type FastifyInstance } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { ListenAddress } from "../config/parsers.ts";
 import { StepgateError } from "../core/errors.ts";
-import { metricsRoute } from "./routes/health.ts";
+import { makeMetricsServer } from "./metrics-server.ts";
 import { makeServer, type Server, type ServerDeps } from "./server.ts";
 
 export interface Listening {
@@ -30,8 +30,7 @@ export class Gateway {
     this.server = await makeServer(this.deps);
     const url = await listenOn(this.server.app, listen);
     if (metricsListen === undefined) return { url, metricsUrl: undefined };
-    this.metrics = Fastify({ logger: false, exposeHeadRoutes: false });
-    metricsRoute(this.metrics, this.deps.ports);
+    this.metrics = makeMetricsServer(this.deps);
     return { url, metricsUrl: await listenOn(this.metrics, metricsListen) };
   }
 

@@ -12,7 +12,7 @@ import type { Ids } from "../core/ids.ts";
 import { answerUnknownRoutes, guardRoutes } from "./access.ts";
 import { makeAuthorize } from "./auth.ts";
 import { makeClientErrorHandler } from "./client-error.ts";
-import { convertError, sendError } from "./errors.ts";
+import { answerErrors, convertError, sendError } from "./errors.ts";
 import { keepAnswers } from "./idempotency.ts";
 import { type ObserveDeps, observeRequests } from "./observe-requests.ts";
 import { receiveOddRequests } from "./odd-requests.ts";
@@ -60,11 +60,7 @@ export async function makeServer(deps: ServerDeps): Promise<Server> {
   keepAnswers(app, ports.idempotency, log);
   app.setValidatorCompiler(makeValidatorCompiler());
   for (const schema of NAMED_SCHEMAS) app.addSchema(schema);
-  app.setErrorHandler((caught, request, reply) => {
-    const error = convertError(caught);
-    if (error.status >= 500) log.error({ err: error, request_id: request.id }, "request failed");
-    return sendError(reply, error);
-  });
+  answerErrors(app, log);
   await describeApi(app, deps.version);
   registerRoutes(app, {
     ports,
