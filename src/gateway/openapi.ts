@@ -14,6 +14,7 @@ import { findAccess } from "./roles.ts";
 const TAGS = [
   { name: "runs", description: "Plans in work: submit, follow, stop." },
   { name: "steps", description: "One step at once, or only its decision." },
+  { name: "queue", description: "What waits and why, what failed for good, and going on from there." },
   { name: "approvals", description: "Steps that wait for a person." },
   { name: "evidence", description: "Signed records and artifacts." },
   { name: "debugging", description: "Where runs pause." },

@@ -37,6 +37,7 @@ export interface Described {
 /** Path parameters by name, those that the fakes know. */
 const KNOWN: Readonly<Record<string, string>> = {
   run: RUN_ID,
+  step: "a",
   target: "step",
   value: "a",
   approval: APPROVAL_ID,
