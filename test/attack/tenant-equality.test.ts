@@ -5,14 +5,6 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
-import * as approvals from "../../src/storage/statements/approvals.ts";
-import * as audit from "../../src/storage/statements/audit.ts";
-import * as fences from "../../src/storage/statements/fences.ts";
-import * as keys from "../../src/storage/statements/keys.ts";
-import * as pipeline from "../../src/storage/statements/pipeline.ts";
-import * as queue from "../../src/storage/statements/queue.ts";
-import * as runs from "../../src/storage/statements/runs.ts";
-import * as tenants from "../../src/storage/statements/tenants.ts";
 
 const STATEMENTS = new URL("../../src/storage/statements/", import.meta.url);
 const FUNCTIONS = new URL("../../src/storage/functions/", import.meta.url);
@@ -75,28 +67,16 @@ const INSERTED = /insert into stepgate\.\w+(?: as \w+)?\s*\((?:\w+,\s*)*tenant_u
 /** Functions take the tenant as their first parameter; their own text is read below. */
 const CALL = /^\s*select (?:\* from )?stepgate\.(\w+)\(\$1, \$2/;
 
-const all: readonly (readonly [string, string])[] = Object.entries<unknown>({
-  ...approvals,
-  ...keys,
-  ...pipeline,
-  ...queue,
-  ...runs,
-  ...tenants,
-  ...fences,
-  ...audit,
-}).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : []));
+const files = (await readdir(STATEMENTS)).sort();
+/** Every exported statement of every file, so that a new file joins by itself. */
+const all: readonly (readonly [string, string])[] = (
+  await Promise.all(files.map((file) => import(new URL(file, STATEMENTS).href) as Promise<Record<string, unknown>>))
+).flatMap((module) =>
+  Object.entries(module).flatMap(([name, text]) => (typeof text === "string" ? [[name, text] as const] : [])),
+);
 
-t.test("the statements read here are all there are", async (t) => {
-  t.same((await readdir(STATEMENTS)).sort(), [
-    "approvals.ts",
-    "audit.ts",
-    "fences.ts",
-    "keys.ts",
-    "pipeline.ts",
-    "queue.ts",
-    "runs.ts",
-    "tenants.ts",
-  ]);
+t.test("statements are found", async (t) => {
+  t.ok(files.length > 6);
   t.ok(all.length > 50);
 });
 
