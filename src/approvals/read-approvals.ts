@@ -34,7 +34,7 @@ export function makeReadApprovals(deps: ReadApprovalsDeps) {
       readonly limit: number;
     }) => {
       if (input.after !== undefined && !new RegExp(UUID_PATTERN).test(input.after))
-        throw new StepgateError("FIELD_INVALID", { field: "after" });
+        throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
       const rows = await deps.store.list({ ...input, limit: input.limit + 1 });
       const page = rows.slice(0, input.limit);
       const last = page.at(-1);

@@ -154,7 +154,7 @@ function viewDeadLetter(row: DeadLetterRow) {
 /** `<microseconds>~<run uid>~<step>`: where the page before ended. */
 function readCursor(cursor: string): DeadLetterCursor {
   const match = /^([0-9]{1,16})~([0-9a-f-]{36})~([A-Za-z0-9][A-Za-z0-9._-]{0,127})$/.exec(cursor);
-  if (match === null) throw new StepgateError("FIELD_INVALID", { field: "after" });
+  if (match === null) throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
   const [, endedAtUs = "", runUid = "", stepId = ""] = match;
   return { endedAtUs: Number(endedAtUs), runUid: runUid as RunUid, stepId: stepId as StepId };
 }

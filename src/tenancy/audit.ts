@@ -33,7 +33,8 @@ export function makeListAudit(store: AuditStore) {
     readonly limit: number;
   }) => {
     const { tenantUid, after = "0", limit } = page;
-    if (!/^(?:0|[1-9][0-9]{0,15})$/.test(after)) throw new StepgateError("FIELD_INVALID", { field: "after" });
+    if (!/^(?:0|[1-9][0-9]{0,15})$/.test(after))
+      throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
     // the head first: a row that is written meanwhile lies behind it and is not taken for one too many
     const head = (await store.head(tenantUid)) ?? { seq: 0, hash: NO_HASH };
     const rows = await store.rows(tenantUid, Number(after), limit + 1);

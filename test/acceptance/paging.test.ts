@@ -145,3 +145,10 @@ for (const list of lists) {
     t.ok(now.ids.length >= old.ids.length + 4, `the control: ${now.ids.length} rows at the end`);
   });
 }
+
+t.test("a cursor that no list has given is refused by its place, on every list", async (t) => {
+  for (const path of [...lists.map((list) => list.path), "/v1/audit", "/v1/budgets"]) {
+    const { status, json } = await desk("GET", `${path}?after=x`);
+    t.match({ status, json }, { status: 400, json: { code: "FIELD_INVALID", field: "/querystring/after" } }, path);
+  }
+});
