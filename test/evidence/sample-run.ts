@@ -117,6 +117,10 @@ export interface Bends {
   readonly wrongPrev?: boolean;
   readonly approvedOther?: boolean;
   readonly rejectedButUsed?: boolean;
+  readonly approvedByOtherRole?: boolean;
+  readonly approvedForLonger?: boolean;
+  readonly heldAndUsedNone?: boolean;
+  readonly approvalUsedTwice?: boolean;
   readonly tokenKeySigns?: boolean;
   readonly otherInstance?: boolean;
   readonly otherRun?: boolean;
@@ -209,11 +213,13 @@ function refundStep(log: RunLog, bends: Bends): void {
     holdRecord: hold.id,
     shownCommitment: digest(bends.approvedOther ? "something else" : "shown"),
     verdict: bends.rejectedButUsed ? "rejected" : "approved",
-    approver: { keyId: "key", owner: "ada", role: "approver" },
-    expiresAtMs: NOW_MS + 1000,
+    approver: { keyId: "key", owner: "ada", role: bends.approvedByOtherRole ? "operator" : "approver" },
+    expiresAtMs: NOW_MS + (bends.approvedForLonger ? 2000 : 1000),
     atMs: NOW_MS,
   });
-  const admission = admissionOf("refund", 1, { prev: hold.id }, approval.id);
+  const evaluations = [evaluation({ effect: "hold" }), evaluation()];
+  const used = bends.heldAndUsedNone ? undefined : approval.id;
+  const admission = admissionOf("refund", 1, { prev: hold.id, evaluations }, used);
   const outcome = outcomeOf("refund", 1, admission.id, "failed");
   log.event("step_held", "refund", { hold_record: hold.id });
   log.event("approval_granted", bends.approvalOfOtherStep ? "fetch" : "refund", { approval_record: approval.id });
@@ -223,6 +229,10 @@ function refundStep(log: RunLog, bends: Bends): void {
   log.sign([approval]);
   log.sign([admission]);
   log.sign([outcome]);
+  if (!bends.approvalUsedTwice) return;
+  const again = admissionOf("refund", 2, { prev: outcome.id, evaluations }, approval.id);
+  log.event("step_started", "refund", { attempt: 2, admission_record: again.id });
+  log.sign([again]);
 }
 
 function syncStep(log: RunLog, bends: Bends): void {

@@ -450,6 +450,10 @@ t.test("records that our own keys signed must still fit each other", async (t) =
     { why: "a record with another predecessor", bends: { wrongPrev: true }, code: "record_chain" },
     { why: "an approval of something else", bends: { approvedOther: true }, code: "approval_hold" },
     { why: "a rejected approval that was used", bends: { rejectedButUsed: true }, code: "approval_hold" },
+    { why: "an approval by another role than was asked", bends: { approvedByOtherRole: true }, code: "approval_hold" },
+    { why: "an approval for longer than was asked", bends: { approvedForLonger: true }, code: "approval_hold" },
+    { why: "a held step admitted under no approval", bends: { heldAndUsedNone: true }, code: "approval_used" },
+    { why: "an approval that served two attempts", bends: { approvalUsedTwice: true }, code: "approval_used" },
     { why: "a record of another run", bends: { otherRun: true }, code: "record_run" },
     { why: "a lost effect that the seal hides", bends: { seal: { openEffects: [] } }, code: "seal_effects" },
     {
