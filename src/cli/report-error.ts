@@ -10,7 +10,7 @@ import type { Terminal } from "./terminal.ts";
 /** What helps with codes that people meet at a terminal; the others say when a retry makes sense. */
 const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   CONFIG_INVALID: "put right what is listed above; `stepgate config print` shows every setting",
-  EMBEDDED_FAILED: "look into .stepgate/pg/log, or set STEPGATE_DATABASE_URL to a PostgreSQL of your own",
+  EMBEDDED_FAILED: "look into .stepgate/pg/server.log, or set STEPGATE_DATABASE_URL to a PostgreSQL of your own",
   EMBEDDED_UNSUPPORTED: "set STEPGATE_DATABASE_URL to a PostgreSQL 15 or newer",
   EVIDENCE_MALFORMED: "give the file that GET /v1/runs/{run}/evidence answered",
   EVIDENCE_NOT_READY: "wait for the run's end: `stepgate run watch <run>`",
