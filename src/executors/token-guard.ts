@@ -46,7 +46,7 @@ export function makeTokenGuard({
   };
 }
 
-/** The reasons are the code: stable words, joined by commas. */
+/** The first reason is the code, which holds one word; the message names all. */
 function refused(reasons: readonly TokenReason[]): TokenGuardVerdict {
   return {
     ok: false,
@@ -54,8 +54,8 @@ function refused(reasons: readonly TokenReason[]): TokenGuardVerdict {
       ok: false,
       kind: "capability_denied",
       retryable: false,
-      code: reasons.join(","),
-      message: "the capability token does not allow this call",
+      code: reasons[0] ?? "malformed",
+      message: `the capability token does not allow this call: ${reasons.join(", ")}`,
       usage: NO_COST,
       toolEvents: [],
     },

@@ -63,7 +63,8 @@ export async function executorContract(
       ok: false,
       kind: "capability_denied",
       retryable: false,
-      code: "signature,audience",
+      code: "signature",
+      message: /: signature, audience$/,
     });
     const [expected] = refusing.expectations;
     t.match(expected, {
