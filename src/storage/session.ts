@@ -41,6 +41,8 @@ export async function setUpSession(
     // names mean ours, and values read the same everywhere
     search_path: "pg_catalog, stepgate, pg_temp",
     default_transaction_isolation: "read committed",
+    // statements of milliseconds over many joins: their estimates ask for compilation, which takes half a second each
+    jit: "off",
     TimeZone: "UTC",
     DateStyle: "ISO, YMD",
     ...(role === undefined ? {} : { role }),
