@@ -2,6 +2,7 @@
  * Claims of several workers over the same tenants never wait for each other in a circle.
  */
 import t from "tap";
+import { CLAIM_STEPS, EXTEND_LEASE } from "../../src/storage/statements/pipeline.ts";
 import { allow, done, makeSink, startRig } from "../acceptance/rig.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
 
@@ -42,12 +43,15 @@ t.test("eight workers claim from six tenants at once, and no claim fails", { tim
   await Promise.all(
     Array.from({ length: WORKERS }, async (_, index) => {
       const worker = `worker-${index}`;
-      await pool.query("select stepgate.extend_lease($1, 1, 'here', 60000)", [worker]);
+      await pool.query(EXTEND_LEASE, [worker, 1, "here", 60_000]);
       for (;;) {
-        const { rows } = await pool.query<{ tenant_uid: string; step_id: string }>(
-          "select tenant_uid, step_id from stepgate.claim_steps($1, array['sink'], 7)",
-          [worker],
-        );
+        const { rows } = await pool.query<{ tenant_uid: string; step_id: string }>(CLAIM_STEPS, [
+          worker,
+          ["sink"],
+          7,
+          true,
+          true,
+        ]);
         if (rows.length === 0) return;
         claimed.push(...rows.map((row) => `${row.tenant_uid} ${row.step_id}`));
       }

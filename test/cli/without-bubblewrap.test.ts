@@ -17,7 +17,7 @@ t.test("without bubblewrap the sample's process step is sandbox_unavailable, as 
   const command = [process.execPath, BIN, "serve", "--demo", "--demo-only"];
   t.equal(spawnSync(bubblewrap, ["--version"]).status, 0, "the control: it is there outside");
   const started = spawn("/usr/bin/unshare", [isRoot ? "-m" : "-rm", "/bin/sh", "-c", cover, bubblewrap, ...command], {
-    env: { ...process.env, STEPGATE_HOME: home, STEPGATE_LISTEN: "127.0.0.1:0", NO_COLOR: "1" },
+    env: { PATH: process.env["PATH"] ?? "", STEPGATE_HOME: home, STEPGATE_LISTEN: "127.0.0.1:0", NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let printed = "";
