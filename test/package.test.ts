@@ -66,9 +66,16 @@ t.test(
       await symlink(join(ROOT, "node_modules", name), join(folder, "node_modules", name)).catch(() => undefined);
     }
     const bin = join(folder, "node_modules", "stepgate", "src", "cli", "bin.mjs");
-    const help = execFileSync(process.execPath, [bin, "--help"], { cwd: folder, encoding: "utf8" });
+    const run = (...words: readonly string[]) =>
+      // without the tests' own variables, which are no settings
+      execFileSync(process.execPath, [bin, ...words], {
+        cwd: folder,
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"] },
+      });
+    const help = run("--help");
     t.match(help, /run +submit, follow/);
-    const settings = execFileSync(process.execPath, [bin, "config", "print"], { cwd: folder, encoding: "utf8" });
+    const settings = run("config", "print");
     t.match(settings, "STEPGATE_LISTEN");
   },
 );
