@@ -96,8 +96,9 @@ t.test("a field that is unknown, missing or of the wrong form is refused by its 
       field: "/steps/0/execution/retry_backoff_factor",
     },
     {
-      why: "the hook that we do not have",
-      body: stepWith({ policy: { packs: [{ name: "p", hooks: ["mid"] }] } }),
+      // `mid` is read, so that it can be refused by its name with the reason (normalize-step.ts)
+      why: "a hook that nobody has",
+      body: stepWith({ policy: { packs: [{ name: "p", hooks: ["around"] }] } }),
       field: "/steps/0/policy/packs/0/hooks/0",
     },
     { why: "trust that would rise", body: stepWith({ trust: "trusted" }), field: "/steps/0/trust" },
