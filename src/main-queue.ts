@@ -42,12 +42,11 @@ export function deadLetterPorts(rooms: Rooms): GatewayPorts["deadLetters"] {
   return {
     list: ({ caller, after, limit }) => operations.deadLetters(caller.tenantUid, { after, limit }),
     get: find,
-    redrive: async ({ inputs, idempotencyKey, ...place }) => {
-      if ((await find(place)) === undefined) return undefined;
-      const { caller, stepId } = place;
+    redrive: async ({ caller, run: ref, stepId, inputs, idempotencyKey }) => {
       const { tenantUid } = caller;
-      const runUid = (await store.find(tenantUid, place.run))?.runUid;
-      if (runUid === undefined) return undefined;
+      const runUid = (await store.find(tenantUid, ref))?.runUid;
+      if (runUid === undefined || (await operations.deadLetter(tenantUid, runUid, stepId)) === undefined)
+        return undefined;
       const forked = await forkRun({ tenantUid, caller, runUid, stepId, inputs, idempotencyKey });
       const run = forked && (await reader.get(tenantUid, { runUid: forked.runUid }));
       return run && { run, isNew: forked.isNew };
