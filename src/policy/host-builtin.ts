@@ -1,15 +1,24 @@
 /**
- * Builtins that OPA's compiler leaves to the host: who answers which.
+ * Builtins that a pack's module leaves to the host: who answers which.
  *
- * In: a builtin's name. Out: a function from value literals to a value literal, or undefined where OPA is undefined.
- * Not here: the builtins themselves (builtins/), OPA's own code for the rest (toolchain.ts).
+ * In: a builtin's name. Out: its code, over value literals or over values in the module's memory; undefined where OPA is
+ * undefined. Not here: the builtins themselves (builtins/), OPA's own code for the rest (toolchain.ts).
  */
+import { HOSTED_BUILTINS, makeHostedBuiltins } from "./builtins/hosted.ts";
 import { makeOwnBuiltins } from "./builtins/index.ts";
+import type { ModuleValues } from "./module-values.ts";
 import type { LazyToolchain, Toolchain } from "./toolchain.ts";
 import { readOfferedBuiltins } from "./toolchain-module.ts";
 
 /** Operands and result as value literals (`opa_value_dump`); undefined = undefined, as for errors in non-strict mode. */
 export type TextBuiltin = (operands: readonly string[]) => string | undefined;
+
+/** Operands and result as addresses in the module's memory; 0 = undefined. */
+export interface InPlaceBuiltin {
+  readonly answer: (values: ModuleValues, operands: readonly number[]) => number;
+}
+
+export type HostBuiltin = TextBuiltin | InPlaceBuiltin;
 
 /** A builtin must not go on: it was stopped at its limit. The evaluation is a fault. */
 class BuiltinHalted extends Error {
@@ -28,9 +37,13 @@ class BuiltinHalted extends Error {
 export async function resolveBuiltins(
   names: readonly string[],
   toolchain: LazyToolchain,
-): Promise<(name: string) => TextBuiltin | undefined> {
-  const found = new Map<string, TextBuiltin>();
-  const ours = makeOwnBuiltins();
+): Promise<(name: string) => HostBuiltin | undefined> {
+  const ours = new Map<string, HostBuiltin>(makeOwnBuiltins());
+  if (HOSTED_BUILTINS.some((name) => names.includes(name))) {
+    const hosted = makeHostedBuiltins(await toolchain.openRegexEngine());
+    for (const name of HOSTED_BUILTINS) ours.set(name, hosted[name]);
+  }
+  const found = new Map<string, HostBuiltin>();
   const others = names.filter((name) => !ours.has(name));
   const offered = others.length > 0 ? await readOfferedBuiltins(toolchain.place) : new Set();
   for (const name of names) {

@@ -9,8 +9,10 @@ import { StepgateError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import type { TextBuiltin } from "./host-builtin.ts";
+import type { HostBuiltin, TextBuiltin } from "./host-builtin.ts";
 import type { DeclaredMemory } from "./inspect-module.ts";
+import { type ModuleValues, makeModuleValues } from "./module-values.ts";
+import { PolicyAbort } from "./policy-abort.ts";
 
 const PAGE_BYTES = 65_536;
 
@@ -20,7 +22,7 @@ export interface OpaModule {
 }
 
 export interface OpaInstanceDeps {
-  readonly builtin: (name: string) => TextBuiltin | undefined;
+  readonly builtin: (name: string) => HostBuiltin | undefined;
   /** The whole linear memory, code's data included; OPA's smallest modules need 128 KiB. */
   readonly maxMemoryBytes: number;
   /** Base documents as JSON text; packs have none. */
@@ -38,17 +40,6 @@ export interface OpaInstance {
 
 /** JSON, where sets become arrays in no particular order, or value literals, which keep them apart; of input and result. */
 export type ResultForm = "json" | "literal";
-
-/** The module stopped itself: a runtime error of the policy, or its memory is used up. */
-export class PolicyAbort extends Error {
-  override readonly name = "PolicyAbort";
-  readonly isOutOfMemory: boolean;
-  constructor(message: string) {
-    super(message);
-    // opa_malloc's own words (wasm/src/malloc.c); a module that lies about it gets another word for the same deny
-    this.isOutOfMemory = message.startsWith("opa_malloc:");
-  }
-}
 
 interface OpaExports {
   readonly opa_eval_ctx_new: () => number;
@@ -84,12 +75,11 @@ const FUNCTIONS = [
 export function instantiateOpa({ module, memory: declared }: OpaModule, deps: OpaInstanceDeps): OpaInstance {
   const memory = makeMemory(declared, deps.maxMemoryBytes);
   const bytes = makeBytes(memory);
-  const implementations = new Map<number, TextBuiltin>();
-  let bridge: OpaExports | undefined;
+  const implementations = new Map<number, (operands: readonly number[]) => number>();
   const call = (id: number, ...operands: readonly number[]): number => {
     const implementation = implementations.get(id);
-    if (implementation === undefined || bridge === undefined) throw new PolicyAbort("a builtin that is not there");
-    return callBuiltin({ exports: bridge, bytes, implementation }, operands);
+    if (implementation === undefined) throw new PolicyAbort("a builtin that is not there");
+    return implementation(operands);
   };
   const env = {
     memory,
@@ -105,24 +95,31 @@ export function instantiateOpa({ module, memory: declared }: OpaModule, deps: Op
     opa_builtin4: (id: number, _context: number, a: number, b: number, c: number, d: number) => call(id, a, b, c, d),
   };
   const exports = readExports(new WebAssembly.Instance(module, { env }).exports);
-  bridge = exports;
+  const bridge = { exports, bytes };
 
   const table = (address: number) => readTable(bytes.bytesAt(exports.opa_json_dump(address)));
   const entrypoints = table(exports.entrypoints());
   const builtins = table(exports.builtins());
+  let heapStart = 0;
+  let values: ModuleValues | undefined;
   for (const [name, id] of builtins) {
     const implementation = deps.builtin(name);
     if (implementation === undefined) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "builtin", name });
-    implementations.set(id, implementation);
+    if (typeof implementation === "function") {
+      implementations.set(id, (operands) => callWithLiterals({ ...bridge, implementation }, operands));
+    } else {
+      values ??= valuesOf(bridge, memory, () => heapStart);
+      const inPlace = values;
+      implementations.set(id, (operands) => implementation.answer(inPlace, operands));
+    }
   }
-  const data = writeText({ exports, bytes }, deps.data ?? "{}", exports.opa_json_parse);
-  const heapStart = exports.opa_heap_ptr_get() >>> 0;
+  const data = writeText(bridge, deps.data ?? "{}", exports.opa_json_parse);
+  heapStart = exports.opa_heap_ptr_get() >>> 0;
   return {
     entrypoints,
     builtins: [...builtins.keys()].sort(),
     memoryBytes: () => memory.buffer.byteLength,
-    evaluate: (entrypoint, input, form = "json") =>
-      evaluate({ exports, bytes }, { heapStart, data, entrypoint, input, form }),
+    evaluate: (entrypoint, input, form = "json") => evaluate(bridge, { heapStart, data, entrypoint, input, form }),
   };
 }
 
@@ -193,19 +190,26 @@ interface Bridge {
 }
 
 /** Operands and result cross as value literals: JSON would lose sets and keys that are no strings. */
-function callBuiltin(
+function callWithLiterals(
   { exports, bytes, implementation }: Bridge & { readonly implementation: TextBuiltin },
   operands: readonly number[],
 ): number {
-  const texts = operands.map((operand) => {
-    const dumped = exports.opa_value_dump(operand);
-    const text = bytes.textAt(dumped);
-    exports.opa_free(dumped);
-    return text;
-  });
-  const result = implementation(texts);
+  const result = implementation(operands.map((operand) => readLiteral({ exports, bytes }, operand)));
   // address 0 is undefined, which is what OPA makes of a builtin's error too when it is not strict
   return result === undefined ? 0 : writeText({ exports, bytes }, result, exports.opa_value_parse);
+}
+
+function readLiteral({ exports, bytes }: Bridge, operand: number): string {
+  const dumped = exports.opa_value_dump(operand);
+  const text = bytes.textAt(dumped);
+  exports.opa_free(dumped);
+  return text;
+}
+
+function valuesOf(bridge: Bridge, memory: WebAssembly.Memory, heapStart: () => number): ModuleValues {
+  const { opa_malloc: malloc, opa_value_parse: parseValue } = bridge.exports;
+  const parse = (literal: string) => writeText(bridge, literal, parseValue);
+  return makeModuleValues({ memory, malloc, parse, dump: (operand) => readLiteral(bridge, operand) }, heapStart);
 }
 
 function writeText(

@@ -17,14 +17,14 @@ import type { LazyToolchain } from "./toolchain.ts";
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   allow_all: "93946f47a2761b1fbf6142d7e315e0088f5610e72f62e80d2ece11867d4036d9",
-  baseline: "addc9072a2693d19f2490cabf5ca35b7d245d4f204b21af00f76c16036865ced",
+  baseline: "4f5fadaeedbb9a1ee8d9ae8166e213a0e5f7412cff03e238c7f1f1976f676442",
   budget_caps: "4336a0543dff1a728ccb64acbcdb77ebf4072cf65a71183897e6360b65627159",
-  command_output: "9189c8b239754e2089eb042c6093b9442e6a6b7aa4f1a738058e04dd9c528345",
-  gdpr: "530182eae4fe0fcacff9341cfda42098a78d257e14cbb7659b9ded8e7b1c62c6",
-  hipaa: "9f394a0ec470147b788eed42bb4ef7d1a0c8f88835b5351244502601620da17c",
-  owasp_agentic: "c1d7ed4b1ac318ae182234b9630287af0260ec227ee88d81d041521ac011e4d6",
-  pii_redaction: "14e1dc41fc5d3409dec547d36cbac450d9495928c3385238d76348add43d470b",
-  prompt_injection: "a8f093645741756a8d176e0db72dbc86d2823702d4903c8f76925fee7f70c117",
+  command_output: "3bcc37ef7e1aef6bfc79e421c76c29f8d24d1292c4add38c7b95225dea5467c9",
+  gdpr: "5be7d69033b58f1a2629e8bcee41a0d518f461439c773b02cea616ecfd488564",
+  hipaa: "a5a2292e6ae391c013bfde753e5c88c8c56aa5b81871aa193c7f79328fb1ed3f",
+  owasp_agentic: "040b8c4698d140a9596457e2f85ff60396315df1fa6e831e1407f94b7a427fb6",
+  pii_redaction: "8d4c8cf82b9ff036f7bb40b592937ba107a44d65cc0bcd18157dfe5f0976a31e",
+  prompt_injection: "c82c1fe7371aade5c396f4837c174e6a129f6d8804034a61beabd0785a235d2a",
   tool_acl: "e3df97a9b2cb11f3b55039e017a432bbc98f4a4b656fda733369ec40a6bca63d",
 };
 

@@ -7,16 +7,17 @@
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
-import type { TextBuiltin } from "./host-builtin.ts";
+import type { HostBuiltin } from "./host-builtin.ts";
 import type { PackManifest } from "./manifest.ts";
-import { instantiateOpa, type OpaInstance, type OpaModule, PolicyAbort } from "./opa-instance.ts";
+import { instantiateOpa, type OpaInstance, type OpaModule } from "./opa-instance.ts";
 import type { PackFault, PackLimits, PackResult } from "./pack.ts";
+import { PolicyAbort } from "./policy-abort.ts";
 import { readDecision } from "./read-decision.ts";
 
 export interface TenantInstancesDeps {
   readonly module: OpaModule;
   readonly manifest: Pick<PackManifest, "entrypoint" | "reasons" | "builtins">;
-  readonly builtin: (name: string) => TextBuiltin | undefined;
+  readonly builtin: (name: string) => HostBuiltin | undefined;
   readonly limits: PackLimits;
   readonly clock: Pick<Clock, "monotonicMs">;
 }

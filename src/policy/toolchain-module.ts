@@ -15,13 +15,15 @@ import { StepgateError } from "../core/errors.ts";
 export interface ToolchainPlace {
   /** Where the decompressed module is kept between starts; undefined = decompress in memory each time. */
   readonly cacheDirectory: string | undefined;
-  /** Where toolchain.wasm.br, toolchain.sha256 and capabilities.json are; undefined = wasm/toolchain beside src. */
+  /** Where toolchain.wasm.br, toolchain.sha256, capabilities.json and regex.wasm are; undefined = wasm/toolchain beside src. */
   readonly directory?: string | undefined;
 }
 
 export interface ToolchainModuleDeps extends ToolchainPlace {
   readonly random: (size: number) => Uint8Array;
 }
+
+const REGEX_DIGEST = "e61b8cfcf369391200128537a74c4960d22716a61b6ee7e0ce9c20a7a5297407";
 
 const decompress = promisify(brotliDecompress);
 /** The module is 41 MB; a compressed file that grows beyond this is not ours. */
@@ -40,6 +42,21 @@ export async function loadToolchainModule(deps: ToolchainModuleDeps): Promise<We
     return await WebAssembly.compile(bytes);
   } catch (cause) {
     throw new StepgateError("TOOLCHAIN_UNAVAILABLE", {}, { cause });
+  }
+}
+
+/**
+ * Compiles RE2 as packs ask it (regex-instance.ts); its digest is pinned here, since what it answers decides.
+ *
+ * @throws {StepgateError} TOOLCHAIN_UNAVAILABLE when the file is missing, or is not what `node build.mjs` made.
+ */
+export async function loadRegexModule(place: ToolchainPlace): Promise<WebAssembly.Module> {
+  try {
+    const bytes = Uint8Array.from(await readFile(join(toolchainDirectory(place), "regex.wasm")));
+    if (sha256Hex(bytes) !== REGEX_DIGEST) throw new StepgateError("TOOLCHAIN_UNAVAILABLE", { reason: "digest" });
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw new StepgateError("TOOLCHAIN_UNAVAILABLE", { file: "regex.wasm" }, { cause });
   }
 }
 

@@ -8,7 +8,8 @@
 import type { Clock } from "../core/clock.ts";
 import { StepgateError } from "../core/errors.ts";
 import { closedWasi } from "./closed-wasi.ts";
-import { loadToolchainModule, type ToolchainPlace } from "./toolchain-module.ts";
+import { makeRegexEngine, type RegexEngine } from "./regex-engine.ts";
+import { loadRegexModule, loadToolchainModule, type ToolchainPlace } from "./toolchain-module.ts";
 
 /** Rego sources by the name that errors and coverage use. At most 512 files and 4 MiB. */
 export type Sources = Readonly<Record<string, string>>;
@@ -138,20 +139,29 @@ export async function openToolchain(deps: ToolchainDeps): Promise<Toolchain> {
 /** A toolchain for this thread, opened when first needed, and what another thread needs to open its own. */
 export interface LazyToolchain {
   readonly open: () => Promise<Toolchain>;
+  /** RE2 for the packs of this thread, without the rest. @throws {StepgateError} TOOLCHAIN_UNAVAILABLE. */
+  readonly openRegexEngine: () => Promise<RegexEngine>;
   readonly place: ToolchainPlace;
 }
 
-/** Opens the toolchain at the first call and then hands out the same one; a failure is tried again. */
+/** Opens each at its first call and then hands out the same one; a failure is tried again. */
 export function lazyToolchain(deps: ToolchainDeps): LazyToolchain {
-  let opening: Promise<Toolchain> | undefined;
-  const open = () => {
-    opening ??= openToolchain(deps).catch((caught: unknown) => {
+  return {
+    open: once(() => openToolchain(deps)),
+    openRegexEngine: once(async () => makeRegexEngine(await loadRegexModule(deps))),
+    place: { cacheDirectory: deps.cacheDirectory, directory: deps.directory },
+  };
+}
+
+function once<Opened>(open: () => Promise<Opened>): () => Promise<Opened> {
+  let opening: Promise<Opened> | undefined;
+  return () => {
+    opening ??= open().catch((caught: unknown) => {
       opening = undefined;
       throw caught;
     });
     return opening;
   };
-  return { open, place: { cacheDirectory: deps.cacheDirectory, directory: deps.directory } };
 }
 
 interface ToolchainRequest {

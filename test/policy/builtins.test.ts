@@ -6,6 +6,7 @@ import t from "tap";
 import { makeOwnBuiltins } from "../../src/policy/builtins/index.ts";
 import { parseLiteral, writeLiteral } from "../../src/policy/builtins/rego-value.ts";
 import { processToolchain } from "../../src/policy/pack-tools.ts";
+import { makeRandom } from "./make-random.ts";
 
 const TEXTS = [
   ...[
@@ -71,17 +72,6 @@ const TEMPLATES = ["", "$1", "${1}x", "$1x", "[$0]", "$$", "$y-${y}", "$9", "$",
 const VERBS = [..."vvvsssdddqxXobOceEfFgGUtTz%!é"];
 
 type Pick = <Item>(items: readonly Item[]) => Item;
-
-/** mulberry32: a seed is enough to see a failure again. */
-function makeRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const toolchain = await processToolchain().open();
 const own = makeOwnBuiltins();

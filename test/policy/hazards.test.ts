@@ -8,9 +8,10 @@ import { systemClock } from "../../src/core/clock.ts";
 import { isStepgateError } from "../../src/core/errors.ts";
 import { makeOwnBuiltins } from "../../src/policy/builtins/index.ts";
 import { inspectModule } from "../../src/policy/inspect-module.ts";
-import { instantiateOpa, PolicyAbort } from "../../src/policy/opa-instance.ts";
+import { instantiateOpa } from "../../src/policy/opa-instance.ts";
 import { DEFAULT_PACK_LIMITS, type LoadedPack } from "../../src/policy/pack.ts";
 import { processToolchain } from "../../src/policy/pack-tools.ts";
+import { PolicyAbort } from "../../src/policy/policy-abort.ts";
 import { code, type Hostile, hostileModule, RESULT_ADDRESS } from "./hostile-module.ts";
 import { buildRules, bytes, load, PATIENT_LIMITS, TENANT, writeBuiltPack } from "./make-pack.ts";
 
@@ -281,7 +282,7 @@ t.test("the toolchain is not opened for a pack that needs none of OPA's own code
     rules: 'decision := {"effect": "allow", "reasons": [sprintf("%v", [1])]}',
   });
   const toolchain = {
-    place: processToolchain().place,
+    ...processToolchain(),
     open: () => Promise.reject(new Error("opened")),
   };
   const pack = await load(directory, { toolchain });

@@ -10,6 +10,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/compile"
 )
 
+type builtModule struct {
+	Wasm []byte `json:"wasm"`
+}
+
 // build compiles the files to one Wasm module with the given entrypoints.
 // Optimisation stays 0: higher levels panic for this target (open-policy-agent/opa#5548).
 func build(r *request) (any, []problem) {
@@ -19,6 +23,9 @@ func build(r *request) (any, []problem) {
 	}
 	if _, problems = compileModules(r, modules); len(problems) > 0 {
 		return nil, problems
+	}
+	if !r.inModule {
+		useHosted(modules)
 	}
 	sources := &bundle.Bundle{Data: map[string]any{}}
 	sources.Manifest.Init()
@@ -32,7 +39,7 @@ func build(r *request) (any, []problem) {
 	compiler := compile.New().
 		WithTarget(compile.TargetWasm).
 		WithOptimizationLevel(0).
-		WithCapabilities(capabilities).
+		WithCapabilities(buildCapabilities).
 		WithBundle(sources).
 		WithEntrypoints(r.Entrypoints...).
 		WithOutput(&discarded)
@@ -43,7 +50,5 @@ func build(r *request) (any, []problem) {
 	if len(built) != 1 {
 		return nil, []problem{{Code: "build_error", Message: "the compiler made no module"}}
 	}
-	return struct {
-		Wasm []byte `json:"wasm"`
-	}{built[0].Raw}, nil
+	return builtModule{built[0].Raw}, nil
 }

@@ -1,7 +1,7 @@
 /**
  * Rebuilds the Rego toolchain from its Go sources, or checks that the committed one comes from them.
  *
- * `node build.mjs`: builds, writes toolchain.wasm.br, toolchain.sha256 and capabilities.json.
+ * `node build.mjs`: builds, writes toolchain.wasm.br, toolchain.sha256, capabilities.json and regex.wasm.
  * `node build.mjs --check`: builds, compares the digest and the compressed file's content; exit 1 when they differ.
  */
 import { spawnSync } from "node:child_process";
@@ -63,17 +63,20 @@ function fail(message) {
 
 
 const bytes = buildModule();
-const capabilities = go(["run", "."]);
+const capabilities = go(["run", ".", "capabilities"]);
+const engine = go(["run", ".", "engine"]);
 const digest = sha256(bytes);
 if (process.argv.includes("--check")) {
   const committed = read("toolchain.sha256").toString("utf8").trim();
   if (digest !== committed) fail(`the sources give ${digest}, committed is ${committed}`);
   if (sha256(brotliDecompressSync(read("toolchain.wasm.br"))) !== committed) fail("toolchain.wasm.br has another digest");
   if (!capabilities.equals(read("capabilities.json"))) fail("capabilities.json is not what these sources say");
+  if (!engine.equals(read("regex.wasm"))) fail("regex.wasm is not what these sources say");
   console.log(`toolchain ${digest} comes from these sources`);
 } else {
   writeFileSync(join(here, "toolchain.sha256"), `${digest}\n`);
   writeFileSync(join(here, "toolchain.wasm.br"), compress(bytes));
   writeFileSync(join(here, "capabilities.json"), capabilities);
+  writeFileSync(join(here, "regex.wasm"), engine);
   console.log(`toolchain ${digest}`);
 }

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"unsafe"
 )
 
@@ -36,6 +37,8 @@ type request struct {
 	Args []string `json:"args"`
 	// TimeoutMs bounds one evaluation, one test or one builtin call; 0 is refused.
 	TimeoutMs int64 `json:"timeoutMs"`
+	// inModule leaves every builtin in the module that OPA's compiler has; only for the engine itself.
+	inModule bool
 }
 
 var operations = map[string]func(*request) (any, []problem){
@@ -52,9 +55,10 @@ var (
 	out []byte
 )
 
-// main never runs in the module: a reactor starts with _initialize. Run natively, it prints the capabilities.
+// main never runs in the module: a reactor starts with _initialize. Run natively, it prints what build.mjs asks for.
 func main() {
-	if err := printCapabilities(); err != nil {
+	prints := map[string]func() error{"capabilities": printCapabilities, "engine": printEngine}
+	if err := prints[os.Args[1]](); err != nil {
 		panic(err)
 	}
 }
