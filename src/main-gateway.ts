@@ -5,10 +5,13 @@
  */
 import { isStepgateError, StepgateError } from "./core/errors.ts";
 import type { RunUid, TenantUid } from "./core/ids.ts";
+import type { StepSpec } from "./core/step.ts";
+import { TOOL_TYPE } from "./core/tool.ts";
 import { hashApiKey, makeApiKey } from "./evidence/api-key.ts";
 import { openBlob, sealBlob } from "./evidence/sealing.ts";
 import type { EvidenceRecord } from "./evidence/statement.ts";
-import { makeDecideRequest } from "./gate/decide-request.ts";
+import { makeCheckDefinition } from "./executors/tool/check-definition.ts";
+import { type DecisionQuestion, makeDecideRequest } from "./gate/decide-request.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
 import { ROLES } from "./gateway/roles.ts";
@@ -19,6 +22,7 @@ import { ANSWER_MARGIN_MS, opener, type Rooms } from "./main-rooms.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
+import { pinTool } from "./runs/pin-tools.ts";
 import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import type { Worker } from "./scheduler/worker.ts";
@@ -30,8 +34,9 @@ import { INSTANCE_SCOPE } from "./storage/pool.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
 import { makeListAudit } from "./tenancy/audit.ts";
 import { makeBilling } from "./tenancy/billing.ts";
+import { makeExecutorSettings } from "./tenancy/executor-settings.ts";
 import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
-import { makeExecutorSettings, makeTools } from "./tenancy/tools.ts";
+import { makeTools } from "./tenancy/tools.ts";
 
 export interface GatewayServer {
   /** Of the API, with the port that was really taken. */
@@ -97,7 +102,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     },
     audit: { list: ({ caller, after, limit }) => listAudit({ tenantUid: caller.tenantUid, after, limit }) },
     tenants: makeTenants({ store: tenants, ids, isPack: (name) => packs.has(name) }),
-    tools: makeTools({ store: tenants, executors }),
+    tools: makeTools({ store: tenants, check: makeCheckDefinition(executors) }),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
     billing: { recompute: ({ caller, from, to }) => billing({ tenantUid: caller.tenantUid, from, to }) },
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
@@ -245,7 +250,9 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
       authorities.at(tenantUid, caller.authorityVersion),
       vaults.of(tenantUid),
     ]);
-    const answer = await decide({ tenantUid, authority, vault, caller, ...normalizeDecision(request) });
+    const asked = normalizeDecision(request);
+    const bound = await bindTool(rooms, tenantUid, asked.spec);
+    const answer = await decide({ tenantUid, authority, vault, caller, ...asked, ...bound });
     return {
       record_id: answer.recordId,
       decision: { ...summarise(answer.written), effect: answer.effect, reasons: answer.reasons },
@@ -254,6 +261,19 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
       ...(answer.output === undefined ? {} : { output: answer.output }),
     };
   };
+}
+
+/** Outside a run nothing binds a step to a version: the newest is meant. */
+async function bindTool(
+  { toolPins, openTool }: Rooms,
+  tenantUid: TenantUid,
+  spec: StepSpec,
+): Promise<Pick<DecisionQuestion, "spec" | "tool">> {
+  if (spec.type !== TOOL_TYPE) return { spec, tool: undefined };
+  const { tool: name } = spec.inputs;
+  const pin = typeof name === "string" ? (await toolPins(tenantUid, [name])).get(name) : undefined;
+  if (pin === undefined) return { spec, tool: { ok: false, reason: "tool_not_registered" } };
+  return { spec: pinTool(spec, pin), tool: await openTool(tenantUid, pin) };
 }
 
 function healthPorts(

@@ -23,6 +23,7 @@ import { makeAdapters } from "./executors/adapters.ts";
 import type { ExecutorAdapter } from "./executors/contract.ts";
 import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import { makeRegistry } from "./executors/registry.ts";
+import { makeOpenTools } from "./executors/tool/open-tools.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { databaseAddresses, openDatabase } from "./main-database.ts";
@@ -32,6 +33,7 @@ import { loadPackFolders } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
+import type { ToolPins } from "./runs/pin-tools.ts";
 import { makePrepareRun } from "./runs/prepare-submission.ts";
 import { makeReadSubmission } from "./runs/read-submission.ts";
 import { makeSealRuns } from "./runs/seal-runs.ts";
@@ -85,6 +87,8 @@ const TRUST_LIFETIME_MS = 365 * 86_400_000;
 const FEED_POLL_MS = 250;
 /** 15 minutes of tokens at 1 000 steps a second. */
 const MAX_COUNTED_TOKENS = 1_000_000;
+/** Compiled schemas of so many versions are kept. */
+const MAX_OPEN_TOOLS = 1_000;
 
 export type Rooms = Awaited<ReturnType<typeof openRooms>>;
 
@@ -110,10 +114,13 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   onProgress("testing_isolation");
   // grows when the API listens: only then is its port known
   const ownAddresses: SocketAddress[] = [...(await databaseAddresses(config))];
+  const tokenUse = {
+    calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
+    clockSkewSec: CLOCK_SKEW_SEC,
+  };
   const registry = makeRegistry([
     ...makeAdapters({
-      calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
-      clockSkewSec: CLOCK_SKEW_SEC,
+      ...tokenUse,
       clock,
       forbiddenAddresses: () => ownAddresses,
     }),
@@ -161,6 +168,21 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   });
   const authorities = makeAuthorities(tenants);
   const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
+  const validateInputs = makeValidateInputs(registry.list());
+  const openTool = makeOpenTools({
+    ...tokenUse,
+    adapters: registry.get,
+    read: async (tenantUid, name, toolVersion) => (await tenants.tool(tenantUid, name, toolVersion))?.definition,
+    validateInputs,
+    maxTools: MAX_OPEN_TOOLS,
+  });
+  const toolPins = async (tenantUid: TenantUid, names: readonly string[]): Promise<ToolPins> =>
+    new Map(
+      (await tenants.newestTools(tenantUid, names)).map(({ name, version: toolVersion, digest, definition }) => [
+        name,
+        { name, version: toolVersion, digest, defaults: definition.defaults },
+      ]),
+    );
   const version = await readVersion();
   const readManifest = makeReadManifest();
   const startRun = makeStartRun({
@@ -183,6 +205,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
       })),
     ),
     packRef: (name) => packs.get(name)?.ref,
+    tools: toolPins,
     ids,
     onSubmitted: (_tenantUid, runUid) => {
       ready.ready();
@@ -225,7 +248,9 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     readManifest,
     readRunSubmission: makeReadSubmission(RunSubmission),
     ownTokens: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
-    validateInputs: makeValidateInputs(registry.list()),
+    validateInputs,
+    openTool,
+    toolPins,
     inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };
 }

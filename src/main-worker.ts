@@ -57,6 +57,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
       maxUsdMicros: gateSettings.maxInFlightUsdMicros,
     }),
     backpressureDelayMs: gateSettings.backpressureDelayMs,
+    tools: { open: rooms.openTool },
     validateInputs: rooms.validateInputs,
     inputsSchema: rooms.inputsSchema,
     issuer: ISSUER,

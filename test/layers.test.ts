@@ -50,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["executors"],
   pg: ["storage"],
   pino: ["telemetry"],
-  re2js: ["policy"],
+  re2js: ["policy", "executors"],
   typebox: EVERY_ROOM,
   undici: ["executors"],
 };

@@ -4,8 +4,15 @@
  * In: a demand, obligations of the deciding packs, a budget. Out: a scope, which may be too narrow for the demand: then the
  * guard refuses it with every reason. Not here: tenant and tool settings, which the adapter puts into its demand.
  */
-import { canonicalJson } from "../core/canonical-json.ts";
-import { type Constraint, SCOPE_TYPE, type Scope, type ScopeDemand, type ScopeLimits } from "../core/capability.ts";
+import { canonicalDigest, canonicalJson } from "../core/canonical-json.ts";
+import {
+  type Constraint,
+  DEFINITION_ARGUMENT,
+  SCOPE_TYPE,
+  type Scope,
+  type ScopeDemand,
+  type ScopeLimits,
+} from "../core/capability.ts";
 import type { Obligation } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -19,9 +26,10 @@ import { LIMIT_NAMES } from "./scope.ts";
  * The scope that covers this demand and nothing else.
  *
  * Arguments are bound by commitments under the salt of the request digest, so that the token, and the scope digest in
- * the records, say nothing about the payload.
+ * the records, say nothing about the payload. A registered tool stands beside them with the digest of its definition.
  *
- * @throws {StepgateError} JSON_INVALID when an argument is not JSON, FIELD_INVALID when the salt is not 32 bytes.
+ * @throws {StepgateError} JSON_INVALID when an argument is not JSON, FIELD_INVALID when the salt is not 32 bytes,
+ *   SCOPE_INVALID for a tool of the executor's own name: one entry would hide the other.
  */
 export function scopeOf(demand: ScopeDemand, salt: Uint8Array): Scope {
   const constraints = Object.entries(demand.arguments).map(([name, value]): [string, Constraint] => [
@@ -34,9 +42,16 @@ export function scopeOf(demand: ScopeDemand, salt: Uint8Array): Scope {
     egress: demand.egress,
     limits: demand.limits,
     locations: [demand.location],
-    tools: { [demand.tool]: Object.fromEntries(constraints) },
+    tools: { [demand.tool]: Object.fromEntries(constraints), ...definitionEntry(demand) },
     type: SCOPE_TYPE,
   };
+}
+
+function definitionEntry({ tool, definition }: ScopeDemand): Scope["tools"] {
+  if (definition === undefined) return {};
+  if (definition.tool === tool) throw new StepgateError("SCOPE_INVALID", { tool });
+  const sha256 = canonicalDigest(definition.value);
+  return { [definition.tool]: { [DEFINITION_ARGUMENT]: { constraint_type: "schema_digest", sha256 } } };
 }
 
 /**

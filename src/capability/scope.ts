@@ -4,7 +4,13 @@
  * In: a scope that was read (read-scope.ts) and a demand. Out: every reason why not. Not here: making scopes
  * (narrow-scope.ts).
  */
-import type { Scope, ScopeDemand, ScopeLimits, TokenReason } from "../core/capability.ts";
+import {
+  DEFINITION_ARGUMENT,
+  type Scope,
+  type ScopeDemand,
+  type ScopeLimits,
+  type TokenReason,
+} from "../core/capability.ts";
 import { meetsConstraint } from "./constraint.ts";
 import { isCount } from "./form.ts";
 import { isHostCovered } from "./host.ts";
@@ -34,6 +40,15 @@ export function demandFits(scope: Scope, demand: ScopeDemand, salt: Uint8Array):
   if (!scope.actions.includes(demand.action)) reasons.push("action");
   if (!scope.locations.includes(demand.location)) reasons.push("location");
   reasons.push(...argumentReasons(scope, demand, salt));
+  const { definition } = demand;
+  if (definition !== undefined)
+    reasons.push(
+      ...argumentReasons(
+        scope,
+        { tool: definition.tool, arguments: { [DEFINITION_ARGUMENT]: definition.value } },
+        salt,
+      ),
+    );
   for (const name of LIMIT_NAMES) {
     const wanted = demand.limits[name];
     const allowed = scope.limits[name];
@@ -46,7 +61,11 @@ export function demandFits(scope: Scope, demand: ScopeDemand, salt: Uint8Array):
 }
 
 /** Closed world: each constrained argument must be there and meet its constraint, and no other may be there. */
-function argumentReasons({ tools }: Scope, demand: ScopeDemand, salt: Uint8Array): readonly TokenReason[] {
+function argumentReasons(
+  { tools }: Scope,
+  demand: Pick<ScopeDemand, "tool" | "arguments">,
+  salt: Uint8Array,
+): readonly TokenReason[] {
   // names are compared as bytes and as own members: `constructor` is no tool that every scope has
   const constraints = Object.hasOwn(tools, demand.tool) ? tools[demand.tool] : undefined;
   if (constraints === undefined) return ["tool"];

@@ -67,7 +67,12 @@ export interface ScopeDemand {
   readonly limits: ScopeLimits;
   readonly egress: readonly string[];
   readonly data: readonly string[];
+  /** The registered tool that this is a call of; the token names it with the digest of its definition. */
+  readonly definition?: { readonly tool: string; readonly value: JsonValue };
 }
+
+/** The one argument under which a scope names a tool's definition (`schema_digest`). */
+export const DEFINITION_ARGUMENT = "definition";
 
 export interface TokenContext {
   readonly tenant: TenantUid;

@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   PLAN_MISSING_STEP: { status: 422, retry: "never", summary: "an edge or target names a step that is not in the plan" },
   PLAN_CYCLE: { status: 422, retry: "never", summary: "steps depend on each other in a circle" },
   PLAN_UNKNOWN_TYPE: { status: 422, retry: "never", summary: "no executor serves this step type" },
+  PLAN_UNKNOWN_TOOL: { status: 422, retry: "never", summary: "a step of type tool names no tool that is registered" },
   PLAN_BAD_COMPENSATION: { status: 422, retry: "never", summary: "a compensation target is not usable as one" },
   PLAN_BAD_REFERENCE: { status: 422, retry: "never", summary: "a $from reference names a step that is no dependency" },
   PLAN_CONFLICTING_FLAGS: {
@@ -142,6 +143,11 @@ export const ERROR_CODES = {
   EGRESS_REFUSED: { status: 403, retry: "never", summary: "the address or host is not allowed" },
   EXECUTION_FAILED: { status: 422, retry: "same_attempt", summary: "the executor reported a failure" },
   IO_UNIMPLEMENTED: { status: 500, retry: "never", summary: "no transport was given for outside I/O" },
+  TOOL_SECRETS_UNSUPPORTED: {
+    status: 422,
+    retry: "never",
+    summary: "a tool asks for secrets, and this product keeps none to hand over",
+  },
   EXECUTOR_DUPLICATE: { status: 500, retry: "never", summary: "two executors are registered for one type" },
 
   // storage

@@ -5,11 +5,14 @@
  */
 import type { StepId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
+import type { ToolRef } from "./tool.ts";
 
 export interface StepSpec {
   readonly id: StepId;
   readonly type: string;
   readonly slug?: string;
+  /** The version of the tool that the step is bound to since its submission; a step of type `tool` has one. */
+  readonly tool?: ToolRef;
   /** Untrusted. References (`$from`) are resolved before the packs see it. */
   readonly inputs: JsonObject;
   readonly policy: StepPolicy;

@@ -22,6 +22,7 @@ export const CHECKS = {
   event_record: "events name their records, and records of the same step and attempt",
   record_event: "every record is named by an event",
   record_chain: "every record names the previous one of its step",
+  step_tool: "records name the version of the tool that their step was bound to when the run was submitted",
   admission_single: "an attempt was admitted once",
   admission_outcome: "every admitted attempt of an ended run has an outcome",
   outcome_admission: "outcomes name an earlier admission of the same attempt",

@@ -5,6 +5,7 @@
  */
 import type { Effect, Evaluation } from "../core/decision.ts";
 import type { Digest, TenantUid } from "../core/ids.ts";
+import { type ToolRef, toolMembers } from "../core/tool.ts";
 import { type EvidenceRecord, evaluationMembers, makeRecord, timeText } from "./statement.ts";
 
 export interface DecisionEvidence {
@@ -15,6 +16,8 @@ export interface DecisionEvidence {
   /** The dominant effect. */
   readonly effect: Effect;
   readonly evaluations: readonly Evaluation[];
+  /** The newest version of the tool that was asked about; undefined for a step of another type. */
+  readonly tool: ToolRef | undefined;
   readonly atMs: number;
 }
 
@@ -28,5 +31,6 @@ export function buildDecision(evidence: DecisionEvidence): EvidenceRecord {
     pack_input_commitment: evidence.inputCommitment,
     tenant: evidence.tenantUid,
     time: timeText(evidence.atMs),
+    tool: evidence.tool && toolMembers(evidence.tool),
   });
 }

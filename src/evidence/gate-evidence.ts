@@ -7,6 +7,7 @@
 import { type StepSubject, subjectUrn } from "../core/capability.ts";
 import type { Evaluation, PackRef } from "../core/decision.ts";
 import type { Digest, RecordId } from "../core/ids.ts";
+import { type ToolRef, toolMembers } from "../core/tool.ts";
 import {
   evaluationMembers,
   type Members,
@@ -15,13 +16,6 @@ import {
   stepMembers,
   timeText,
 } from "./statement.ts";
-
-/** A tool as it was registered when the gate decided. */
-export interface ToolRef {
-  readonly name: string;
-  readonly version: number;
-  readonly digest: Digest;
-}
 
 export interface GateEvidence {
   readonly step: StepSubject;
@@ -32,6 +26,7 @@ export interface GateEvidence {
   readonly packInputCommitment: Digest | undefined;
   /** The runtime pack that decided; undefined when the step ended before that. */
   readonly pack: PackRef | undefined;
+  /** The version that the step is bound to; undefined for a step of another type. */
   readonly tool: ToolRef | undefined;
   /** In the order of the stages. */
   readonly evaluations: readonly Evaluation[];
@@ -56,6 +51,6 @@ export function gateMembers(evidence: GateEvidence): Members {
     spec_digest: evidence.specDigest,
     step: stepMembers(evidence.step),
     time: timeText(evidence.atMs),
-    tool: tool === undefined ? undefined : { digest: tool.digest, name: tool.name, version: tool.version },
+    tool: tool === undefined ? undefined : toolMembers(tool),
   };
 }

@@ -8,6 +8,7 @@ import { type StepSubject, subjectUrn } from "../core/capability.ts";
 import type { Evaluation } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { ArtifactId, Digest, RecordId } from "../core/ids.ts";
+import { type ToolRef, toolMembers } from "../core/tool.ts";
 import { type EvidenceRecord, evaluationMembers, makeRecord, members, stepMembers, timeText } from "./statement.ts";
 
 /** How an attempt can end; the words of its attempt row. */
@@ -32,13 +33,15 @@ export interface OutcomeEvidence {
   /** The evaluations of *inspect*, in order. */
   readonly evaluations: readonly Evaluation[];
   readonly decisionArtifact: ArtifactId | undefined;
+  /** The version that was called: that of the admission. */
+  readonly tool: ToolRef | undefined;
   readonly startedAtMs: number;
   readonly atMs: number;
 }
 
 /** Builds the record of one ended attempt. Its `prev` is its admission record. Pure. */
 export function buildOutcome(evidence: OutcomeEvidence): EvidenceRecord {
-  const { error, usage, outputCommitment } = evidence;
+  const { error, usage, outputCommitment, tool } = evidence;
   const urn = subjectUrn(evidence.step);
   const attempt = { name: urn, sha256: evidence.admissionRecord };
   const subjects =
@@ -55,6 +58,7 @@ export function buildOutcome(evidence: OutcomeEvidence): EvidenceRecord {
     status: evidence.status,
     step: stepMembers(evidence.step),
     time: timeText(evidence.atMs),
+    tool: tool === undefined ? undefined : toolMembers(tool),
     usage: { source: usage.source, tokens: usage.tokens, usd_micros: usage.usdMicros },
   });
 }

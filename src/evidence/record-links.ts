@@ -11,7 +11,8 @@ import { count, instant, listOf, oneOf, optional, picks, type ShapeOf, text } fr
 import { type RecordKind, sha256Text } from "./statement.ts";
 
 const step = picks({ attempt: count, run_uid: text, step: text, tenant: text });
-const chained = { prev: optional(sha256Text), step };
+const tool = picks({ digest: sha256Text, name: text, version: count });
+const chained = { prev: optional(sha256Text), step, tool: optional(tool) };
 
 const SHAPES = {
   admission: picks({

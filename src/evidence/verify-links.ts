@@ -4,6 +4,7 @@
  *
  * In: records by id and their place in the log. Out: findings. Not here: a record by itself (verify-records.ts).
  */
+import { canonicalJson } from "../core/canonical-json.ts";
 import type { Findings } from "./checks.ts";
 import { isStepRecord, type LinkedRecord, type StepRecord } from "./record-links.ts";
 import type { LogView } from "./verify-log.ts";
@@ -14,6 +15,7 @@ type OfKind<K extends StepRecord["kind"]> = Extract<StepRecord, { readonly kind:
 export function verifyLinks(records: ReadonlyMap<string, LinkedRecord>, log: LogView, findings: Findings): void {
   const steps = [...records.values()].filter(isStepRecord);
   verifyChains(steps, log, findings);
+  verifyTools(steps, log, findings);
   verifyAdmissions(steps, log, findings);
   const used = new Set<string>();
   for (const record of steps) {
@@ -34,6 +36,16 @@ function verifyChains(steps: readonly StepRecord[], { seqOf }: LogView, findings
     const { prev, step } = record.links;
     findings.expect("record_chain", prev === last.get(step.step), { record: record.id, step: step.step });
     last.set(step.step, record.id);
+  }
+}
+
+/** A step is bound to one version of a tool from its submission on, whatever is registered later. */
+function verifyTools(steps: readonly StepRecord[], { toolOf }: LogView, findings: Findings): void {
+  for (const record of steps) {
+    if (record.kind === "approval") continue;
+    const { step, tool } = record.links;
+    const named = tool && canonicalJson({ ...tool });
+    findings.expect("step_tool", toolOf.get(step.step) === named, { record: record.id, step: step.step });
   }
 }
 

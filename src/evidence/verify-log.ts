@@ -4,7 +4,9 @@
  * In: events, records by id. Out: where in the log each record stands, the terminal event, findings.
  * Not here: the digest over the events (verify-seal.ts), links between records (verify-links.ts).
  */
+import { canonicalJson } from "../core/canonical-json.ts";
 import { type EventType, INFORMATION_EVENTS, TERMINAL_RUN_EVENTS } from "../core/event.ts";
+import { isJsonObject } from "../core/json.ts";
 import type { Bundle, BundledEvent } from "./bundle.ts";
 import type { Findings } from "./checks.ts";
 import { isStepRecord, type LinkedRecord, type StepRecord } from "./record-links.ts";
@@ -30,6 +32,8 @@ export interface LogView {
   /** Seq of the first event that names a record. */
   readonly seqOf: ReadonlyMap<string, number>;
   readonly terminal: BundledEvent | undefined;
+  /** By step: the tool that `run_submitted` bound it to, as records name one, in canonical form. */
+  readonly toolOf: ReadonlyMap<string, string>;
 }
 
 /** Checks the log's order and its agreement with the records. */
@@ -49,7 +53,17 @@ export function verifyLog(
   for (const record of records.values()) {
     if (record.kind !== "seal") findings.expect("record_event", seqOf.has(record.id), { record: record.id });
   }
-  return { seqOf, terminal };
+  return { seqOf, terminal, toolOf: boundTools(events[0]) };
+}
+
+function boundTools(submitted: BundledEvent | undefined): ReadonlyMap<string, string> {
+  const tools = submitted?.data["tools"];
+  return new Map(
+    Object.entries(isJsonObject(tools) ? tools : {}).map(([step, tool]) => {
+      const { defaults: _defaults, ...ref } = isJsonObject(tool) ? tool : {};
+      return [step, canonicalJson(ref)];
+    }),
+  );
 }
 
 function orderFault(

@@ -11,6 +11,7 @@ import { makeNoopAdapter } from "./noop/noop-adapter.ts";
 import type { AdapterDeps } from "./ports.ts";
 import { surveyMachine } from "./process/machine.ts";
 import { makeProcessAdapter } from "./process/process-adapter.ts";
+import { makeToolAdapter } from "./tool/tool-adapter.ts";
 
 export interface AdaptersDeps extends AdapterDeps {
   readonly clock: Clock;
@@ -34,6 +35,7 @@ export function makeAdapters(deps: AdaptersDeps): readonly ExecutorAdapter[] {
       scratchFolder: tmpdir(),
     }),
     makeHttpAdapter({ ...deps, resolve: resolveAll }),
+    makeToolAdapter(),
   ];
 }
 

@@ -4,7 +4,7 @@
  * In: the call and the demand that the adapter worked out itself. Out: go on, or a finished refusal with all reasons.
  * Not here: verification (handed in with the call), counting (handed in as a port).
  */
-import type { Scope, ScopeDemand, StepSubject, TokenReason } from "../core/capability.ts";
+import type { Scope, ScopeDemand, StepSubject, TokenReason, TokenVerdict } from "../core/capability.ts";
 import type { ExecutionContext, ExecutorResult } from "./contract.ts";
 import { NO_COST } from "./failure.ts";
 import type { AdapterDeps } from "./ports.ts";
@@ -27,10 +27,26 @@ export function makeTokenGuard({
   clockSkewSec,
   audience,
 }: AdapterDeps & { readonly audience: string }): TokenGuard {
+  const verify = makeTokenCheck({ calls, clockSkewSec, audience });
+  return (context, demand) => {
+    const verdict = verify(context, demand);
+    if (!verdict.ok) return { ok: false, result: refusedToken(verdict.reasons) };
+    // the gate proves no possession of `cnf`, so each token is good for one call (spec 10, tokens)
+    const counted = calls.count(verdict.claims, { hasProof: false });
+    return counted.ok ? { ok: true, scope: verdict.scope } : { ok: false, result: refusedToken(counted.reasons) };
+  };
+}
+
+/** Verifies without counting: for whoever stands before the adapter that performs the call, and counts it. */
+export function makeTokenCheck({
+  calls,
+  clockSkewSec,
+  audience,
+}: AdapterDeps & { readonly audience: string }): (context: ExecutionContext, demand: ScopeDemand) => TokenVerdict {
   return (context, demand) => {
     const { tenantUid, runUid, stepId, attempt } = context;
     const subject: StepSubject = { tenantUid, runUid, stepId, attempt };
-    const verdict = context.verifyToken(context.token, {
+    return context.verifyToken(context.token, {
       issuer: context.issuer,
       audience,
       subject,
@@ -39,25 +55,18 @@ export function makeTokenGuard({
       demand: { ...demand, limits: context.limits },
       clockSkewSec,
     });
-    if (!verdict.ok) return refused(verdict.reasons);
-    // the gate proves no possession of `cnf`, so each token is good for one call (spec 10, tokens)
-    const counted = calls.count(verdict.claims, { hasProof: false });
-    return counted.ok ? { ok: true, scope: verdict.scope } : refused(counted.reasons);
   };
 }
 
 /** The first reason is the code, which holds one word; the message names all. */
-function refused(reasons: readonly TokenReason[]): TokenGuardVerdict {
+export function refusedToken(reasons: readonly TokenReason[]): ExecutorResult {
   return {
     ok: false,
-    result: {
-      ok: false,
-      kind: "capability_denied",
-      retryable: false,
-      code: reasons[0] ?? "malformed",
-      message: `the capability token does not allow this call: ${reasons.join(", ")}`,
-      usage: NO_COST,
-      toolEvents: [],
-    },
+    kind: "capability_denied",
+    retryable: false,
+    code: reasons[0] ?? "malformed",
+    message: `the capability token does not allow this call: ${reasons.join(", ")}`,
+    usage: NO_COST,
+    toolEvents: [],
   };
 }

@@ -17,12 +17,15 @@ import type { StepExecution } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
+import type { OpenedTool } from "../executors/tool/opened-tool.ts";
 import type { LeasedStep } from "./leased-step.ts";
 
 export interface StepContext {
   readonly step: LeasedStep;
   readonly authority: TenantAuthority;
   readonly vault: TenantVault;
+  /** The version that the step is bound to, opened by stage 5; undefined for a step of another type. */
+  readonly tool: OpenedTool | undefined;
   /** Queue lag and SLO view (spec 02); packs and executors see it. */
   readonly slo: JsonObject;
   /** What would run now: references resolved, patches of the packs applied. */
@@ -89,6 +92,7 @@ export function beginContext({
     step,
     authority,
     vault,
+    tool: undefined,
     slo: {},
     inputs: step.spec.inputs,
     inputsText: canonicalJson(step.spec.inputs),

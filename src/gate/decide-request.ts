@@ -13,6 +13,7 @@ import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
 import { buildDecision } from "../evidence/decision-record.ts";
 import { type EvidenceRecord, evaluationMembers } from "../evidence/statement.ts";
+import type { ToolAnswer } from "../executors/tool/open-tools.ts";
 import { beginContext, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
@@ -30,7 +31,10 @@ export interface DecisionQuestion {
   readonly authority: TenantAuthority;
   readonly vault: TenantVault;
   readonly caller: Principal;
+  /** Of a step of type `tool`: bound to the newest version. */
   readonly spec: StepSpec;
+  /** That version; undefined for a step of another type. */
+  readonly tool: ToolAnswer | undefined;
   readonly boundary: Boundary;
   /** Asked at the egress boundaries. */
   readonly output: JsonValue | undefined;
@@ -82,6 +86,7 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
     }
     const fault = findPackFault(question.spec);
     if (fault !== undefined) refused.push(fault.reason);
+    if (question.tool?.ok === false) refused.push(question.tool.reason);
     if (evaluations.length === 0) refused.push("no_pack");
     const effect = refused.length > 0 ? "deny" : dominantEffect(evaluations.map((evaluation) => evaluation.effect));
     const record = buildDecision({
@@ -90,6 +95,7 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
       inputCommitment: question.vault.commit(packInput).commitment,
       effect,
       evaluations,
+      tool: question.spec.tool,
       atMs: deps.databaseClock.nowMs(),
     });
     await deps.keep(question.tenantUid, record);
@@ -113,7 +119,16 @@ function packNames({ authority, spec, output }: DecisionQuestion): readonly stri
   return [...new Set([...packs.names, authority.runtimePack])];
 }
 
-function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels }: DecisionQuestion): StepContext {
+function contextOf({
+  tenantUid,
+  authority,
+  vault,
+  caller,
+  spec,
+  tool,
+  boundary,
+  labels,
+}: DecisionQuestion): StepContext {
   const step: LeasedStep = {
     tenantUid,
     tenantId: authority.tenantId,
@@ -148,5 +163,5 @@ function contextOf({ tenantUid, authority, vault, caller, spec, boundary, labels
     budget: undefined,
   };
   const context = beginContext({ step, authority, vault, request: NOTHING });
-  return { ...context, origins: [{ boundary, source: "user" }] };
+  return { ...context, tool: tool?.ok === true ? tool.tool : undefined, origins: [{ boundary, source: "user" }] };
 }

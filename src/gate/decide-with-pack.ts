@@ -17,6 +17,7 @@ import { evaluatePack } from "./evaluate-pack.ts";
 import { packInputText } from "./pack-input.ts";
 import { type Payload, patchPayload } from "./payload.ts";
 import type { Packs } from "./ports.ts";
+import { inputsSchemaOf } from "./step-tool.ts";
 
 export interface PackUse {
   readonly packName: string;
@@ -177,7 +178,7 @@ function shownPaths(
   { payload }: PackUse,
   patches: PackDecision["patches"],
 ): readonly string[] {
-  const schema = payload.place === "output" ? OUTPUT_SCHEMA : deps.inputsSchema(context.step.spec.type);
+  const schema = payload.place === "output" ? OUTPUT_SCHEMA : inputsSchemaOf(deps, context);
   return patches.map(({ path }) => (isPointer(path) ? visiblePath(path, schema) : "*"));
 }
 

@@ -48,7 +48,7 @@ export function gateRecord(context: StepContext, atMs: number): GateRecord {
       requestCommitment: request.commitment,
       packInputCommitment: packInput?.commitment,
       pack: runtimeDecision?.pack,
-      tool: undefined,
+      tool: step.spec.tool,
       evaluations: context.evaluations,
       prev: step.lastRecord,
       atMs,

@@ -12,9 +12,11 @@ import { flagsNamed } from "../core/guardrail-flag.ts";
 import type { Digest } from "../core/ids.ts";
 import { ISOLATION_LEVELS, type IsolationLevel, isAtLeast } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import { TOOL_TYPE } from "../core/tool.ts";
 import type { WantedIsolation } from "../executors/contract.ts";
 import { type Capability, goOn, refuse, type Stage, type StageOutcome, type StepContext } from "./context.ts";
 import { specToRun } from "./mint.ts";
+import { executorType } from "./step-tool.ts";
 
 export interface GuardDeps {
   readonly issuer: string;
@@ -60,17 +62,22 @@ export function expectationOf(
   };
 }
 
-export function wantedIsolation({ step, authority }: StepContext): WantedIsolation {
-  const { type } = step.spec;
+export function wantedIsolation(context: StepContext): WantedIsolation {
+  const { authority } = context;
+  const type = executorType(context);
   return {
     minimum: authority.minIsolation[type] ?? "none",
     weakerAllowed: authority.weakerIsolationAllowed.includes(type),
   };
 }
 
-/** A weaker level that the tenant allowed by name does not lift what the step's own flag asks for. */
-function isSandboxed({ step }: StepContext, given: IsolationLevel): boolean {
-  return flagsNamed(step.spec.policy.guardrails, "tool_sandbox").every(({ isolation }) => isAtLeast(given, isolation));
+/** A weaker level that the tenant allowed by name does not lift what the step's own flag or its tool asks for. */
+function isSandboxed({ step, tool, authority }: StepContext, given: IsolationLevel): boolean {
+  const flags = flagsNamed(step.spec.policy.guardrails, "tool_sandbox").map(({ isolation }) => isolation);
+  // the floor of the type `tool` holds beside the executor's
+  const ofTools = authority.weakerIsolationAllowed.includes(TOOL_TYPE) ? undefined : authority.minIsolation[TOOL_TYPE];
+  const floors = tool === undefined ? flags : [...flags, tool.minIsolation ?? "none", ofTools ?? "none"];
+  return floors.every((floor) => isAtLeast(given, floor));
 }
 
 function deny(

@@ -6,8 +6,6 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary, Origin } from "../core/decision.ts";
-import { StepgateError } from "../core/errors.ts";
-import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
 import { resolveReferences } from "../runs/references.ts";
@@ -16,21 +14,20 @@ import { goOn, refuse, type Stage, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import { inputPayload } from "./payload.ts";
+import { inputFaults, inputsSchemaOf, openStepTool, type StepToolDeps } from "./step-tool.ts";
 
-export interface GuardrailDeps extends DecideDeps {
-  /** Checks resolved inputs against the adapter's schema; field pointers of what is wrong, or undefined for an unknown type. */
-  readonly validateInputs: (type: string, inputs: JsonObject) => readonly string[] | undefined;
-}
+export interface GuardrailDeps extends DecideDeps, StepToolDeps {}
 
 export function makeGuardrails(deps: GuardrailDeps): Stage {
   const findPackFault = makeFindPackFault(deps.packs);
   return async (start) => {
-    const resolved = resolveInputs(start);
-    if (resolved === undefined) return refuse(start, "guardrails", "invalid_request", ["reference_missing"]);
+    const opened = await openStepTool(deps, start);
+    if (opened.kind !== "continue") return opened;
+    const resolved = resolveInputs(opened.context);
+    if (resolved === undefined) return refuse(opened.context, "guardrails", "invalid_request", ["reference_missing"]);
     let context = resolved;
-    const faults = deps.validateInputs(context.step.spec.type, context.inputs);
+    const faults = inputFaults(deps, context);
     if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
-    if (!Array.isArray(faults)) throw new StepgateError("ANSWER_MALFORMED", { part: "validate_inputs" });
     if (faults.length > 0)
       return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], {
         fields: shown(deps, context, faults),
@@ -50,7 +47,7 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
       const next = applyVerdict(context, verdict, use);
       if (next.kind !== "continue") return next;
       context = rememberRuntimeDecision(context, next.context, packName, verdict);
-      if (verdict.isPatched && deps.validateInputs(context.step.spec.type, context.inputs)?.length !== 0) {
+      if (verdict.isPatched && inputFaults(deps, context)?.length !== 0) {
         return refuse(context, "guardrails", "invalid_request", ["inputs_invalid_after_patch"]);
       }
     }
@@ -59,8 +56,8 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
 }
 
 /** Pointers of what is wrong, without keys that the caller chose. */
-function shown(deps: DecideDeps, { step }: StepContext, pointers: readonly string[]): readonly string[] {
-  const schema = deps.inputsSchema(step.spec.type);
+function shown(deps: DecideDeps, context: StepContext, pointers: readonly string[]): readonly string[] {
+  const schema = inputsSchemaOf(deps, context);
   return pointers.map((pointer) => visiblePath(`/inputs${pointer === "/" ? "" : pointer}`, schema));
 }
 

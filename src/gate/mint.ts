@@ -1,7 +1,7 @@
 /**
  * Stage 7, mint: the capability token for exactly this attempt (spec 01, design §5).
  *
- * Scope = what the adapter is about to do ∩ obligations of the packs ∩ flags of the step; limits = what *admit* will hold.
+ * Scope = what the adapter is about to do ∩ obligations of the packs ∩ flags of the step ∩ limits of its tool; limits = what *admit* will hold.
  * In memory only: the token is in no row, log or event. Goes on or finishes `capability_mint_failed`.
  */
 
@@ -20,6 +20,7 @@ import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from
 import { deadlineOf } from "./deadline.ts";
 import { egressNarrowing } from "./egress-flags.ts";
 import { executionText, policyText } from "./spec-text.ts";
+import { adapterOf, toolNarrowing } from "./step-tool.ts";
 
 export interface MintDeps {
   readonly issuer: string;
@@ -39,7 +40,7 @@ const UUID = new RegExp(UUID_PATTERN);
 
 export function makeMint(deps: MintDeps): Stage {
   return async (context) => {
-    const adapter = deps.adapters(context.step.spec.type);
+    const adapter = adapterOf(deps, context);
     if (adapter === undefined) return refuse(context, "mint", "no_executor", ["no_executor"]);
     const { runtimeDecision } = context;
     if (runtimeDecision === undefined) return refuse(context, "mint", "policy_error", ["no_decision"]);
@@ -60,10 +61,14 @@ function mint(
   { pack }: RuntimeDecision,
 ): NonNullable<StepContext["capability"]> {
   const { step, authority } = context;
-  const settings = authority.executorSettings[step.spec.type] ?? adapter.defaultSettings;
+  const settings = authority.executorSettings[adapter.type] ?? adapter.defaultSettings;
   const demand = withLimits(adapter.scope(specToRun(context), settings), context);
   const salt = deps.ids.random(SALT_BYTES);
-  const obligations = [...context.obligations, ...egressNarrowing(step.spec.policy.guardrails)];
+  const obligations = [
+    ...context.obligations,
+    ...egressNarrowing(step.spec.policy.guardrails),
+    ...toolNarrowing(context),
+  ];
   const scope: Scope = narrowScope(scopeOf(demand, salt), obligations, step.spec.policy.budget);
   const canonicalRequest = requestText(context);
   const admissionUid = newUid(deps.ids);

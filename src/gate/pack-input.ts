@@ -7,6 +7,7 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary } from "../core/decision.ts";
 import type { JsonObject } from "../core/json.ts";
+import { toolMembers } from "../core/tool.ts";
 import type { StepContext } from "./context.ts";
 import { viewBudget } from "./leased-step.ts";
 import { executionText, policyText } from "./spec-text.ts";
@@ -55,8 +56,16 @@ export function packInputText(context: StepContext, question: PackQuestion): str
     ],
     ["tenant", canonicalJson({ id: step.tenantId, labels: authority.labels })],
     ["time", String(question.timeMs)],
+    ["tool", toolView(context)],
   ];
   return `{${members.flatMap(([key, text]) => (text === undefined ? [] : [`"${key}":${text}`])).join(",")}}`;
+}
+
+/** The version that the step is bound to, and what it does to the world. */
+function toolView({ step, tool }: StepContext): string | undefined {
+  const { tool: ref } = step.spec;
+  if (ref === undefined || tool === undefined) return undefined;
+  return canonicalJson({ ...toolMembers(ref), effects: tool.effects });
 }
 
 function originView(origin: StepContext["origins"][number]): JsonObject {

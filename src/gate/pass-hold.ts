@@ -13,6 +13,7 @@ import { goOn, type Hold, refuse, type StageOutcome, type StepContext } from "./
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { requestText } from "./mint.ts";
 import { inputPayload } from "./payload.ts";
+import { executorType } from "./step-tool.ts";
 
 export interface PassHoldDeps extends DecideDeps {
   readonly findApproval: FindApproval;
@@ -87,8 +88,8 @@ function formOf(context: StepContext): string {
     runUid: step.runUid,
     stepId: step.stepId,
     requestText: requestText(context),
-    executorSettings: authority.executorSettings[step.spec.type] ?? {},
+    executorSettings: authority.executorSettings[executorType(context)] ?? {},
     packs: evaluations.map((evaluation) => evaluation.pack.digest),
-    toolDigest: undefined,
+    toolDigest: step.spec.tool?.digest,
   });
 }

@@ -7,6 +7,7 @@ import type { Amount } from "../core/amount.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
+import type { OpenTools } from "../executors/tool/open-tools.ts";
 import type { LoadedPack } from "../policy/pack.ts";
 import type { Breakpoint } from "./context.ts";
 import type { LeasedStep } from "./leased-step.ts";
@@ -14,6 +15,11 @@ import type { Admission, Settlement } from "./settlement.ts";
 
 export interface Packs {
   readonly get: (name: string) => LoadedPack | undefined;
+}
+
+export interface Tools {
+  /** The version that a step is bound to, ready for use. */
+  readonly open: OpenTools;
 }
 
 export interface BreakpointList {

@@ -6,6 +6,7 @@
  */
 import { canonicalDigest } from "../core/canonical-json.ts";
 import type { JsonObject } from "../core/json.ts";
+import { toolMembers } from "../core/tool.ts";
 import { buildAdmission } from "../evidence/admission.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
@@ -54,6 +55,7 @@ export function prepareAdmission(
       lease_epoch: step.leaseEpoch,
       redacted_paths: context.patchPaths,
       reserved: { tokens: request.tokens, usd_micros: request.usdMicros },
+      ...(step.spec.tool === undefined ? {} : { tool: toolMembers(step.spec.tool) }),
       worker,
     },
     evaluations: common.evaluations(record.id),

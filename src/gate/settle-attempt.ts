@@ -72,6 +72,7 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
       outputCommitment: payloads.outputCommitment,
       evaluations: after,
       decisionArtifact: artifact?.id,
+      tool: context.step.spec.tool,
       startedAtMs: performed.startedAtMs,
       atMs: nowMs,
     });

@@ -29,9 +29,8 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   decideApproval: { decision: "approve", reason: "checked with the customer" },
   setBreakpoint: { target: "type", value: "http" },
   putTool: {
-    version: 1,
     executor: "http",
-    config: { url: "https://api.example/tickets" },
+    config: { method: "GET", url: { $url: "https://api.example/tickets/{id}" } },
     input_schema: { type: "object", properties: { id: { type: "integer" } }, required: ["id"] },
     effects: "read",
     egress: ["api.example"],

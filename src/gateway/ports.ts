@@ -276,7 +276,8 @@ export interface Tools {
   }) => Promise<ToolView | undefined>;
   /**
    * Adds a version, audited; the same definition again changes nothing.
-   * @throws {StepgateError} STATE_CONFLICT for another definition under a version that is not above the newest.
+   * @throws {StepgateError} FIELD_INVALID for one that nothing could perform, TOOL_SECRETS_UNSUPPORTED, STATE_CONFLICT for
+   *   another definition under a version that is not above the newest.
    */
   readonly put: (input: {
     readonly caller: Caller;

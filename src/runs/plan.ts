@@ -9,6 +9,7 @@ import { StepgateError } from "../core/errors.ts";
 import { conflictingFlags } from "../core/guardrail-flag.ts";
 import type { StepId } from "../core/ids.ts";
 import type { StepSpec } from "../core/step.ts";
+import { TOOL_TYPE } from "../core/tool.ts";
 import type { FindPackUseFault } from "../policy/pack-options.ts";
 import { compensationTargets } from "./compensation-targets.ts";
 import { type Ceiling, refuseNeverAdmissible, type TenantDefaults } from "./never-admissible.ts";
@@ -36,6 +37,8 @@ export interface PlanRules {
   readonly takenOver: ReadonlySet<StepId>;
   /** What is wrong with a pack that a step names. */
   readonly findPackFault: FindPackUseFault;
+  /** Whether the inputs are there, which name the tool of each step of that type. */
+  readonly areToolsNamed: boolean;
 }
 
 export interface ValidStep {
@@ -58,7 +61,7 @@ export interface ValidPlan {
 
 /**
  * Checks a plan against every rule, in this order: `PLAN_EMPTY`, `PLAN_DUPLICATE_STEP`, `PLAN_MISSING_STEP`,
- * `PLAN_CYCLE`, `PLAN_UNKNOWN_TYPE`, `PLAN_BAD_COMPENSATION`, `PLAN_BAD_REFERENCE`, `PLAN_CONFLICTING_FLAGS`,
+ * `PLAN_CYCLE`, `PLAN_UNKNOWN_TYPE`, `PLAN_UNKNOWN_TOOL`, `PLAN_BAD_COMPENSATION`, `PLAN_BAD_REFERENCE`, `PLAN_CONFLICTING_FLAGS`,
  * `PLAN_UNKNOWN_PACK`, `PLAN_PACK_OPTIONS`, `PLAN_TOO_LARGE`, `PLAN_NEVER_ADMISSIBLE`. Linear in steps, edges and inputs: 10 000 steps with 50 000 edges take
  * well below 300 ms (test/runs/plan.test.ts).
  *
@@ -73,6 +76,7 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
   for (const { id, type } of steps) {
     if (!rules.types.has(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step: id, type });
   }
+  for (const step of steps) if (rules.areToolsNamed) refuseUnboundTool(step);
   const origins = compensationTargets(plan, byId);
   const references = checkReferences(plan, origins, rules.takenOver);
   refuseConflictingFlags(steps);
@@ -91,6 +95,11 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
       origin: origins.get(id),
     })),
   };
+}
+
+/** A tool is named in the plan's own inputs: what a step before it returns must not choose what is called. */
+function refuseUnboundTool({ id, type, tool }: StepSpec): void {
+  if (type === TOOL_TYPE && tool === undefined) throw new StepgateError("PLAN_UNKNOWN_TOOL", { step: id });
 }
 
 function indexSteps(steps: readonly StepSpec[]): ReadonlyMap<StepId, StepSpec> {

@@ -17,6 +17,7 @@ import { chooseManifest } from "./match-manifest.ts";
 import type { Ceiling, TenantDefaults } from "./never-admissible.ts";
 import { checkEstimates } from "./normalize-step.ts";
 import { type Edge, type NormalizedRun, normalizeSubmission, type Plan } from "./normalize-submission.ts";
+import { pinMembers, pinTools, type ToolPins } from "./pin-tools.ts";
 import { type PlanLimits, type ValidPlan, type ValidStep, validatePlan } from "./plan.ts";
 import { pointerToken } from "./references.ts";
 import { type RunTrace, runTrace } from "./run-trace.ts";
@@ -48,6 +49,8 @@ export interface SubmissionContext extends TenantLimits {
   readonly caller: { readonly keyId: string; readonly owner: string };
   /** Packs active now, as `run_submitted` names them. */
   readonly packs: readonly PackRef[];
+  /** The newest version of each tool that a step names, by name; a name that is not in it is not registered. */
+  readonly tools: ToolPins;
   /** What is stored under the submission's `manifest_id`; undefined when nothing is, or none is named. */
   readonly storedManifest: string | Uint8Array | undefined;
   /** Seals one canonical text and answers the id of its blob; called only after every check has passed. */
@@ -142,7 +145,8 @@ export function makePrepareRun(installation: Installation) {
 export function makePrepareManifest(installation: Installation) {
   const check = makeCheck(installation);
   return (submission: ManifestSubmission, tenant: TenantLimits): StoredManifest =>
-    check(normalizeSubmission(submission), { ...tenant, storedManifest: undefined, fork: undefined }).manifest;
+    check(normalizeSubmission(submission), { ...tenant, storedManifest: undefined, fork: undefined, tools: undefined })
+      .manifest;
 }
 
 interface CheckedRun {
@@ -157,17 +161,21 @@ function makeCheck(installation: Installation) {
   const types = new Set(executors.keys());
   return (
     run: NormalizedRun,
-    context: TenantLimits & Pick<SubmissionContext, "storedManifest" | "fork">,
+    context: TenantLimits &
+      Pick<SubmissionContext, "storedManifest" | "fork"> & { readonly tools: ToolPins | undefined },
   ): CheckedRun => {
     const manifest = chooseManifest(run, { ...installation, stored: context.storedManifest });
     const budget: Ceiling = { name: "run_budget", bindsCompensations: false, ...run.start.budget };
-    const plan = validatePlan(run.plan ?? startedPlan(run, manifest), {
+    const given = run.plan ?? startedPlan(run, manifest);
+    const plan = validatePlan(context.tools === undefined ? given : pinTools(given, context.tools), {
       types,
       limits,
       defaultRequest: context.defaultRequest,
       ceilings: [budget, ...context.quotas],
       takenOver: new Set(context.fork?.takenOver.keys()),
       findPackFault,
+      // a plan that is registered has no inputs yet, which name its tools
+      areToolsNamed: context.tools !== undefined,
     });
     const orders = plan.steps.map(({ spec: { id, policy } }) => {
       const slo = policy.slo && clampSlo(policy.slo, sloTiers, `/steps/${id}/policy/slo`);
@@ -237,6 +245,7 @@ function submittedEvent(prepared: {
     orders: ofSome(steps, ({ order: { priority: rank, queueTargetMs } }) =>
       queueTargetMs === undefined ? undefined : { priority: rank, queue_target_ms: queueTargetMs },
     ),
+    ...toolsEvent(steps, context.tools),
     ...(runId !== undefined && { run_id: runId }),
     ...(subject !== undefined && { subject }),
     ...(seed !== undefined && { seed }),
@@ -245,6 +254,15 @@ function submittedEvent(prepared: {
     ...(labelsBlob !== undefined && { labels_blob: labelsBlob }),
     ...(context.fork !== undefined && { forked_from: forkEvent(context.fork) }),
   };
+}
+
+/** Which version each step is bound to, with the defaults it took over: the manifest holds neither. */
+function toolsEvent(steps: readonly PreparedStep[], tools: ToolPins): JsonObject {
+  const bound = ofSome(steps, ({ spec }) => {
+    const pin = spec.tool === undefined ? undefined : tools.get(spec.tool.name);
+    return pin && pinMembers(pin);
+  });
+  return Object.keys(bound).length === 0 ? {} : { tools: bound };
 }
 
 /** The link to the run before: which step, and which records say what was taken over. */

@@ -14,6 +14,7 @@ import { makeLogCheck } from "./check-log.ts";
 import { compensationOrder } from "./compensation.ts";
 import { listOf, objectOf, requiredText } from "./event-data.ts";
 import type { Manifest } from "./manifest.ts";
+import { pinTool, readPin } from "./pin-tools.ts";
 import { planGraph } from "./plan-graph.ts";
 import type { ProjectedRun, ProjectedStep } from "./projected-run.ts";
 
@@ -62,7 +63,7 @@ function beginDraft(manifest: Manifest, submitted: RunEvent): RunDraft {
     if (spec === undefined) throw new StepgateError("STEP_NOT_IN_PLAN", { step: id });
     draft.steps.set(id, {
       ...BLANK_STEP,
-      spec,
+      spec: pinTool(spec, readPin(submitted, id)),
       idx,
       origin: graph.origins.get(id),
       totalDependencies: graph.totalDependencies.get(id) ?? 0,

@@ -12,6 +12,7 @@ import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { BlobPlace, SealedBlob, TenantVault } from "../core/vault.ts";
 import type { Ceiling } from "./never-admissible.ts";
 import type { NormalizedRun } from "./normalize-submission.ts";
+import { type ToolPins, toolNames } from "./pin-tools.ts";
 import type { RunStore } from "./ports.ts";
 import type { ForkOrigin, makePrepareRun } from "./prepare-submission.ts";
 
@@ -23,6 +24,8 @@ export interface StartDeps {
   /** The whole limits of the tenant's quotas, for steps that could never be admitted. */
   readonly ceilings: (tenantUid: TenantUid) => Promise<readonly Ceiling[]>;
   readonly packRef: (name: string) => PackRef | undefined;
+  /** The newest version of each of these tools that is registered, by name. */
+  readonly tools: (tenantUid: TenantUid, names: readonly string[]) => Promise<ToolPins>;
   readonly ids: Ids;
   /** Called after the commit: steps may be ready. */
   readonly onSubmitted: (tenantUid: TenantUid, runUid: RunUid) => void;
@@ -76,10 +79,12 @@ export function makeStartRun(deps: StartDeps): StartRun {
     };
     const authority = await deps.authority(tenantUid);
     const { manifestId } = run;
+    const names = toolNames(run);
     const prepared = deps.prepare(run, {
       runUid,
       caller,
       packs: activePacks(deps, authority),
+      tools: names.length === 0 ? new Map() : await deps.tools(tenantUid, names),
       storedManifest: manifestId === undefined ? undefined : await deps.store.readManifest(tenantUid, manifestId),
       sealInput: seal("input"),
       sealLabels: (text) => seal("labels")("" as StepId, text),

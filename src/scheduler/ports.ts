@@ -7,6 +7,7 @@ import type { Amount } from "../core/amount.ts";
 import type { BlobId, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
+import type { ToolRef } from "../core/tool.ts";
 import type { StoredBlob } from "../core/vault.ts";
 import type { LeasedRun, LeasedStep } from "../gate/leased-step.ts";
 import type { StepAddress } from "../gate/settlement.ts";
@@ -39,6 +40,7 @@ export interface LostAttempt {
   readonly jti: string;
   readonly startedAtMs: number;
   readonly type: string;
+  readonly tool: ToolRef | undefined;
   readonly nowMs: number;
 }
 

@@ -55,6 +55,7 @@ function lostSettlement(lost: LostAttempt, maxLostAttempts: number): Settlement 
     outputCommitment: undefined,
     evaluations: [],
     decisionArtifact: undefined,
+    tool: lost.tool,
     startedAtMs: lost.startedAtMs,
     atMs: nowMs,
   });

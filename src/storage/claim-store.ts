@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import type { BlobId, LeaseEpoch, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
+import type { StepSpec } from "../core/step.ts";
 import type { StoredBlob } from "../core/vault.ts";
 import type { BudgetSide, BudgetView, LeasedStep } from "../gate/leased-step.ts";
 import type { BreakpointList } from "../gate/ports.ts";
@@ -277,11 +278,13 @@ function lostAttempt(row: LostRow): LostAttempt {
     admissionRecord: row.admission_record,
     jti: row.jti,
     startedAtMs: row.started_at_ms,
-    type: typeOf(jsonObject(row.spec)),
+    ...specOf(row),
     nowMs: row.now_ms,
   };
 }
 
-function typeOf(spec: JsonObject): string {
-  return typeof spec["type"] === "string" ? spec["type"] : "";
+function specOf({ spec }: LostRow): Pick<LostAttempt, "type" | "tool"> {
+  // written by our own submission in exactly this form (runs/prepare-submission.ts)
+  const { type, tool } = jsonObject(spec) as JsonObject & Pick<StepSpec, "type" | "tool">;
+  return { type, tool };
 }

@@ -5,6 +5,7 @@ import { isStepgateError } from "../core/errors.ts";
 import type { Digest, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
+import { definitionJson, type ToolDefinition } from "../core/tool.ts";
 import type { BudgetSideRow, QuotaRow, TenantRow, TenantStore, ToolRow } from "../tenancy/ports.ts";
 import { findTogether } from "./find-together.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
@@ -114,25 +115,26 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
         .query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
       return rows[0] && toolRow(rows[0]);
     },
-    insertTool: ({ tenantUid, tool, actor }) =>
-      change(
-        pool,
-        {
-          tenantUid,
-          actor,
-          action: "tool.put",
-          resource: { name: tool.name, version: tool.version, digest: tool.digest },
-        },
-        async (connection) => {
-          await connection.query(sql.INSERT_TOOL, [
-            tenantUid,
-            tool.name,
-            tool.version,
-            tool.digest,
-            jsonText(tool.definition),
-          ]);
-        },
+    newestTools: async (tenantUid, names) =>
+      (await pool.within(tenantUid).query<ToolColumns>(sql.READ_NEWEST_TOOLS, [tenantUid, names])).rows.map(toolRow),
+    toolVersions: async (tenantUid, name, limit) =>
+      (await pool.within(tenantUid).query<ToolColumns>(sql.LIST_TOOL_VERSIONS, [tenantUid, name, limit])).rows.map(
+        toolRow,
       ),
+    insertTool: ({ tenantUid, tool, actor }) =>
+      pool.within(tenantUid).transaction(async (connection) => {
+        const { name, version, digest, definition } = tool;
+        const { rows } = await connection.query<ToolColumns>(sql.INSERT_TOOL, [
+          tenantUid,
+          name,
+          version,
+          digest,
+          jsonText(definitionJson(definition)),
+        ]);
+        if (rows[0] === undefined) return undefined;
+        await record(connection, { tenantUid, actor, action: "tool.put", resource: { name, version, digest } });
+        return toolRow(rows[0]);
+      }),
   };
 }
 
@@ -154,9 +156,14 @@ async function change(
 ): Promise<void> {
   await pool.within(tenantUid).transaction(async (connection) => {
     await write(connection);
-    await connection.query(sql.BUMP_AUTHORITY, [tenantUid]);
-    await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, action, jsonText(resource)]);
+    await record(connection, { tenantUid, actor, action, resource });
   });
+}
+
+/** Whoever decided on what was before decides anew, and the audit log says who changed it. */
+async function record(connection: Connection, { tenantUid, actor, action, resource }: Change): Promise<void> {
+  await connection.query(sql.BUMP_AUTHORITY, [tenantUid]);
+  await connection.query(sql.APPEND_AUDIT, [tenantUid, actor, action, jsonText(resource)]);
 }
 
 async function putTenant(
@@ -275,7 +282,8 @@ function toolRow(row: ToolColumns): ToolRow {
     name: row.name,
     version: row.version,
     digest: row.digest,
-    definition: jsonObject(row.definition),
+    // written by our own registration in exactly this form (tenancy/tools.ts)
+    definition: jsonObject(row.definition) as JsonObject & ToolDefinition,
     createdAtMs: row.created_at_ms,
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { Digest, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { ToolDefinition } from "../core/tool.ts";
 
 export interface FoundTenant {
   readonly tenantUid: TenantUid;
@@ -93,7 +94,7 @@ export interface ToolRow {
   readonly name: string;
   readonly version: number;
   readonly digest: Digest;
-  readonly definition: JsonObject;
+  readonly definition: ToolDefinition;
   readonly createdAtMs: number;
 }
 
@@ -143,9 +144,14 @@ export interface TenantStore {
   ) => Promise<void>;
   readonly tools: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly ToolRow[]>;
   readonly tool: (tenantUid: TenantUid, name: string, version: number | undefined) => Promise<ToolRow | undefined>;
+  /** The newest version of each of these that is registered. */
+  readonly newestTools: (tenantUid: TenantUid, names: readonly string[]) => Promise<readonly ToolRow[]>;
+  /** Newest first. */
+  readonly toolVersions: (tenantUid: TenantUid, name: string, limit: number) => Promise<readonly ToolRow[]>;
+  /** Undefined when the version is there already: then nothing was changed. */
   readonly insertTool: (
     input: Actor & { readonly tenantUid: TenantUid; readonly tool: Omit<ToolRow, "createdAtMs"> },
-  ) => Promise<void>;
+  ) => Promise<ToolRow | undefined>;
 }
 
 export interface ApiKeyStore {

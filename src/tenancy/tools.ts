@@ -1,14 +1,16 @@
 /**
- * Tools and executor settings of a tenant, as operators set and see them (spec 09).
+ * Tools of a tenant, as operators register and see them (spec 09).
  *
- * A definition that changes makes a new version; an old one is never edited. Settings are checked by the adapter's own
- * schema before they are stored. Not here: HTTP, rows, adapters.
+ * A definition that changes makes a new version; an old one is never edited, and runs that were submitted before keep it.
+ * Not here: what a definition must be (executors/tool/check-definition.ts), HTTP, rows.
  */
-import { canonicalDigest } from "../core/canonical-json.ts";
+import { canonicalDigest, canonicalJson } from "../core/canonical-json.ts";
+import type { ScopeLimits } from "../core/capability.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import { definitionJson, type EffectClass, type ToolDefaults, type ToolDefinition } from "../core/tool.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
 
 interface Caller {
@@ -16,31 +18,32 @@ interface Caller {
   readonly tenantUid: TenantUid;
 }
 
+/** What an operator sends, of checked form. */
 export interface ToolSubmission {
-  readonly version: number;
+  /** Above the newest; left out, the next one. */
+  readonly version?: number;
   readonly executor: string;
-}
-
-/** What an adapter says of itself (executors/contract.ts), handed in: siblings do not import each other. */
-export interface KnownExecutor {
-  readonly type: string;
-  readonly version: string;
-  readonly summary: string;
-  readonly effects: "none" | "read" | "write";
-  readonly isolation: IsolationLevel;
-  readonly defaultSettings: JsonObject;
-  readonly settingsSchema: JsonObject;
-  readonly inputsSchema: JsonObject;
+  readonly config: JsonObject;
+  readonly input_schema: JsonObject;
+  readonly output_schema?: JsonObject;
+  readonly effects?: EffectClass;
+  readonly idempotent?: boolean;
+  readonly min_isolation?: IsolationLevel;
+  readonly egress?: readonly string[];
+  readonly secrets?: readonly unknown[];
+  readonly defaults?: ToolDefaults;
+  readonly limits?: Partial<ScopeLimits>;
 }
 
 export interface ToolDeps {
   readonly store: TenantStore;
-  readonly executors: () => readonly KnownExecutor[];
-  /** Pointers of what is wrong with settings of this type; empty when they fit. */
-  readonly validateSettings: (type: string, settings: JsonObject) => readonly string[];
+  /** @throws {StepgateError} FIELD_INVALID for a definition that nothing could perform. */
+  readonly check: (definition: ToolDefinition) => void;
 }
 
-export function makeTools({ store, executors }: Pick<ToolDeps, "store" | "executors">) {
+const MAX_VERSIONS_SHOWN = 100;
+
+export function makeTools({ store, check }: ToolDeps) {
   return {
     list: async ({
       caller,
@@ -65,7 +68,16 @@ export function makeTools({ store, executors }: Pick<ToolDeps, "store" | "execut
       readonly version: number | undefined;
     }) => {
       const row = await store.tool(caller.tenantUid, name, version);
-      return row && viewTool(row);
+      if (row === undefined) return undefined;
+      const versions = await store.toolVersions(caller.tenantUid, name, MAX_VERSIONS_SHOWN);
+      return {
+        ...viewTool(row),
+        versions: versions.map((one) => ({
+          version: one.version,
+          digest: one.digest,
+          created_at: timeText(one.createdAtMs),
+        })),
+      };
     },
     put: async ({
       caller,
@@ -76,70 +88,50 @@ export function makeTools({ store, executors }: Pick<ToolDeps, "store" | "execut
       readonly name: string;
       readonly submission: ToolSubmission;
     }) => {
-      if (!executors().some(({ type }) => type === submission.executor))
-        throw new StepgateError("FIELD_INVALID", { field: "/executor", reason: "no such executor" });
-      const definition = { ...submission } as ToolSubmission & JsonObject;
-      const digest = canonicalDigest({ name, ...definition });
-      const newest = await store.tool(caller.tenantUid, name, undefined);
-      if (newest?.version === submission.version && newest.digest === digest)
-        return { tool: viewTool(newest), isNew: false };
-      if (newest !== undefined && submission.version <= newest.version)
-        throw new StepgateError("STATE_CONFLICT", { newest: newest.version, given: submission.version });
-      await store.insertTool({
-        tenantUid: caller.tenantUid,
-        actor: `key:${caller.keyId}`,
-        tool: { name, version: submission.version, digest, definition },
-      });
-      const row = await store.tool(caller.tenantUid, name, submission.version);
-      if (row?.digest !== digest) throw new StepgateError("STATE_CONFLICT", { given: submission.version });
+      const { tenantUid, keyId } = caller;
+      const newest = await store.tool(tenantUid, name, undefined);
+      const definition = definitionOf(name, submission, newest);
+      check(definition);
+      const digest = canonicalDigest(definitionJson(definition));
+      if (newest?.digest === digest) return { tool: viewTool(newest), isNew: false };
+      const { version } = definition;
+      const conflict = new StepgateError("STATE_CONFLICT", { newest: newest?.version ?? 0, given: version });
+      if (newest !== undefined && version <= newest.version) throw conflict;
+      const tool = { name, version, digest, definition };
+      const row = await store.insertTool({ tenantUid, actor: `key:${keyId}`, tool });
+      // somebody else took the number meanwhile
+      if (row === undefined) throw conflict;
       return { tool: viewTool(row), isNew: true };
     },
   };
 }
 
-function viewTool(row: ToolRow) {
-  const definition = row.definition as JsonObject & {
-    readonly version: number;
-    readonly executor: string;
-    readonly config: JsonObject;
-    readonly input_schema: JsonObject;
-  };
-  return { ...definition, name: row.name, digest: row.digest, created_at: new Date(row.createdAtMs).toISOString() };
+/**
+ * The canonical form: every default written out. Without a version it is the newest's where nothing else changed, else the next.
+ *
+ * @throws {StepgateError} TOOL_SECRETS_UNSUPPORTED when it asks for secrets: a tool that ran without them would do another thing.
+ */
+function definitionOf(name: string, submission: ToolSubmission, newest: ToolRow | undefined): ToolDefinition {
+  const { version: given, secrets = [], effects = "write", idempotent = false, ...rest } = submission;
+  if (secrets.length > 0) throw new StepgateError("TOOL_SECRETS_UNSUPPORTED", { tool: name, secrets: secrets.length });
+  const form = (version: number): ToolDefinition => ({
+    ...rest,
+    name,
+    version,
+    effects,
+    idempotent,
+    defaults: rest.defaults ?? {},
+    limits: rest.limits ?? {},
+  });
+  if (given !== undefined) return form(given);
+  const current = newest?.version ?? 0;
+  const text = (definition: ToolDefinition): string => canonicalJson(definitionJson(definition));
+  const isSame = newest !== undefined && text(newest.definition) === text(form(current));
+  return form(isSame ? current : current + 1);
 }
 
-export function makeExecutorSettings({ store, executors, validateSettings }: ToolDeps) {
-  const view = async (tenantUid: TenantUid) => {
-    const rows = await store.executorSettings(tenantUid);
-    return executors().map(({ defaultSettings, settingsSchema, inputsSchema, ...executor }) => {
-      const row = rows.find(({ type }) => type === executor.type);
-      return {
-        ...executor,
-        settings: row?.settings ?? defaultSettings,
-        settings_version: row?.version ?? 0,
-        settings_schema: settingsSchema,
-        inputs_schema: inputsSchema,
-      };
-    });
-  };
-  const one = async (tenantUid: TenantUid, type: string) =>
-    (await view(tenantUid)).find((executor) => executor.type === type);
-  return {
-    list: async ({ caller }: { readonly caller: Caller }) => ({ items: await view(caller.tenantUid) }),
-    get: ({ caller, type }: { readonly caller: Caller; readonly type: string }) => one(caller.tenantUid, type),
-    put: async ({
-      caller,
-      type,
-      settings,
-    }: {
-      readonly caller: Caller;
-      readonly type: string;
-      readonly settings: JsonObject;
-    }) => {
-      if (!executors().some((executor) => executor.type === type)) return undefined;
-      const [fault] = validateSettings(type, settings);
-      if (fault !== undefined) throw new StepgateError("FIELD_INVALID", { field: fault });
-      await store.putExecutorSettings({ tenantUid: caller.tenantUid, type, settings, actor: `key:${caller.keyId}` });
-      return one(caller.tenantUid, type);
-    },
-  };
+function viewTool(row: ToolRow) {
+  return { ...row.definition, digest: row.digest, created_at: timeText(row.createdAtMs) };
 }
+
+const timeText = (atMs: number): string => new Date(atMs).toISOString();

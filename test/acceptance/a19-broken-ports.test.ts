@@ -7,10 +7,10 @@
  */
 import t, { type Test } from "tap";
 import { FAULTS, type Fault, LOST_ANSWERS, watched } from "./broken-ports.ts";
-import { makePortWorker, makeWorld, type World } from "./port-worker.ts";
+import { makePortWorker, makeWorld, type Scenario, type World } from "./port-worker.ts";
 import { allow, type Decide } from "./rig.ts";
 
-const EXECUTE = "gate.adapters().execute";
+const EXECUTE = ["gate.adapters().execute", "gate.tools.open().tool.adapter.execute"];
 /** Asked only once an attempt was made, at the end of a lease, or for a type that has been told apart before. */
 const NOT_BEFORE_EXECUTE: readonly string[] = [
   "gate.failPoints.trigger",
@@ -45,6 +45,7 @@ function isRight(path: string, { name }: Fault): boolean {
   const right: Readonly<Record<string, readonly string[]>> = {
     "gate.breakpoints.find": ["undefined"],
     "gate.validateInputs": ["[]"],
+    "gate.tools.open().tool.inputFaults": ["[]"],
     "queue.claim": ["[]"],
     "queue.findHeld": ["[]"],
     "queue.extendLease": ["true"],
@@ -60,12 +61,12 @@ interface Call {
 }
 
 /** Every call before the step's execution, or before its end where nothing is executed. */
-async function callsOf(runtime: Decide): Promise<readonly Call[]> {
-  const world = await makeWorld(runtime);
+async function callsOf(scenario: Scenario): Promise<readonly Call[]> {
+  const world = await makeWorld(scenario);
   const calls: Call[] = [];
   let isOver = false;
   const ports = watched(world.ports, (path, call) => {
-    if (path === EXECUTE) isOver = true;
+    if (EXECUTE.includes(path)) isOver = true;
     const answer = call();
     const nth = calls.filter((one) => one.path === path).length + 1;
     if (!isOver) calls.push({ path, nth, isAsync: answer instanceof Promise });
@@ -91,8 +92,8 @@ interface Ending {
 }
 
 /** One step with one call broken, and every later one of that port, until somebody noticed; then everything works. */
-async function endingOf(runtime: Decide, { path, nth, isAsync }: Call, fault: Fault): Promise<Ending> {
-  const world = await makeWorld(runtime);
+async function endingOf(scenario: Scenario, { path, nth, isAsync }: Call, fault: Fault): Promise<Ending> {
+  const world = await makeWorld(scenario);
   let seen = 0;
   let isBroken = false;
   let isMended = false;
@@ -143,10 +144,9 @@ const hold: Decide = () => ({ effect: "hold", reasons: ["ask"] });
 t.test(
   "A19 every port that the worker and the gate have is asked before execute, or named as asked later",
   async (t) => {
-    const asked = new Set(
-      [...(await callsOf(allow)), ...(await callsOf(deny)), ...(await callsOf(hold))].map(({ path }) => path),
-    );
-    const { ports } = await makeWorld(allow);
+    const scenarios = [{ runtime: allow }, { runtime: deny }, { runtime: hold }, { runtime: allow, isTool: true }];
+    const asked = new Set((await Promise.all(scenarios.map(callsOf))).flat().map(({ path }) => path));
+    const { ports } = await makeWorld({ runtime: allow });
     const all = Object.entries(ports).flatMap(([room, members]) => portsOf(members as object, room));
     t.ok(all.length > 25, `${all.length} ports`);
     const known = new Set([...asked, ...NOT_BEFORE_EXECUTE, "queue.abandon", "gate.store.settle"]);
@@ -174,9 +174,9 @@ function portsOf(value: object, path: string): readonly string[] {
 
 async function breakEverything(
   test: Test,
-  { runtime, end, isIn }: { readonly runtime: Decide; readonly end: string; readonly isIn: (call: Call) => boolean },
+  { end, isIn, ...scenario }: Scenario & { readonly end: string; readonly isIn: (call: Call) => boolean },
 ): Promise<void> {
-  const cases = (await callsOf(runtime)).filter(isIn).flatMap((call) => {
+  const cases = (await callsOf(scenario)).filter(isIn).flatMap((call) => {
     const faults = FAULTS.filter(
       (fault) => !isRight(call.path, fault) && !(UNHEARD.includes(call.path) && /answers|hangs/.test(fault.name)),
     );
@@ -188,7 +188,7 @@ async function breakEverything(
   });
   const wrong: object[] = [];
   const breakOne = async ({ call, fault }: (typeof cases)[number]): Promise<void> => {
-    const ending = await endingOf(runtime, call, fault);
+    const ending = await endingOf(scenario, call, fault);
     const isSafe = ending.executedBroken === 0 && ending.executed <= 1 && !ending.hasToken && ending.inFlight === 0;
     const isEnd = ending.state === end || ending.state === "refused" || !ending.isStarted;
     if (!isSafe || !isEnd) wrong.push({ port: call.path, nth: call.nth, fault: fault.name, ...ending });
@@ -212,7 +212,7 @@ t.test(
 );
 
 t.test("A19 the same for what a step that is refused or held asks for beside", async (t) => {
-  const asked = new Set((await callsOf(allow)).map(({ path }) => path));
+  const asked = new Set((await callsOf({ runtime: allow })).map(({ path }) => path));
   for (const [runtime, end] of [
     [deny, "refused"],
     [hold, "held"],
@@ -220,14 +220,23 @@ t.test("A19 the same for what a step that is refused or held asks for beside", a
     await breakEverything(t, { runtime, end, isIn: ({ path }) => !asked.has(path) || path === "gate.signBatch" });
 });
 
+t.test("A19 the same for what a step of type tool asks of its tool", async (t) => {
+  await breakEverything(t, {
+    runtime: allow,
+    isTool: true,
+    end: "succeeded",
+    isIn: ({ path }) => path.startsWith("gate.tools."),
+  });
+});
+
 t.test("A19 after execute: whatever breaks while the result is inspected, it is denied and never stored", async (t) => {
   for (const port of ["gate.packs.get", "gate.packs.get().evaluate", "gate.databaseClock.nowMs"]) {
     for (const fault of FAULTS.filter(({ name }) => !(port.endsWith("nowMs") && name === "disk full"))) {
-      const world = await makeWorld(allow);
+      const world = await makeWorld({ runtime: allow });
       let isInspecting = false;
       const ports = watched(world.ports, (path, call) => {
         const answer = call();
-        if (path === EXECUTE && answer instanceof Promise) {
+        if (EXECUTE.includes(path) && answer instanceof Promise) {
           return answer.finally(() => {
             isInspecting = true;
           });

@@ -11,7 +11,7 @@ export interface Answer {
   readonly json: JsonObject;
 }
 
-export type Call = (method: "GET" | "POST", path: string, body?: JsonObject) => Promise<Answer>;
+export type Call = (method: "GET" | "POST" | "PUT", path: string, body?: JsonObject) => Promise<Answer>;
 
 /** The API as one key sees it; `owner` and `roles` are of a key that is made now. */
 export async function deskOf(

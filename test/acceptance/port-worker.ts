@@ -3,13 +3,20 @@
  * one object. Real: the worker, the gate, keys, tokens, sealing, signatures. In memory: the queue and the store.
  */
 import { createSecretKey, randomBytes } from "node:crypto";
+import { makeCallCounter } from "../../src/capability/call-counter.ts";
 import { makeVerifier } from "../../src/capability/make-verifier.ts";
+import { canonicalDigest } from "../../src/core/canonical-json.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { noFailPoints } from "../../src/core/fail-point.ts";
 import { type BatchId, type BlobId, makeIds, type RunUid, type StepId, type TenantUid } from "../../src/core/ids.ts";
+import { definitionJson, type ToolDefinition } from "../../src/core/tool.ts";
 import type { StoredBlob } from "../../src/core/vault.ts";
 import { signBatch } from "../../src/evidence/batch.ts";
 import { makeTenantKeyring } from "../../src/evidence/tenant-keys.ts";
+import { makeReader } from "../../src/executors/schema.ts";
+import { makeCompileSchema } from "../../src/executors/tool/compile-schema.ts";
+import { openTool } from "../../src/executors/tool/opened-tool.ts";
+import { ToolInputs } from "../../src/executors/tool/tool-adapter.ts";
 import { makeGate } from "../../src/gate/gate.ts";
 import { makeInFlight } from "../../src/gate/pressure.ts";
 import type { StepAddress } from "../../src/gate/settlement.ts";
@@ -67,9 +74,39 @@ const redactOnce: Decide = ({ inputs }) =>
     ? { effect: "redact", reasons: ["card"], patches: [{ op: "replace", path: "/inputs/card", value: "[gone]" }] }
     : { effect: "allow" };
 
+/** The tool that a step of type `tool` is bound to; its executor is the sink. */
+const TOOL: ToolDefinition = {
+  name: "t",
+  version: 1,
+  executor: "sink",
+  config: { card: { $argument: "card" } },
+  input_schema: { type: "object", properties: { card: { type: "string" } }, required: ["card"] },
+  effects: "write",
+  idempotent: false,
+  defaults: {},
+  limits: {},
+};
+
+export interface Scenario {
+  readonly runtime: Decide;
+  /** A step of type `tool` in place of one of the sink's own. */
+  readonly isTool?: boolean;
+}
+
 /** A step that refers to another one, has a breakpoint somewhere in its run, is redacted by the floor, and asks for tokens. */
-export async function makeWorld(runtime: Decide): Promise<World> {
+export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<World> {
   const sink = makeSink(() => done({ fine: true }, { tokens: 1, usdMicros: 0 }));
+  const tool = openTool(
+    {
+      calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: 100 }),
+      clockSkewSec: 30,
+      compile: makeCompileSchema(),
+      readInputs: makeReader(ToolInputs),
+      validateInputs: () => [],
+    },
+    TOOL,
+    sink.adapter,
+  );
   const blobs = new Map<BlobId, StoredBlob>();
   const vault = await vaults.of(TENANT);
   const stored: string[] = [];
@@ -81,7 +118,8 @@ export async function makeWorld(runtime: Decide): Promise<World> {
     blobs.set(blobId, { tenantUid: TENANT, blobId, ...place, ...sealed });
     return blobId;
   };
-  const inputBlob = keep("a", "input", { card: "4111", from: { $from: "first", pointer: "/n" } });
+  const given = { card: "4111", from: { $from: "first", pointer: "/n" } };
+  const inputBlob = keep("a", "input", isTool ? { tool: TOOL.name, arguments: given } : given);
   const firstInput = keep("first", "input", {});
   const firstOutput = keep("first", "output", { value: { n: 7 } });
   const labelsBlob = keep("", "labels", { team: "x" });
@@ -109,7 +147,9 @@ export async function makeWorld(runtime: Decide): Promise<World> {
     isAlone: false,
     origin: undefined,
     spec: {
-      type: "sink",
+      ...(isTool
+        ? { type: "tool", tool: { name: TOOL.name, version: 1, digest: canonicalDigest(definitionJson(TOOL)) } }
+        : { type: "sink" }),
       policy: { guardrails: [], packs: [] },
       execution: {
         max_attempts: 1,
@@ -174,6 +214,7 @@ export async function makeWorld(runtime: Decide): Promise<World> {
     gate: {
       packs: { get: (name) => packs.get(name) },
       inputsSchema: () => ({ type: "object" }),
+      tools: { open: async () => ({ ok: true, tool }) },
       validateInputs: () => [],
       databaseClock: { nowMs: databaseClock.nowMs },
       clock,

@@ -52,6 +52,7 @@ const RECORDS: readonly EvidenceRecord[] = [
     outputCommitment: undefined,
     evaluations: [echoing],
     decisionArtifact: undefined,
+    tool: { name: "mail", version: 2, digest: digest("mail") },
     startedAtMs: NOW_MS,
     atMs: NOW_MS + 5,
   }),
@@ -70,6 +71,7 @@ const RECORDS: readonly EvidenceRecord[] = [
     inputCommitment: digest("input"),
     effect: "allow",
     evaluations: [echoing],
+    tool: { name: "mail", version: 2, digest: digest("mail") },
     atMs: NOW_MS,
   }),
   buildSeal({

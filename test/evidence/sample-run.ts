@@ -291,6 +291,7 @@ function outcomeOf(
     outputCommitment: status === "succeeded" ? digest("output") : undefined,
     evaluations: [],
     decisionArtifact: artifact?.id,
+    tool: undefined,
     startedAtMs: NOW_MS,
     atMs: NOW_MS + 12,
   });

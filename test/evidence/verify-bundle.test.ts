@@ -547,6 +547,7 @@ t.test("a decision outside a run verifies alone, and is refused inside one", asy
     inputCommitment: digest("input"),
     effect: "allow",
     evaluations: [evaluation()],
+    tool: undefined,
     atMs: NOW_MS,
   });
   const report = verify(

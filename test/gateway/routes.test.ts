@@ -64,7 +64,7 @@ const EXPECTED: Readonly<Record<string, { status: number; call?: string; input?:
   putTenant: { status: 201, call: "tenants.put", input: { tenantId: "acme", submission: { weight: 1 } } },
   listTools: { status: 200, call: "tools.list" },
   getTool: { status: 200, call: "tools.get", input: { name: "tickets", version: undefined } },
-  putTool: { status: 201, call: "tools.put", input: { name: "tickets", submission: { version: 1 } } },
+  putTool: { status: 201, call: "tools.put", input: { name: "tickets", submission: { executor: "http" } } },
   listExecutors: { status: 200, call: "executors.list" },
   getExecutor: { status: 200, call: "executors.get", input: { type: "noop" } },
   putExecutor: { status: 200, call: "executors.put", input: { settings: { hosts: ["api.example"] } } },

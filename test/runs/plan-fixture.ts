@@ -31,6 +31,7 @@ export const openRules: PlanRules = {
   takenOver: new Set(),
   ceilings: [],
   findPackFault: () => undefined,
+  areToolsNamed: true,
 };
 
 export function validPlan(

@@ -37,6 +37,7 @@ function prepare(submission: RunSubmission, more: Partial<SubmissionContext> = {
     runUid,
     caller: { keyId: "k1", owner: "ada" },
     packs: [{ id: "baseline", version: "1.0.0", digest: "d".repeat(64) as Digest }],
+    tools: new Map(),
     defaultRequest: new Map(),
     quotas: [],
     storedManifest: undefined,

@@ -24,15 +24,23 @@ const EFFECT_CLASSES = ["none", "read", "write"] as const;
 /** Nine digits, as the query that asks for one. */
 const MAX_VERSION = 999_999_999;
 
+const version = Type.Integer({
+  minimum: 1,
+  maximum: MAX_VERSION,
+  description: "Grows with every change; an old version is never edited.",
+});
+
 const toolFields = {
-  version: Type.Integer({
-    minimum: 1,
-    maximum: MAX_VERSION,
-    description: "Grows with every change; an old version is never edited.",
+  executor: Type.String({
+    pattern: "^[a-z][a-z0-9_]{0,63}$",
+    description: "Step type that performs it; any but `tool`.",
   }),
-  executor: Type.String({ pattern: "^[a-z][a-z0-9_]{0,63}$", description: "Step type that performs it." }),
-  config: anyObject("What the executor gets beside the arguments."),
-  input_schema: anyObject("JSON Schema 2020-12 of the arguments, checked before *decide*."),
+  config: anyObject(
+    'The executor\'s inputs. `{"$argument": "<name>"}` stands for an argument, `{"$arguments": true}` for all, `{"$url": "https://host/a/{name}"}` for a URL with arguments after its host.',
+  ),
+  input_schema: anyObject(
+    "JSON Schema 2020-12 of the arguments, checked before *decide*. References within it only; patterns in RE2 syntax.",
+  ),
   output_schema: Type.Optional(anyObject("JSON Schema 2020-12 of the output.")),
   effects: Type.Optional(oneOf(EFFECT_CLASSES, "What it does to the world. Default `write`.")),
   idempotent: Type.Optional(Type.Boolean({ description: "Doing it twice is doing it once. Default false." })),
@@ -50,7 +58,7 @@ const toolFields = {
         },
         "A secret by reference.",
       ),
-      { maxItems: 32 },
+      { maxItems: 32, description: "Refused with `TOOL_SECRETS_UNSUPPORTED` as long as no secret is kept here." },
     ),
   ),
   defaults: Type.Optional(
@@ -77,7 +85,20 @@ const toolFields = {
   ),
 };
 
-export const ToolSubmission = named("ToolSubmission", toolFields, "A tool's definition.");
+export const ToolSubmission = named(
+  "ToolSubmission",
+  {
+    version: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_VERSION,
+        description: "Above the newest. Default: the newest where nothing changed, else the next.",
+      }),
+    ),
+    ...toolFields,
+  },
+  "A tool's definition.",
+);
 export type ToolSubmission = View<typeof ToolSubmission>;
 
 export const ToolView = named(
@@ -86,7 +107,21 @@ export const ToolView = named(
     name: name("The tool's name."),
     digest: digest("SHA-256 of the definition's canonical form; in every decision, token and record."),
     created_at: time("When this version was made."),
+    version,
     ...toolFields,
+    versions: Type.Optional(
+      Type.Array(
+        closedObject(
+          {
+            version: count("Its number.", 1),
+            digest: digest("SHA-256 of its definition."),
+            created_at: time("When it was made."),
+          },
+          "One version.",
+        ),
+        { description: "The newest hundred, newest first; where one tool is asked for." },
+      ),
+    ),
   },
   "One version of a tool.",
 );

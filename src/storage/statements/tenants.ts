@@ -132,9 +132,16 @@ export const READ_TOOL = `
   select ${TOOL_COLUMNS} from stepgate.tools
    where tenant_uid = $1 and name = $2 and ($3::integer is null or version = $3) order by version desc limit 1`;
 
+export const READ_NEWEST_TOOLS = `
+  select distinct on (name) ${TOOL_COLUMNS} from stepgate.tools
+   where tenant_uid = $1 and name = any ($2) order by name, version desc`;
+
+export const LIST_TOOL_VERSIONS = `
+  select ${TOOL_COLUMNS} from stepgate.tools where tenant_uid = $1 and name = $2 order by version desc limit $3`;
+
 export const INSERT_TOOL = `
   insert into stepgate.tools (tenant_uid, name, version, digest, definition) values ($1, $2, $3, $4, $5)
-  on conflict (tenant_uid, name, version) do nothing`;
+  on conflict (tenant_uid, name, version) do nothing returning ${TOOL_COLUMNS}`;
 
 export const READ_EXECUTOR_SETTINGS = `select type, settings, version from stepgate.executor_settings where tenant_uid = $1`;
 

@@ -1,0 +1,40 @@
+/**
+ * What a tool's definition must be before it is registered, beyond the form that the API checks (spec 09).
+ *
+ * In: a definition in its canonical form, and who performs it. Out: nothing, or a refusal that names the field.
+ * Not here: versions and storing (tenancy/).
+ */
+import { StepgateError } from "../../core/errors.ts";
+import { TOOL_TYPE, type ToolDefinition } from "../../core/tool.ts";
+import type { ListedExecutor } from "../registry.ts";
+import { checkConfig } from "./check-config.ts";
+import { checkSchema } from "./check-schema.ts";
+import { makeCompileSchema } from "./compile-schema.ts";
+
+export type CheckDefinition = (definition: ToolDefinition) => void;
+
+/** Makes the check. @throws {StepgateError} (the check) FIELD_INVALID {field, reason}. */
+export function makeCheckDefinition(
+  executors: () => readonly Pick<ListedExecutor, "type" | "inputsSchema">[],
+): CheckDefinition {
+  const compile = makeCompileSchema();
+  return ({ name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema }) => {
+    const served = executors();
+    // a token names tool and executor side by side
+    if (served.some(({ type }) => type === name)) throw refusal("/name", "the name of a step type");
+    const found = served.find(({ type }) => type === executor && type !== TOOL_TYPE);
+    if (found === undefined) throw refusal("/executor", "no such executor");
+    if (argumentsSchema["type"] !== "object") throw refusal("/input_schema/type", "arguments are an object");
+    checkSchema(argumentsSchema, "/input_schema");
+    compile(argumentsSchema, "/input_schema");
+    if (outputSchema !== undefined) {
+      checkSchema(outputSchema, "/output_schema");
+      compile(outputSchema, "/output_schema");
+    }
+    checkConfig(config, { inputsSchema: found.inputsSchema, argumentsSchema });
+  };
+}
+
+function refusal(field: string, reason: string): StepgateError {
+  return new StepgateError("FIELD_INVALID", { field, reason });
+}

@@ -1,0 +1,84 @@
+/**
+ * The tool of a step: opened once at the beginning of stage 5, and what the other stages ask of it.
+ *
+ * In: the context and the version that its step is bound to. Out: the context with the tool, or why there is none; and schema,
+ * checks, adapter and limits, which are the step type's own for every other step. Not here: definitions (executors/tool/).
+ */
+import type { Obligation } from "../core/decision.ts";
+import { StepgateError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import { TOOL_TYPE } from "../core/tool.ts";
+import type { ExecutorAdapter } from "../executors/contract.ts";
+import type { OpenedTool } from "../executors/tool/opened-tool.ts";
+import { goOn, refuse, type StageOutcome, type StepContext } from "./context.ts";
+import type { Tools } from "./ports.ts";
+
+export interface StepToolDeps {
+  readonly tools: Tools;
+  /** Checks resolved inputs against the adapter's schema; field pointers of what is wrong, or undefined for an unknown type. */
+  readonly validateInputs: (type: string, inputs: JsonObject) => readonly string[] | undefined;
+}
+
+/** Opens the tool of a step that has one. @throws {StepgateError} ANSWER_MALFORMED for an answer about another tool. */
+export async function openStepTool({ tools }: StepToolDeps, context: StepContext): Promise<StageOutcome> {
+  const { spec, tenantUid } = context.step;
+  if (spec.type !== TOOL_TYPE) return goOn(context);
+  if (spec.tool === undefined) return refuse(context, "guardrails", "no_executor", ["tool_not_registered"]);
+  const answer = await tools.open(tenantUid, spec.tool);
+  if (answer?.ok === false && typeof answer.reason === "string")
+    return refuse(context, "guardrails", "no_executor", [answer.reason]);
+  if (answer?.ok !== true || !isTool(answer.tool, spec.tool.name))
+    throw new StepgateError("ANSWER_MALFORMED", { part: "tools" });
+  return goOn({ ...context, tool: answer.tool });
+}
+
+function isTool(tool: OpenedTool | undefined, name: string): boolean {
+  return (
+    tool?.name === name &&
+    typeof tool.inputFaults === "function" &&
+    typeof tool.adapter?.execute === "function" &&
+    ["none", "read", "write"].includes(tool.effects)
+  );
+}
+
+/** Pointers of what is wrong with the inputs as they would run now; undefined for a type that nobody serves. */
+export function inputFaults(
+  { validateInputs }: Pick<StepToolDeps, "validateInputs">,
+  { tool, step, inputs }: StepContext,
+): readonly string[] | undefined {
+  const faults = tool === undefined ? validateInputs(step.spec.type, inputs) : tool.inputFaults(inputs);
+  if (faults !== undefined && !Array.isArray(faults))
+    throw new StepgateError("ANSWER_MALFORMED", { part: "validate_inputs" });
+  return faults;
+}
+
+/** The schema of a step's inputs; keys it does not name are payload. */
+export function inputsSchemaOf(
+  { inputsSchema }: { readonly inputsSchema: (type: string) => JsonObject | undefined },
+  { tool, step }: StepContext,
+): JsonObject | undefined {
+  return tool === undefined ? inputsSchema(step.spec.type) : tool.inputsSchema;
+}
+
+/** Whoever performs the step; for a tool its executor, through the tool. */
+export function adapterOf(
+  { adapters }: { readonly adapters: (type: string) => ExecutorAdapter | undefined },
+  { tool, step }: StepContext,
+): ExecutorAdapter | undefined {
+  return tool === undefined ? adapters(step.spec.type) : tool.adapter;
+}
+
+/** The step type whose settings and isolation floors hold: that of the executor. */
+export function executorType({ tool, step }: StepContext): string {
+  return tool === undefined ? step.spec.type : tool.adapter.type;
+}
+
+/** What the registration lets a token allow at most, in the words of packs. */
+export function toolNarrowing({ tool }: StepContext): readonly Obligation[] {
+  if (tool === undefined) return [];
+  const { limits, egress } = tool;
+  return [
+    { id: "tool_limits", type: "limit", properties: { ...limits } },
+    ...(egress === undefined ? [] : [{ id: "tool_egress", type: "egress", properties: { hosts: egress } } as const]),
+  ];
+}
