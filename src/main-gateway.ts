@@ -19,6 +19,7 @@ import type { JwksView } from "./gateway/views/health.ts";
 import { approvalUseCases } from "./main-approvals.ts";
 import { deadLetterPorts, queuePorts } from "./main-queue.ts";
 import { ANSWER_MARGIN_MS, opener, type Rooms } from "./main-rooms.ts";
+import { sinkPorts } from "./main-sinks.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
 import { makePerformStep, summarise } from "./runs/perform-step.ts";
@@ -108,6 +109,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
     queue: queuePorts(rooms),
     deadLetters: deadLetterPorts(rooms),
+    sinks: sinkPorts(rooms),
     keys: apiKeys,
     health: healthPorts(rooms, worker),
   };

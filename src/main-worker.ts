@@ -13,6 +13,7 @@ import { makeInFlight } from "./gate/pressure.ts";
 import type { Settlement } from "./gate/settlement.ts";
 import { approvalExpiry, approvalFinder } from "./main-approvals.ts";
 import { ANSWER_MARGIN_MS, CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
+import { startPublisher } from "./main-sinks.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";
@@ -83,6 +84,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
   const canSplit = (caught: unknown): boolean =>
     !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE");
   const batch = { commitMaxMs: answerMaxMs, maxItems: scheduler.batchSize, maxInFlight: 2, canSplit };
+  const publisher = startPublisher(rooms, stops);
   const sealSoon = makeSealLoop(rooms);
   stops.unshift(sealSoon.stop);
   const settle = makeBatcher({ ...batch, commit: gate.settle });
@@ -110,8 +112,9 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
       admit: makeBatcher({ ...batch, commit: gate.admit }),
       settle: async (settlement) => {
         const outcome = await settle(settlement);
-        const { runUid } = settlement.address;
+        const { tenantUid, runUid } = settlement.address;
         feed.changed(runUid);
+        publisher.wake(tenantUid, runUid);
         if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) {
           rooms.notices.ended(runUid);
           sealSoon.wake();

@@ -18,12 +18,13 @@ const RINGS: Readonly<Record<string, number>> = {
   executors: 1,
   evidence: 1,
   tenancy: 1,
-  // ring 2 has an order of its own: what a run is, who may let a held step go on, how a step passes, who sends it
+  // ring 2 has an order of its own: what a run is, who may let a held step go on, how a step passes, who sends it, who is told
   runs: 2,
   approvals: 2.05,
   gate: 2.1,
   scheduler: 2.2,
   replay: 2.3,
+  sinks: 2.4,
   storage: 3,
   telemetry: 3,
   config: 3,

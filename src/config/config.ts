@@ -9,6 +9,7 @@ import { instanceSettings } from "./rooms/instance.ts";
 import { keySettings } from "./rooms/keys.ts";
 import { runSettings } from "./rooms/runs.ts";
 import { schedulerSettings } from "./rooms/scheduler.ts";
+import { sinkSettings } from "./rooms/sinks.ts";
 import { storageSettings } from "./rooms/storage.ts";
 import { telemetrySettings } from "./rooms/telemetry.ts";
 import type { Setting, SettingTable, SettingValues } from "./setting.ts";
@@ -21,6 +22,7 @@ export const CONFIG_ROOMS = {
   scheduler: schedulerSettings,
   gate: gateSettings,
   runs: runSettings,
+  sinks: sinkSettings,
   telemetry: telemetrySettings,
 } as const satisfies Readonly<Record<string, SettingTable>>;
 

@@ -133,6 +133,13 @@ export const ERROR_CODES = {
   APPROVAL_VOID: { status: 409, retry: "never", summary: "the step does not wait for this approval any more" },
   APPROVAL_UNVERIFIED: { status: 500, retry: "never", summary: "the approval is not what was signed" },
 
+  // sinks
+  SINK_HOST_NOT_APPROVED: {
+    status: 422,
+    retry: "never",
+    summary: "the platform has not approved this host for the tenant's sinks",
+  },
+
   // patches
   PATCH_MALFORMED: { status: 422, retry: "never", summary: "a JSON Patch operation is not of the right form" },
   PATCH_DOES_NOT_APPLY: { status: 422, retry: "never", summary: "a JSON Patch operation does not fit the document" },

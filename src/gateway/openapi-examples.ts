@@ -39,6 +39,8 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   pauseQueue: { type: "http" },
   resumeQueue: {},
   redriveDeadLetter: { inputs: { method: "GET", url: "https://api.example/tickets/2" } },
+  putSink: { url: "https://hooks.example/stepgate", events: ["run_succeeded", "run_failed"], is_paused: false },
+  redriveSink: {},
   createKey: { owner: "support-agent", roles: ["submitter"], expires_at: "2030-01-01T00:00:00Z" },
   putTenant: {
     weight: 1,
@@ -51,6 +53,7 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     retention_days: 365,
     transparency_scope: "gates",
     labels: {},
+    sink_hosts: ["hooks.example"],
     quotas: [{ id: "daily-tokens", unit: "tokens", window: "day", limit: 1_000_000 }],
   },
 };

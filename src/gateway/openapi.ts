@@ -20,6 +20,7 @@ const TAGS = [
   { name: "debugging", description: "Where runs pause." },
   { name: "tools", description: "What steps may use." },
   { name: "tenants", description: "Who works here, within which limits." },
+  { name: "sinks", description: "Where events go, and what was not taken there." },
   { name: "keys", description: "Who may call." },
   { name: "process", description: "The process itself." },
 ] as const;

@@ -22,6 +22,16 @@ import type { KeyPage, KeySubmission, KeyView, NewKeyView } from "./views/key.ts
 import type { DeadLetterPage, DeadLetterView, QueueView, WaitView } from "./views/queue.ts";
 import type { ArtifactView, RecordView } from "./views/record.ts";
 import type { BreakpointView, CancelView, RunPage, RunView } from "./views/run.ts";
+import type {
+  DeliveryPage,
+  PutSinkView,
+  SinkDeadLetterPage,
+  SinkPage,
+  SinkRedriveView,
+  SinkSecretView,
+  SinkSubmission,
+  SinkView,
+} from "./views/sink.ts";
 import type { DecisionSummary, DecisionView, StepPendingView, StepResultView } from "./views/step.ts";
 import type { BudgetsView, TenantPage, TenantSubmission, TenantView } from "./views/tenant.ts";
 import type { ExecutorPage, ExecutorView, ToolPage, ToolSubmission, ToolView } from "./views/tool.ts";
@@ -338,6 +348,33 @@ export interface DeadLetters {
   ) => Promise<{ readonly run: RunView; readonly isNew: boolean } | undefined>;
 }
 
+export interface SinkInput {
+  readonly caller: Caller;
+  readonly name: string;
+}
+
+export interface Sinks {
+  readonly list: (input: PageInput) => Promise<SinkPage>;
+  readonly get: (input: SinkInput) => Promise<SinkView | undefined>;
+  /**
+   * Makes or replaces a sink, audited; the secret of a new one is in this answer only.
+   * @throws {StepgateError} FIELD_INVALID for no URL, SINK_HOST_NOT_APPROVED.
+   */
+  readonly put: (
+    input: SinkInput & { readonly submission: SinkSubmission },
+  ) => Promise<{ readonly sink: PutSinkView; readonly isNew: boolean }>;
+  /** Makes a new secret, audited; the one before stays good for a day. */
+  readonly rotate: (input: SinkInput) => Promise<SinkSecretView | undefined>;
+  /** Removes it with everything that waits for it, audited. */
+  readonly remove: (input: SinkInput) => Promise<true | undefined>;
+  readonly waiting: (input: SinkInput & PageInput) => Promise<DeliveryPage | undefined>;
+  readonly deadLetters: (input: SinkInput & PageInput) => Promise<SinkDeadLetterPage | undefined>;
+  /** Sends dead letters again, audited; with the ids that they had. */
+  readonly redrive: (
+    input: SinkInput & { readonly runUid: RunUid | undefined },
+  ) => Promise<SinkRedriveView | undefined>;
+}
+
 export interface Keys {
   readonly list: (input: PageInput) => Promise<KeyPage>;
   readonly get: (input: { readonly caller: Caller; readonly keyId: string }) => Promise<KeyView | undefined>;
@@ -376,6 +413,7 @@ export interface GatewayPorts {
   readonly billing: Billing;
   readonly queue: Queue;
   readonly deadLetters: DeadLetters;
+  readonly sinks: Sinks;
   readonly keys: Keys;
   readonly health: Health;
 }

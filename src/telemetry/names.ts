@@ -98,6 +98,12 @@ export const METRICS = {
   },
   "tokens.minted": { kind: "counter", unit: "{token}", about: "Capability tokens minted.", labels: [] },
   "tokens.refused": { kind: "counter", unit: "{token}", about: "Capability tokens refused.", labels: ["reason"] },
+  "sink.deliveries": {
+    kind: "counter",
+    unit: "{try}",
+    about: "Tries to deliver an event to a sink.",
+    labels: ["outcome"],
+  },
 } as const satisfies Readonly<Record<string, MetricRow>>;
 
 export type MetricName = keyof typeof METRICS;

@@ -19,6 +19,9 @@ export interface TenantSettings {
   readonly default_requests: Readonly<Record<string, { readonly tokens: number; readonly usd_micros: number }>>;
   /** Most steps that run at once, by concurrency key. */
   readonly concurrency_limits?: Readonly<Record<string, number>>;
+  /** What the tenant's sinks may reach: public hosts, and exact places in private networks. */
+  readonly sink_hosts?: readonly string[];
+  readonly sink_private_hosts?: readonly string[];
   readonly retention_days: number;
   readonly transparency_scope: "disabled" | "gates" | "runs" | "artifacts";
   readonly labels: JsonObject;

@@ -88,6 +88,7 @@ const SETTINGS = {
   retention_days: 365,
   transparency_scope: "gates",
   labels: {},
+  sink_hosts: ["hooks.example", PLANTED_HOST],
   quotas: [{ id: "daily-tokens", unit: "tokens", window: "day", limit: 1_000_000 }],
 };
 

@@ -47,6 +47,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   tool: "tickets",
   type: "noop",
   key: KEY_ID,
+  sink: "hooks",
 };
 
 export async function readDocument(harness: Harness): Promise<Document> {

@@ -13,6 +13,7 @@ import type {
   IdempotencyScope,
   KeyHolder,
   RunInput,
+  SinkInput,
   StepOutcome,
   StoredAnswer,
   TenantRef,
@@ -24,6 +25,7 @@ import type { NewKeyView } from "../../src/gateway/views/key.ts";
 import type { DeadLetterView, QueueView } from "../../src/gateway/views/queue.ts";
 import type { ArtifactView, RecordView } from "../../src/gateway/views/record.ts";
 import type { BreakpointView, RunView } from "../../src/gateway/views/run.ts";
+import type { DeliveryPage, SinkDeadLetterPage, SinkView } from "../../src/gateway/views/sink.ts";
 import type { TenantView } from "../../src/gateway/views/tenant.ts";
 import type { ExecutorView, ToolView } from "../../src/gateway/views/tool.ts";
 
@@ -230,6 +232,33 @@ export interface Fakes {
   readonly stored: Map<string, { digest: string; answer: StoredAnswer | undefined }>;
 }
 
+export const WEBHOOK_SECRET = "whsec_c2hvd24gb25jZQ==";
+const SINK: SinkView = {
+  name: "hooks",
+  url: "https://hooks.example/stepgate",
+  is_paused: false,
+  version: 1,
+  created_at: NOW,
+  waiting_runs: 1,
+  dead_letters: 1,
+};
+const DELIVERY: DeliveryPage["items"][number] = {
+  run_uid: RUN_UID,
+  done_seq: 3,
+  head_seq: 5,
+  attempts: 1,
+  fault: "status_503",
+  next_try_at: NOW,
+};
+const SINK_LETTER: SinkDeadLetterPage["items"][number] = {
+  run_uid: RUN_UID,
+  seq: 2,
+  event: "run_started",
+  attempts: 1,
+  fault: "status_410",
+  died_at: NOW,
+};
+
 export function makeFakes(): Fakes {
   const calls: Fakes["calls"] = [];
   const log: EventView[] = [];
@@ -282,6 +311,11 @@ export function makeFakes(): Fakes {
     <Value>(value: () => Value) =>
     (input: RunInput) =>
       isRun(input) ? value() : undefined;
+
+  const ofSink =
+    <Value>(value: Value) =>
+    ({ caller, name }: SinkInput) =>
+      isOurs(caller) && name === SINK.name ? value : undefined;
 
   const ports: GatewayPorts = {
     authenticator: {
@@ -437,6 +471,16 @@ export function makeFakes(): Fakes {
         "deadLetters.redrive",
         ofRun(() => ({ run: RUN, isNew: answers.isNew })),
       ),
+    },
+    sinks: {
+      list: use("sinks.list", () => ({ items: [SINK] })),
+      get: use("sinks.get", ofSink(SINK)),
+      put: use("sinks.put", () => ({ sink: { ...SINK, secret: WEBHOOK_SECRET }, isNew: answers.isNew })),
+      rotate: use("sinks.rotate", ofSink({ name: SINK.name, secret: WEBHOOK_SECRET, previous_until: NOW })),
+      remove: use("sinks.remove", ofSink(true as const)),
+      waiting: use("sinks.waiting", ofSink({ items: [DELIVERY] })),
+      deadLetters: use("sinks.deadLetters", ofSink({ items: [SINK_LETTER] })),
+      redrive: use("sinks.redrive", ofSink({ redriven: 1 })),
     },
     keys: {
       list: use("keys.list", () => ({ items: [KEY] })),

@@ -5,7 +5,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import t from "tap";
 import { StepgateError } from "../../src/core/errors.ts";
 import { operationsOf, readDocument } from "./document.ts";
-import { APPROVAL_ID, DIGEST, KEY, KEY_ID, makeFakes, RUN_ID, RUN_UID, SECRET } from "./fakes.ts";
+import { APPROVAL_ID, DIGEST, KEY, KEY_ID, makeFakes, RUN_ID, RUN_UID, SECRET, WEBHOOK_SECRET } from "./fakes.ts";
 import { makeHarness } from "./harness.ts";
 
 /** By operation: the status, and the use case with the part of its input that comes from the request. */
@@ -71,6 +71,19 @@ const EXPECTED: Readonly<Record<string, { status: number; call?: string; input?:
   listAudit: { status: 200, call: "audit.list", input: { limit: 50 } },
   recomputeBilling: { status: 200, call: "billing.recompute", input: {} },
   getBudgets: { status: 200, call: "budgets.get", input: { limit: 50 } },
+  listSinks: { status: 200, call: "sinks.list", input: { limit: 50 } },
+  getSink: { status: 200, call: "sinks.get", input: { name: "hooks" } },
+  putSink: {
+    status: 201,
+    call: "sinks.put",
+    input: { name: "hooks", submission: { is_paused: false } },
+    body: { secret: WEBHOOK_SECRET },
+  },
+  removeSink: { status: 204, call: "sinks.remove", input: { name: "hooks" } },
+  rotateSinkSecret: { status: 200, call: "sinks.rotate", body: { secret: WEBHOOK_SECRET } },
+  listDeliveries: { status: 200, call: "sinks.waiting", body: { items: [{ fault: "status_503" }] } },
+  listSinkDeadLetters: { status: 200, call: "sinks.deadLetters", body: { items: [{ event: "run_started" }] } },
+  redriveSink: { status: 200, call: "sinks.redrive", input: { runUid: undefined }, body: { redriven: 1 } },
   listKeys: { status: 200, call: "keys.list" },
   createKey: {
     status: 201,

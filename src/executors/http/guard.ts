@@ -26,6 +26,8 @@ export interface GuardedRequest {
   readonly maxBytes: number;
   /** For everything: names, connections, redirects, the last byte. */
   readonly timeoutMs: number;
+  /** Followed by hand, each through every check; one more is a fault. */
+  readonly maxRedirects: number;
 }
 
 export interface GuardedResponse {
@@ -38,7 +40,12 @@ export interface GuardedResponse {
 
 export type GuardedResult =
   | { readonly ok: true; readonly response: GuardedResponse }
-  | { readonly ok: false; readonly fault: TransportFault | BodyFault };
+  | {
+      readonly ok: false;
+      readonly fault: TransportFault | BodyFault;
+      /** Where an answer began and its body is not one. */
+      readonly status?: number;
+    };
 
 export interface GuardedTransport {
   readonly request: (request: GuardedRequest, signal: AbortSignal) => Promise<GuardedResult>;
@@ -48,7 +55,6 @@ export interface GuardedTransport {
 
 export type GuardDeps = Omit<ConnectDeps, "connectTimeoutMs">;
 
-const MAX_REDIRECTS = 3;
 const CONNECT_TIMEOUT_MS = 5000;
 /** Between two chunks, and before the first; the request's own deadline stands above both. */
 const IDLE_TIMEOUT_MS = 10_000;
@@ -87,7 +93,7 @@ export function makeGuardedTransport(deps: GuardDeps): GuardedTransport {
 }
 
 async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal): Promise<GuardedResult> {
-  const { method, url, headers, body } = request;
+  const { method, url, headers, body, maxRedirects } = request;
   let hop: Hop = { method, url, headers, body };
   for (let redirects = 0; ; redirects += 1) {
     if (!isReachable(hop, request)) return { ok: false, fault: "egress_refused" };
@@ -102,7 +108,7 @@ async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal
     answer.body.on("error", () => undefined);
     if (!isRedirect(answer.statusCode, answer.headers)) return read(answer, hop.method, request);
     answer.body.destroy();
-    if (redirects === MAX_REDIRECTS) return { ok: false, fault: "too_many_redirects" };
+    if (redirects === maxRedirects) return { ok: false, fault: "too_many_redirects" };
     const next = nextHop(hop, answer.statusCode, answer.headers["location"]);
     if (next === undefined) return { ok: false, fault: "redirect_refused" };
     hop = next;
@@ -140,7 +146,7 @@ async function read(
     hasBody ? (Array.isArray(encoding) ? encoding.join(",") : encoding) : undefined,
     request.maxBytes,
   );
-  return result.ok ? { ok: true, response: { status, headers, body: result.bytes } } : result;
+  return result.ok ? { ok: true, response: { status, headers, body: result.bytes } } : { ...result, status };
 }
 
 function single(value: string | string[] | undefined): string | undefined {

@@ -4,23 +4,22 @@
  * In: `{method, url, headers?, body?, timeout_ms?}`. Out: `{status, headers, body | json}` for any status below 500 but 429.
  * It runs inside the gateway's own process. Not here: the wall (guard.ts), what a status means (http-result.ts).
  */
-import { canonicalJson } from "../../core/canonical-json.ts";
 import type { Clock } from "../../core/clock.ts";
 import { flagsNamed } from "../../core/guardrail-flag.ts";
-import type { TenantUid } from "../../core/ids.ts";
 import { isAtLeast } from "../../core/isolation.ts";
 import type { AdapterCheck, ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
 import { executionError, stopped } from "../failure.ts";
 import type { AdapterDeps } from "../ports.ts";
 import { publishSchema } from "../schema.ts";
 import { makeTokenGuard } from "../token-guard.ts";
-import { type GuardDeps, type GuardedTransport, makeGuardedTransport } from "./guard.ts";
+import type { GuardDeps, GuardedTransport } from "./guard.ts";
 import { hostPortOf, isGranted } from "./host-port.ts";
 import { HttpInputs } from "./http-inputs.ts";
 import { disallowed, type HttpRequest, httpScope, makeReadHttpRequest, refusal } from "./http-request.ts";
 import { contentType, httpResult } from "./http-result.ts";
-import { DEFAULT_HTTP_SETTINGS, type HttpSettings, HttpSettingsSchema } from "./http-settings.ts";
+import { DEFAULT_HTTP_SETTINGS, HttpSettingsSchema } from "./http-settings.ts";
 import { testHttpGuard } from "./self-test.ts";
+import { makeTransports } from "./transports.ts";
 
 export const HTTP_AUDIENCE = "adapter.http";
 
@@ -28,13 +27,13 @@ export interface HttpAdapterDeps extends AdapterDeps, Omit<GuardDeps, "allowPriv
   readonly clock: Pick<Clock, "nowMs">;
 }
 
-const MAX_TRANSPORTS = 64;
+const MAX_REDIRECTS = 3;
 
 /** Makes the adapter. Its isolation is `none`: it is our own code that runs, and the guard that holds it. */
 export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
   const guard = makeTokenGuard({ ...deps, audience: HTTP_AUDIENCE });
   const readRequest = makeReadHttpRequest();
-  const transportFor = makeTransports(deps);
+  const transports = makeTransports(deps);
   return {
     type: "http",
     audience: HTTP_AUDIENCE,
@@ -66,7 +65,7 @@ export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
         return executionError({ code, message: `the request was not sent: ${request.kind}`, isRetryable: false });
       }
       if (signal.aborted) return stopped(signal);
-      const transport = transportFor(context.tenantUid, request.settings);
+      const transport = transports.of(context.tenantUid, request.settings.allow_private);
       return perform(request, { context, egress: guarded.scope.egress, signal, transport, nowMs: deps.clock.nowMs });
     },
   };
@@ -103,6 +102,7 @@ async function perform(
         inputs.timeout_ms ?? settings.timeout_ms,
         limits.wall_ms ?? settings.timeout_ms,
       ),
+      maxRedirects: MAX_REDIRECTS,
     },
     signal,
   );
@@ -123,22 +123,4 @@ function isFlagged(header: string | undefined, flags: readonly string[]): boolea
   const mimes = flagsNamed(flags, "egress_http_content_type").map(({ mime }) => mime);
   const { type } = contentType(header);
   return type === "" || mimes.length === 0 || mimes.includes(type);
-}
-
-/** One transport per tenant and list of private hosts, so that no connection opened under one list serves another. */
-function makeTransports(deps: HttpAdapterDeps): (tenantUid: TenantUid, settings: HttpSettings) => GuardedTransport {
-  const transports = new Map<string, GuardedTransport>();
-  return (tenantUid, { allow_private: allowPrivate }) => {
-    const key = canonicalJson([tenantUid, ...allowPrivate]);
-    const transport = transports.get(key) ?? makeGuardedTransport({ ...deps, allowPrivate });
-    // the map is in order of use: whoever was used longest ago goes first
-    transports.delete(key);
-    transports.set(key, transport);
-    const [oldest] = transports;
-    if (transports.size > MAX_TRANSPORTS && oldest !== undefined) {
-      transports.delete(oldest[0]);
-      void oldest[1].close();
-    }
-    return transport;
-  };
 }

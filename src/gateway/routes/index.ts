@@ -25,6 +25,8 @@ import { keyRoutes } from "./keys.ts";
 import { queueRoutes } from "./queue.ts";
 import { recordRoutes } from "./records.ts";
 import { runRoutes } from "./runs.ts";
+import { sinkQueueRoutes } from "./sink-queues.ts";
+import { sinkRoutes } from "./sinks.ts";
 import { stepRoutes } from "./steps.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { toolRoutes } from "./tools.ts";
@@ -60,6 +62,8 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   billingRoutes(app, ports);
   queueRoutes(app, ports);
   deadLetterRoutes(app, ports);
+  sinkRoutes(app, ports);
+  sinkQueueRoutes(app, ports);
   keyRoutes(app, ports);
   healthRoutes(app, ports);
   if (deps.servesMetrics) metricsRoute(app, ports);

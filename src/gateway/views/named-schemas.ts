@@ -13,6 +13,17 @@ import { ProblemView } from "./problem.ts";
 import { DeadLetterPage, DeadLetterView, PauseSubmission, QueueView, RedriveSubmission, WaitView } from "./queue.ts";
 import { ArtifactView, RecordView } from "./record.ts";
 import { BreakpointList, CancelView, RunPage, RunView, StepView } from "./run.ts";
+import {
+  DeliveryPage,
+  PutSinkView,
+  SinkDeadLetterPage,
+  SinkPage,
+  SinkRedriveSubmission,
+  SinkRedriveView,
+  SinkSecretView,
+  SinkSubmission,
+  SinkView,
+} from "./sink.ts";
 import { DecisionView, StepPendingView, StepResultView } from "./step.ts";
 import { START_SCHEMAS } from "./submissions.ts";
 import { BudgetsView, TenantPage, TenantSubmission, TenantView } from "./tenant.ts";
@@ -32,6 +43,7 @@ export const NAMED_SCHEMAS = [
   DeadLetterPage,
   DeadLetterView,
   DecisionView,
+  DeliveryPage,
   EventPage,
   EventView,
   ExecutorPage,
@@ -45,12 +57,20 @@ export const NAMED_SCHEMAS = [
   NewKeyView,
   PauseSubmission,
   ProblemView,
+  PutSinkView,
   QueueView,
   ReadyView,
   RecordView,
   RedriveSubmission,
   RunPage,
   RunView,
+  SinkDeadLetterPage,
+  SinkPage,
+  SinkRedriveSubmission,
+  SinkRedriveView,
+  SinkSecretView,
+  SinkSubmission,
+  SinkView,
   StepPendingView,
   StepResultView,
   StepView,

@@ -5,6 +5,7 @@
  */
 import Type from "typebox";
 import { ISOLATION_LEVELS } from "../../core/isolation.ts";
+import { HOST_PORT_PATTERN } from "../../executors/http/host-port.ts";
 import { RunBudgetView } from "./run.ts";
 import {
   amount,
@@ -34,6 +35,9 @@ const quota = {
   limit: count("Most of it in one window."),
 };
 
+const sinkHosts = (description: string) =>
+  Type.Array(Type.String({ pattern: HOST_PORT_PATTERN, maxLength: 260 }), { maxItems: 256, description });
+
 const tenantFields = {
   weight: Type.Integer({ minimum: 1, maximum: 1_000, description: "Share of the work against other tenants." }),
   is_paused: Type.Boolean({ description: "Paused: nothing is started." }),
@@ -50,6 +54,12 @@ const tenantFields = {
       Type.Integer({ minimum: 1, maximum: 1_000_000 }),
       "Most steps that run at once over all workers, by concurrency key; further ones wait. Absent: no limit.",
     ),
+  ),
+  sink_hosts: Type.Optional(
+    sinkHosts("Hosts that the tenant's sinks may reach over https: `host`, or `host:port`. No patterns. Absent: none."),
+  ),
+  sink_private_hosts: Type.Optional(
+    sinkHosts("Exact `host:port` that they may reach in a private network, over http too. Never metadata addresses."),
   ),
   retention_days: Type.Integer({
     minimum: 1,

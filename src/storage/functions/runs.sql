@@ -74,6 +74,8 @@ begin
   h.unplaced_steps := (select count(*) from stepgate.steps s
                         where s.tenant_uid = u.tenant_uid and s.run_uid = u.run_uid and s.status = 'queued') - h.ready_rows;
   perform stepgate.save_head(h);
+  insert into stepgate.deliveries (tenant_uid, sink, run_uid)
+  select s.tenant_uid, s.name, u.run_uid from stepgate.sinks s where s.tenant_uid = u.tenant_uid;
   return jsonb_build_object('outcome', 'created', 'run_uid', u.run_uid);
 end $$;
 

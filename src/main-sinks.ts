@@ -1,0 +1,94 @@
+/**
+ * Sinks wired: the publisher of a worker, and what the API reads and sets (main.ts).
+ *
+ * Not here: what any of them does (sinks/).
+ */
+import { isStepgateError } from "./core/errors.ts";
+import type { RunUid, TenantUid } from "./core/ids.ts";
+import { openBlob, sealBlob } from "./evidence/sealing.ts";
+import { resolveAll } from "./executors/adapters.ts";
+import { makeTransports } from "./executors/http/transports.ts";
+import type { GatewayPorts } from "./gateway/ports.ts";
+import { ANSWER_MARGIN_MS, type Rooms } from "./main-rooms.ts";
+import { makeBatcher } from "./scheduler/batcher.ts";
+import { readApprovedHosts } from "./sinks/approved-hosts.ts";
+import type { SecretVault } from "./sinks/ports.ts";
+import { Publisher } from "./sinks/publisher.ts";
+import { makeSendWebhook } from "./sinks/send-webhook.ts";
+import { makeSinks } from "./sinks/sinks.ts";
+import { makeDeliveryStore } from "./storage/delivery-store.ts";
+import { INSTANCE_SCOPE } from "./storage/pool.ts";
+import { makeSinkStore } from "./storage/sink-store.ts";
+
+/** Of the wait for an acknowledgement: a lease holds for one try and what surrounds it. */
+const TRIES_PER_LEASE = 3;
+const MAX_MOVES = 64;
+
+/** Makes and starts the publisher; `stops` gets what must be stopped after it. */
+export function startPublisher(rooms: Rooms, stops: (() => Promise<unknown>)[]): Publisher {
+  const { config, clock, workerPool, store, metrics, log, failPoints, ownAddresses, version } = rooms;
+  const { timeoutMs, maxAttempts, retryMs, retryMaxMs, pollMs } = config.sinks;
+  const leaseMs = timeoutMs * TRIES_PER_LEASE;
+  const deliveries = makeDeliveryStore(workerPool, store);
+  const transports = makeTransports({ resolve: resolveAll, forbiddenAddresses: () => ownAddresses });
+  const publisher = new Publisher({
+    store: deliveries,
+    vault: secretVault(rooms),
+    move: makeBatcher({
+      commit: (moves) => deliveries.move(moves, leaseMs),
+      commitMaxMs: config.storage.statementTimeoutMs + ANSWER_MARGIN_MS,
+      maxItems: MAX_MOVES,
+      maxInFlight: 2,
+      canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE"),
+    }),
+    send: makeSendWebhook({ transports, nowMs: clock.nowMs, timeoutMs, userAgent: `stepgate/${version}` }),
+    failPoints,
+    retry: { maxAttempts, baseMs: retryMs, maxMs: retryMaxMs },
+    jitter: Math.random,
+    timeoutMs,
+    leaseMs,
+    monotonicMs: clock.monotonicMs,
+    pollMs,
+    drainMs: Math.min(timeoutMs, config.scheduler.drainMs),
+    onResult: (outcome) => metrics.count("sink.deliveries", 1, { outcome }),
+    onFault: (caught, sink) =>
+      log.warn({ err: caught, ...(sink === undefined ? {} : { sink }) }, "delivering failed; it is tried again"),
+  });
+  stops.unshift(
+    () => publisher.stop(),
+    () => transports.close(),
+  );
+  publisher.start();
+  return publisher;
+}
+
+export function sinkPorts(rooms: Rooms): GatewayPorts["sinks"] {
+  const { pool, ids, clock, tenants } = rooms;
+  return makeSinks({
+    store: makeSinkStore(pool),
+    vault: secretVault(rooms),
+    ids,
+    nowMs: clock.nowMs,
+    approvedHosts: async (tenantUid) => readApprovedHosts((await tenants.authority(tenantUid))?.settings ?? {}),
+  });
+}
+
+/** A secret opens at its own sink only. */
+function secretVault({ keyRing, ids }: Rooms): SecretVault {
+  const place = ({ tenantUid, sink }: { readonly tenantUid: TenantUid; readonly sink: string }) => ({
+    tenantUid,
+    runUid: INSTANCE_SCOPE as string as RunUid,
+    stepId: sink,
+    field: "sink_secret",
+  });
+  return {
+    seal: async (at, text) => {
+      const { dataKey } = await keyRing.tenants.of(at.tenantUid);
+      return sealBlob(dataKey, place(at), Buffer.from(text), ids.random);
+    },
+    open: async (at, secret) => {
+      const dataKey = await keyRing.tenants.dataKey(at.tenantUid, secret.keyId);
+      return Buffer.from(openBlob(dataKey, place(at), secret)).toString();
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * One try to deliver one message to a webhook: signed, bounded in time, through the guard of outbound requests, no redirect
+ * followed (spec 10, outbound).
+ *
+ * In: an active sink, its secrets, a message. Out: acknowledged, or a fault with whether another try makes sense. Not here:
+ * when the next try is (publisher.ts), what an address may be (executors/http/).
+ */
+import { StepgateError } from "../core/errors.ts";
+import type { GuardedResult } from "../executors/http/guard.ts";
+import { retryAfterMs } from "../executors/http/retry-after.ts";
+import type { Transports } from "../executors/http/transports.ts";
+import { isApproved } from "./approved-hosts.ts";
+import type { ActiveSink } from "./ports.ts";
+import { signWebhook, type WebhookSecrets } from "./webhook-secret.ts";
+
+export type SendResult =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** `status_503`, or what the transport met. */
+      readonly fault: string;
+      readonly isFinal: boolean;
+      /** What the receiver asked for. */
+      readonly retryAfterMs: number | undefined;
+    };
+
+export interface SendWebhookDeps {
+  readonly transports: Pick<Transports, "of">;
+  readonly nowMs: () => number;
+  readonly timeoutMs: number;
+  /** Names the product; no secret is in it. */
+  readonly userAgent: string;
+}
+
+export type SendWebhook = (
+  input: { readonly sink: ActiveSink; readonly secrets: WebhookSecrets; readonly id: string; readonly body: string },
+  signal: AbortSignal,
+) => Promise<SendResult>;
+
+/** Of an answer, which is read only so that its connection can be used again. */
+const MAX_ANSWER_BYTES = 16_384;
+/** Refused by us or meant by the receiver: the same message would meet the same again. */
+const FINAL_FAULTS: ReadonlySet<string> = new Set(["egress_refused", "too_many_redirects", "redirect_refused"]);
+
+export function makeSendWebhook(deps: SendWebhookDeps): SendWebhook {
+  return async ({ sink, secrets, id, body }, signal) => {
+    const nowMs = deps.nowMs();
+    const timestampSec = Math.floor(nowMs / 1000);
+    const result = await deps.transports.of(sink.tenantUid, sink.approved.privateHosts).request(
+      {
+        method: "POST",
+        url: new URL(sink.url),
+        headers: {
+          "content-type": "application/cloudevents+json; charset=utf-8",
+          "user-agent": deps.userAgent,
+          "webhook-id": id,
+          "webhook-timestamp": String(timestampSec),
+          "webhook-signature": signWebhook({ id, timestampSec, body }, secrets),
+        },
+        body,
+        mayReach: (url) => isApproved(url, sink.approved),
+        mayRead: () => true,
+        maxBytes: MAX_ANSWER_BYTES,
+        timeoutMs: deps.timeoutMs,
+        maxRedirects: 0,
+      },
+      signal,
+    );
+    if (!result.ok && result.fault === "aborted") throw new StepgateError("SHUTTING_DOWN");
+    return judge(result, deps.nowMs());
+  };
+}
+
+/** 2xx is an acknowledgement; 408, 429, 5xx and what the transport met are tried again; every other status is final. */
+function judge(result: GuardedResult, nowMs: number): SendResult {
+  const status = result.ok ? result.response.status : result.status;
+  if (status === undefined) {
+    const fault = result.ok ? "no_answer" : result.fault;
+    return { ok: false, fault, isFinal: FINAL_FAULTS.has(fault), retryAfterMs: undefined };
+  }
+  if (status >= 200 && status <= 299) return { ok: true };
+  return {
+    ok: false,
+    fault: `status_${status}`,
+    isFinal: status !== 408 && status !== 429 && status < 500,
+    retryAfterMs: result.ok ? retryAfterMs(result.response.headers["retry-after"], nowMs) : undefined,
+  };
+}
