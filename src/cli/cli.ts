@@ -42,6 +42,7 @@ import { readVersion } from "./product-version.ts";
 import { reportError } from "./report-error.ts";
 import { EXIT, type ExitCode, type Surroundings } from "./surroundings.ts";
 import { makeTerminal } from "./terminal.ts";
+import { watchOutput } from "./watch-output.ts";
 
 /** Runs one command of this process and returns what it should exit with. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -51,11 +52,21 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   // must not cut the stop short, nor turn a clean end into a killed one.
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  return runCommand(argv, {
-    terminal: makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env }),
+  const terminal = makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env });
+  let unread: ExitCode | undefined;
+  const end = (code: ExitCode): void => {
+    unread = code;
+    // a pipe may tell only after the command has ended
+    process.exitCode = code;
+    stop();
+  };
+  watchOutput({ out: process.stdout, err: process.stderr, terminal, isService: argv[0] === "serve", end });
+  const code = await runCommand(argv, {
+    terminal,
     environment: takeSettings(process.env),
     interrupted: interrupt.signal,
   });
+  return unread ?? code;
 }
 
 /** Runs one command in the given surroundings. Whatever goes wrong is shown there and is an exit code. */

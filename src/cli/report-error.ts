@@ -3,6 +3,7 @@
  *
  * In: whatever was thrown. Out: two lines on standard error and an exit code. Not here: codes and their meaning (core/).
  */
+import { isDiskFull } from "../core/disk-full.ts";
 import { ERROR_CODES, type ErrorCode, type ErrorDetail, StepgateError } from "../core/errors.ts";
 import { EXIT, type ExitCode } from "./surroundings.ts";
 import type { Terminal } from "./terminal.ts";
@@ -10,6 +11,7 @@ import type { Terminal } from "./terminal.ts";
 /** What helps with codes that people meet at a terminal; the others say when a retry makes sense. */
 const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   CONFIG_INVALID: "put right what is listed above; `stepgate config print` shows every setting",
+  DISK_FULL: "make room on the disk that is written to, then do the same again",
   EMBEDDED_FAILED: "look into .stepgate/pg/server.log, or set STEPGATE_DATABASE_URL to a PostgreSQL of your own",
   EMBEDDED_UNSUPPORTED: "set STEPGATE_DATABASE_URL to a PostgreSQL 15 or newer",
   EVIDENCE_MALFORMED: "give the file that GET /v1/runs/{run}/evidence answered",
@@ -25,6 +27,7 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   PORT_TAKEN: "stop what listens there, or set STEPGATE_LISTEN to another address",
   SCHEMA_NEWER: "use the version of stepgate that made this schema, or a newer one",
   STORE_FENCE_OPEN: "take from that role what lets it pass row security, or give the gateway another database user",
+  STORE_FULL: "make room on the database's disk; what waits goes on by itself",
   STORE_ROLES_MISSING:
     "as a superuser: create role <gatewayRole> nologin; create role <workerRole> nologin; grant both to <user>",
   STORE_UNAVAILABLE: "start it, or unset STEPGATE_DATABASE_URL to use the embedded one",
@@ -40,7 +43,7 @@ const BY_RETRY: Readonly<Record<(typeof ERROR_CODES)[ErrorCode]["retry"], string
 
 /** Prints the error and returns what the process should end with. */
 export function reportError(caught: unknown, terminal: Terminal): ExitCode {
-  const error = caught instanceof StepgateError ? caught : new StepgateError("INTERNAL", {}, { cause: caught });
+  const error = caught instanceof StepgateError ? caught : ofOthers(caught);
   const { code, detail } = error;
   const advice = ADVICE[code] ?? BY_RETRY[ERROR_CODES[code].retry];
   const about = describeDetail(detail);
@@ -49,6 +52,12 @@ export function reportError(caught: unknown, terminal: Terminal): ExitCode {
   if (code === "INTERNAL" && caught instanceof Error)
     terminal.note(`  ${caught.name}: ${caught.message.split("\n")[0]}`);
   return code === "USAGE" || code === "CONFIG_INVALID" ? EXIT.usage : EXIT.failed;
+}
+
+function ofOthers(caught: unknown): StepgateError {
+  if (!isDiskFull(caught)) return new StepgateError("INTERNAL", {}, { cause: caught });
+  const path = caught instanceof Error && "path" in caught ? caught.path : undefined;
+  return new StepgateError("DISK_FULL", typeof path === "string" ? { path } : {}, { cause: caught });
 }
 
 function describeDetail(detail: ErrorDetail): string {

@@ -21,8 +21,8 @@ export interface Surroundings {
 
 export type AddCommand = (parent: Command, around: Surroundings) => void;
 
-/** Done; refused or failed; could not be established; wrong usage; interrupted. */
-export const EXIT = { done: 0, failed: 1, open: 2, usage: 64, interrupted: 130 } as const;
+/** Done; refused or failed; could not be established; wrong usage; interrupted; nobody reads on (128 + SIGPIPE). */
+export const EXIT = { done: 0, failed: 1, open: 2, usage: 64, interrupted: 130, unread: 141 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** The settings, or all faults on standard error. @throws {StepgateError} CONFIG_INVALID. */

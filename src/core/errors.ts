@@ -184,6 +184,7 @@ export const ERROR_CODES = {
   HOME_UNSAFE: { status: 500, retry: "never", summary: "the home folder has the wrong owner, mode or is a link" },
 
   // configuration and command line
+  DISK_FULL: { status: 503, retry: "later", summary: "the disk has no space left" },
   CONFIG_INVALID: { status: 500, retry: "never", summary: "settings do not parse or are unknown" },
   PORT_TAKEN: { status: 500, retry: "later", summary: "the address to listen on is in use" },
   USAGE: { status: 400, retry: "never", summary: "the command line is not understood" },

@@ -7,6 +7,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { unlessDiskFull } from "../core/disk-full.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 
 const MAX_KEY_FILE_BYTES = 1_048_576;
@@ -33,8 +34,8 @@ export interface KeyFilesDeps {
 /**
  * Opens the home's key folder, making both 0700 where they do not exist.
  *
- * @throws {StepgateError} KEY_FILE_UNSAFE with `path` and `reason` (owner, mode, link, kind); KEY_FILE_UNAVAILABLE when the
- *   file system refuses, from this call and from every call of the result.
+ * @throws {StepgateError} KEY_FILE_UNSAFE with `path` and `reason` (owner, mode, link, kind); DISK_FULL or
+ *   KEY_FILE_UNAVAILABLE when the file system refuses, from this call and from every call of the result.
  */
 export async function openKeyFiles({ home, uid, uuid }: KeyFilesDeps): Promise<KeyFiles> {
   const folder = join(home, "keys");
@@ -133,6 +134,10 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   try {
     await file.writeFile(bytes);
     await file.sync();
+  } catch (caught) {
+    // the half of a key that found room is of no use to anybody
+    await unlink(path);
+    throw caught;
   } finally {
     await file.close();
   }
@@ -162,7 +167,8 @@ async function guarded<T>(path: string, act: () => Promise<T>): Promise<T> {
     return await act();
   } catch (cause) {
     if (isStepgateError(cause)) throw cause;
-    throw new StepgateError("KEY_FILE_UNAVAILABLE", { path, reason: errnoOf(cause) ?? "unknown" }, { cause });
+    const reason = errnoOf(cause) ?? "unknown";
+    throw unlessDiskFull(new StepgateError("KEY_FILE_UNAVAILABLE", { path, reason }, { cause }));
   }
 }
 

@@ -5,7 +5,7 @@
  * first call and serves the following ones. Not here: arguments, colours and exit codes (cli/).
  */
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { systemClock } from "../core/clock.ts";
@@ -54,9 +54,21 @@ export async function formatPack(
   if (!formatted.ok) return formatted;
   const changed = own.flatMap(([path, text]) => (formatted.result.files[path] === text ? [] : [path]));
   if (write) {
-    for (const path of changed) await writeFile(join(directory, basename(path)), formatted.result.files[path] ?? "");
+    for (const path of changed) await replaceFile(join(directory, basename(path)), formatted.result.files[path] ?? "");
   }
   return { ok: true, result: { changed } };
+}
+
+/** Whole or not at all: somebody's rules must not end half-way because a disk is full. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const { mode } = await stat(path);
+  const unfinished = `${path}.new-${randomBytes(8).toString("hex")}`;
+  try {
+    await writeFile(unfinished, text, { mode, flag: "wx" });
+    await rename(unfinished, path);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
 }
 
 /**

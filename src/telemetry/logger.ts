@@ -6,6 +6,7 @@
  */
 import { type DestinationStream, pino } from "pino";
 import { describeError } from "./describe-error.ts";
+import { standardOutput } from "./log-destination.ts";
 import { redactFields } from "./redact-fields.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -22,12 +23,12 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: "silent" | "fatal" | "error" | "warn" | "info" | "debug" | "trace";
-  /** Default: standard output, written at once, so that a killed process has said what it said. */
+  /** Default: standard output (log-destination.ts). */
   readonly destination?: DestinationStream;
 }
 
 /** Makes the log. A field named `err` or `cause` is described without what an error's message may quote. */
-export function makeLog({ level, destination = pino.destination({ dest: 1, sync: true }) }: LogOptions): Log {
+export function makeLog({ level, destination = standardOutput() }: LogOptions): Log {
   const options = {
     level,
     base: { pid: process.pid },

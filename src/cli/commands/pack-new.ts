@@ -1,7 +1,7 @@
 /**
  * `stepgate pack new`: a folder with a rule, its tests and a case, ready to be changed.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StepgateError } from "../../core/errors.ts";
 import { packTemplate } from "../pack-template.ts";
@@ -23,13 +23,20 @@ export const addPackNew: AddCommand = (parent, { terminal }) => {
         throw new StepgateError("USAGE", { name, reason: "the name of a pack is lower case letters, digits and _" });
       // never into a folder that is there: somebody's rules may be in it
       await mkdir(dirname(folder), { recursive: true });
-      await mkdir(folder).catch((cause: unknown) => {
+      await mkdir(folder).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== "EEXIST") throw cause;
         throw new StepgateError("USAGE", { path: given, reason: "the folder is there already" }, { cause });
       });
       const files = Object.entries(packTemplate(name));
-      for (const [path, text] of files) {
-        await mkdir(dirname(join(folder, path)), { recursive: true });
-        await writeFile(join(folder, path), text);
+      try {
+        for (const [path, text] of files) {
+          await mkdir(dirname(join(folder, path)), { recursive: true });
+          await writeFile(join(folder, path), text);
+        }
+      } catch (caught) {
+        // half a pack would stand in the way of the next try
+        await rm(folder, { recursive: true, force: true });
+        throw caught;
       }
       if (json) return terminal.line(JSON.stringify({ folder: given, files: files.map(([path]) => path) }));
       for (const [path] of files) terminal.line(`  ${join(given, path)}`);

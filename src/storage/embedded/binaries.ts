@@ -7,6 +7,7 @@
 import { chmod, constants, copyFile, lstat, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unlessDiskFull } from "../../core/disk-full.ts";
 import { StepgateError } from "../../core/errors.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import { parseJson } from "../../core/parse-json.ts";
@@ -87,7 +88,8 @@ async function copyPrograms(native: string, target: string): Promise<void> {
   } catch (cause) {
     // another process made the same copy first
     if (isSystemError(cause, "ENOTEMPTY", "EEXIST")) return;
-    throw new StepgateError("EMBEDDED_FAILED", { reason: "the programs cannot be copied", path: target }, { cause });
+    const detail = { reason: "the programs cannot be copied", path: target };
+    throw unlessDiskFull(new StepgateError("EMBEDDED_FAILED", detail, { cause }));
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

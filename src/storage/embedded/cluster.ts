@@ -6,6 +6,7 @@
  */
 import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { unlessDiskFull } from "../../core/disk-full.ts";
 import { StepgateError } from "../../core/errors.ts";
 import type { Binaries } from "./binaries.ts";
 import { markerPath, type Place } from "./place.ts";
@@ -18,7 +19,7 @@ import {
   temporaryName,
   writeFileOnce,
 } from "./private-files.ts";
-import { runProgram } from "./run-program.ts";
+import { type ProgramEnd, runProgram } from "./run-program.ts";
 import { isSystemError } from "./system-error.ts";
 
 /** The superuser of the cluster, and the name of the product's database in it. */
@@ -27,7 +28,7 @@ export const SUPERUSER = "stepgate";
 /**
  * Makes the cluster unless it exists, and checks that these programs can open it.
  *
- * @throws {StepgateError} EMBEDDED_FAILED, HOME_UNSAFE.
+ * @throws {StepgateError} EMBEDDED_FAILED, DISK_FULL, HOME_UNSAFE.
  */
 export async function ensureCluster(input: {
   readonly place: Place;
@@ -61,7 +62,7 @@ async function createCluster(place: Place, binaries: Binaries, signal: AbortSign
     const args = initdbArguments(data, passwordFile);
     const end = await runProgram({ file: binaries.initdb, args, cwd: place.root, user: place.user, signal });
     signal?.throwIfAborted();
-    if (end.exitCode !== 0) throw new Error(`initdb: ${end.startError ?? end.exitCode}: ${end.output}`);
+    if (end.exitCode !== 0) throw initdbFailure(end);
     await chmod(data, 0o700);
     await rename(data, place.dataDirectory);
     await syncFolder(place.root);
@@ -73,6 +74,14 @@ async function createCluster(place: Place, binaries: Binaries, signal: AbortSign
   } finally {
     await removeFolder(temporary);
   }
+}
+
+/** A program has only its words to say why; they are the C library's own in the locale we give it. */
+function initdbFailure({ startError, exitCode, output }: ProgramEnd): Error {
+  const failure = new Error(`initdb: ${startError ?? exitCode}: ${output}`);
+  return /No space left on device|Check free disk space/.test(output)
+    ? Object.assign(failure, { code: "ENOSPC" })
+    : failure;
 }
 
 /** The C.UTF-8 of PostgreSQL itself: the same order on every system, whatever locales it has. */
@@ -115,5 +124,5 @@ async function removeFolder(path: string): Promise<void> {
 }
 
 function failed(reason: string, path: string, cause?: unknown): StepgateError {
-  return new StepgateError("EMBEDDED_FAILED", { reason, path }, { cause });
+  return unlessDiskFull(new StepgateError("EMBEDDED_FAILED", { reason, path }, { cause }));
 }

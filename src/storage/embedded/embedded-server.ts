@@ -6,6 +6,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { statfs } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../../core/clock.ts";
 import { StepgateError } from "../../core/errors.ts";
@@ -22,6 +23,7 @@ import {
   spawnPostmaster,
 } from "./postmaster.ts";
 import { connectionOf, type EmbeddedConnection, type Presence, type Role, tryJoin } from "./presence.ts";
+import { absent } from "./private-files.ts";
 
 /** What a person waits for, in order; a later start skips most of it. */
 export type EmbeddedProgress = "copying_programs" | "creating_cluster" | "starting" | "recovering" | "ready";
@@ -46,6 +48,8 @@ const LONG_START_MS = 1000;
 const MAX_FAILED_STARTS = 5;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
+/** PostgreSQL recovers into one more segment of its log, and cannot start without room for it. */
+const LOG_SEGMENT_BYTES = 16 * 1024 * 1024;
 /** A fast shutdown writes one checkpoint. */
 const STOP_LIMIT_MS = 60_000;
 
@@ -54,7 +58,7 @@ const STOP_LIMIT_MS = 60_000;
  *
  * First start ~1 s (initdb), later ~0.15 s, joining ~0.05 s.
  *
- * @throws {StepgateError} EMBEDDED_UNSUPPORTED, EMBEDDED_FAILED, HOME_UNSAFE, KEY_FILE_UNSAFE; the signal's reason.
+ * @throws {StepgateError} EMBEDDED_UNSUPPORTED, EMBEDDED_FAILED, DISK_FULL, HOME_UNSAFE, KEY_FILE_UNSAFE; the signal's reason.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { home, signal, onProgress = () => undefined } = options;
@@ -103,7 +107,7 @@ export class EmbeddedServer {
   /**
    * Joins the server, starting it if nobody has. Called by `startEmbedded`, once.
    *
-   * @throws {StepgateError} EMBEDDED_FAILED when it does not start; the signal's reason.
+   * @throws {StepgateError} EMBEDDED_FAILED when it does not start, DISK_FULL for want of room; the signal's reason.
    */
   async start(onProgress: (progress: EmbeddedProgress) => void, signal?: AbortSignal): Promise<void> {
     try {
@@ -215,13 +219,13 @@ export class EmbeddedServer {
         lastSignMs = nowMs;
       }
       if (attempt.kind === "absent" && !(await this.isStarting())) {
-        if (failedStarts === MAX_FAILED_STARTS) throw this.notStarting("it ends at once");
+        if (failedStarts === MAX_FAILED_STARTS) throw await this.notStarting("it ends at once");
         if (failedStarts > 0) await delay(FIRST_BACKOFF_MS * 2 ** failedStarts, undefined, { signal });
         failedStarts += 1;
         onProgress("starting");
         await this.spawn();
       }
-      if (nowMs - lastSignMs > SILENCE_LIMIT_MS) throw this.notStarting("it does not answer");
+      if (nowMs - lastSignMs > SILENCE_LIMIT_MS) throw await this.notStarting("it does not answer");
       await delay(POLL_MS, undefined, { signal });
     }
   }
@@ -239,7 +243,10 @@ export class EmbeddedServer {
     this.log.info({ serverPid: this.child.pid ?? 0, data: this.dataDirectory }, "starting the embedded PostgreSQL");
   }
 
-  private notStarting(reason: string): StepgateError {
+  private async notStarting(reason: string): Promise<StepgateError> {
+    const disk = await statfs(this.dataDirectory).catch(absent);
+    if (disk !== undefined && disk.bavail * disk.bsize < LOG_SEGMENT_BYTES)
+      return new StepgateError("DISK_FULL", { path: this.dataDirectory });
     return new StepgateError("EMBEDDED_FAILED", { reason, log: logPath(this.place) });
   }
 }

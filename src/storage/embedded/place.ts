@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, lstat, mkdir, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unlessDiskFull } from "../../core/disk-full.ts";
 import { StepgateError } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { parseJson } from "../../core/parse-json.ts";
@@ -38,7 +39,7 @@ const ROOT_PARENTS = ["/var/lib", "/var/tmp"] as const;
 /**
  * Opens the place of a home folder, making what is missing; what two processes make at once is the same for both.
  *
- * @throws {StepgateError} HOME_UNSAFE, KEY_FILE_UNSAFE, EMBEDDED_FAILED, EMBEDDED_UNSUPPORTED.
+ * @throws {StepgateError} HOME_UNSAFE, KEY_FILE_UNSAFE, DISK_FULL, EMBEDDED_FAILED, EMBEDDED_UNSUPPORTED.
  */
 export async function openPlace(
   home: string,
@@ -151,15 +152,15 @@ async function makeHome(home: string): Promise<void> {
   try {
     await mkdir(home, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    // a file in its place, a parent we may not write to, a medium without room
-    throw new StepgateError("HOME_UNSAFE", { path: home, reason: "it cannot be made" }, { cause });
+    // a file in its place, a parent we may not write to
+    throw unlessDiskFull(new StepgateError("HOME_UNSAFE", { path: home, reason: "it cannot be made" }, { cause }));
   }
 }
 
 /** Owned by root, so that the server's user can replace nothing in it; entered by that user's group only. */
 async function ensureRoot(root: string, user: ServerUser): Promise<void> {
   const refuse = (reason: string, cause?: unknown): never => {
-    throw new StepgateError("HOME_UNSAFE", { path: root, reason }, { cause });
+    throw unlessDiskFull(new StepgateError("HOME_UNSAFE", { path: root, reason }, { cause }));
   };
   try {
     await mkdir(root, { mode: 0o700 });

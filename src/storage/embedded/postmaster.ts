@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants, link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { unlessDiskFull } from "../../core/disk-full.ts";
 import { StepgateError } from "../../core/errors.ts";
 import type { Binaries } from "./binaries.ts";
 import { type Place, SOCKET_PORT } from "./place.ts";
@@ -25,10 +26,14 @@ export function logPath(place: Place): string {
 /**
  * Starts the server in a session of its own: our terminal's Ctrl-C must not stop it under us, nor our death.
  *
- * @throws {StepgateError} EMBEDDED_FAILED when the program cannot be started.
+ * @throws {StepgateError} EMBEDDED_FAILED when the program cannot be started; DISK_FULL when its log cannot.
  */
 export async function spawnPostmaster(place: Place, binaries: Binaries): Promise<ChildProcess> {
-  const log = await openLog(logPath(place));
+  const path = logPath(place);
+  const log = await openLog(path).catch((cause: unknown) => {
+    const reason = "the server's log cannot be opened";
+    throw unlessDiskFull(new StepgateError("EMBEDDED_FAILED", { reason, path }, { cause }));
+  });
   try {
     const settings = Object.entries(serverSettings(place)).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     const child = spawn(binaries.postgres, ["-D", place.dataDirectory, ...settings], {

@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { chown, link, lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { unlessDiskFull } from "../../core/disk-full.ts";
 import { StepgateError } from "../../core/errors.ts";
 import type { ServerUser } from "./server-user.ts";
 import { isSystemError } from "./system-error.ts";
@@ -16,7 +17,7 @@ export const TEMPORARY_MARK = ".new-";
 /**
  * Makes the folder (0700) unless it exists, then checks it: a real folder, its owner `user` or ourselves, nobody else let in.
  *
- * @throws {StepgateError} HOME_UNSAFE with `path` and `reason`.
+ * @throws {StepgateError} HOME_UNSAFE with `path` and `reason`; DISK_FULL.
  */
 export async function ensurePrivateFolder(path: string, user?: ServerUser): Promise<void> {
   try {
@@ -57,7 +58,7 @@ export async function checkPrivateFolder(path: string, user?: ServerUser): Promi
 /**
  * Puts a file (0600) in place unless there is one, whole or not at all, on disk when this returns; the first writer wins.
  *
- * @throws {StepgateError} KEY_FILE_UNSAFE when it cannot be written.
+ * @throws {StepgateError} KEY_FILE_UNSAFE when it cannot be written; DISK_FULL.
  */
 export async function writeFileOnce(path: string, text: string): Promise<void> {
   const temporary = temporaryName(path);
@@ -74,7 +75,7 @@ export async function writeFileOnce(path: string, text: string): Promise<void> {
     });
     await syncFolder(dirname(path));
   } catch (cause) {
-    throw new StepgateError("KEY_FILE_UNSAFE", { path, reason: "it cannot be written" }, { cause });
+    throw unlessDiskFull(new StepgateError("KEY_FILE_UNSAFE", { path, reason: "it cannot be written" }, { cause }));
   } finally {
     await rm(temporary, { force: true });
   }
@@ -128,5 +129,5 @@ function ownUid(): number | undefined {
 }
 
 function unsafe(path: string, reason: string, cause?: unknown): StepgateError {
-  return new StepgateError("HOME_UNSAFE", { path, reason }, { cause });
+  return unlessDiskFull(new StepgateError("HOME_UNSAFE", { path, reason }, { cause }));
 }

@@ -1,0 +1,62 @@
+/**
+ * Standard output as the log's destination: each line written at once, so that a killed process has said what it said.
+ *
+ * A full disk under the log, or a reader that is gone, must neither end the process nor stop its work: what cannot be
+ * written is lost and counted, and the log says how much as soon as it can be written again. What must not be lost is
+ * evidence, and that is in the database. Not here: what a line holds (logger.ts).
+ */
+import { writeSync } from "node:fs";
+
+export interface LogDestination {
+  readonly write: (line: string) => void;
+}
+
+/** For how long a reader that is slow is waited for, in all, per line. */
+const BUSY_LIMIT_MS = 1000;
+const BUSY_PAUSE_MS = 10;
+
+/** Makes the destination; `write` never throws. `put` writes bytes as `fs.writeSync` does and says how many. */
+export function standardOutput(put: (bytes: Uint8Array) => number = (bytes) => writeSync(1, bytes)): LogDestination {
+  let lost = 0;
+  let isTorn = false;
+  const writeWhole = (text: string): boolean => {
+    let rest: Uint8Array = Buffer.from(isTorn ? `\n${text}` : text);
+    const { length } = rest;
+    try {
+      while (rest.length > 0) rest = rest.subarray(putPatiently(put, rest));
+      isTorn = false;
+      return true;
+    } catch {
+      // whatever the system says: the next line may be written again
+      isTorn ||= rest.length < length;
+      return false;
+    }
+  };
+  return {
+    write: (line) => {
+      if (lost > 0) {
+        const gap = {
+          level: "warn",
+          time: new Date().toISOString(),
+          pid: process.pid,
+          lost,
+          msg: "lines of the log were lost",
+        };
+        if (writeWhole(`${JSON.stringify(gap)}\n`)) lost = 0;
+      }
+      if (lost > 0 || !writeWhole(line)) lost += 1;
+    },
+  };
+}
+
+function putPatiently(put: (bytes: Uint8Array) => number, bytes: Uint8Array): number {
+  for (let waitedMs = 0; ; waitedMs += BUSY_PAUSE_MS) {
+    try {
+      return put(bytes);
+    } catch (caught) {
+      const isBusy = caught instanceof Error && "code" in caught && caught.code === "EAGAIN";
+      if (!isBusy || waitedMs >= BUSY_LIMIT_MS) throw caught;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_PAUSE_MS);
+    }
+  }
+}
