@@ -13,7 +13,7 @@ import { isStepEnded } from "../core/state.ts";
 import type { StoredBlob } from "../core/vault.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { runOfStep } from "./normalize-submission.ts";
-import type { RunStore, StepRow } from "./ports.ts";
+import type { RunStore, StepEndRow, StepRow } from "./ports.ts";
 import type { StepRequest } from "./submission.ts";
 import type { SubmitInput, SubmitRun } from "./submit-run.ts";
 
@@ -35,8 +35,8 @@ export interface PerformInput extends Omit<SubmitInput, "submission"> {
 export function makePerformStep(deps: PerformDeps) {
   return async ({ request, waitMs, signal, ...start }: PerformInput) => {
     const { runUid, isNew } = await deps.submitRun({ ...start, submission: runOfStep(request) });
-    const step = await waitForEnd(deps, { tenantUid: start.tenantUid, runUid, isNew, waitMs, signal });
-    return outcomeOf(deps, start.tenantUid, runUid, step);
+    const found = await waitForEnd(deps, { tenantUid: start.tenantUid, runUid, isNew, waitMs, signal });
+    return outcomeOf(deps, runUid, found);
   };
 }
 
@@ -52,7 +52,7 @@ interface Waiting {
 async function waitForEnd(
   deps: PerformDeps,
   { tenantUid, runUid, isNew, waitMs, signal }: Waiting,
-): Promise<StepRow | undefined> {
+): Promise<StepEndRow | undefined> {
   const endMs = deps.clock.monotonicMs() + waitMs;
   let wake = (): void => undefined;
   let isChanged = false;
@@ -75,10 +75,10 @@ async function waitForEnd(
     if (isNew && waitMs > 0 && !signal.aborted) await pause(waitMs);
     for (;;) {
       isChanged = false;
-      const [step] = await deps.store.steps(tenantUid, runUid);
+      const found = await deps.store.stepEnd(tenantUid, runUid);
       const restMs = endMs - deps.clock.monotonicMs();
-      if (step === undefined || isStepEnded(step.state) || step.state === "held" || restMs <= 0 || signal.aborted)
-        return step;
+      const state = found?.step.state;
+      if (state === undefined || isStepEnded(state) || state === "held" || restMs <= 0 || signal.aborted) return found;
       if (isChanged) continue;
       await pause(restMs);
     }
@@ -87,10 +87,11 @@ async function waitForEnd(
   }
 }
 
-async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid, step: StepRow | undefined) {
+async function outcomeOf(deps: PerformDeps, runUid: RunUid, found: StepEndRow | undefined) {
+  const step = found?.step;
   const stepId = step?.stepId ?? "step";
   const recordIds = step?.recordIds ?? [];
-  if (step === undefined || !isStepEnded(step.state)) {
+  if (found === undefined || step === undefined || !isStepEnded(step.state)) {
     const notBefore =
       step?.notBeforeMs === undefined || step.attemptsMade === 0
         ? {}
@@ -107,11 +108,7 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
       },
     };
   }
-  const [evaluations, output] = await Promise.all([
-    deps.store.evaluations(tenantUid, runUid, step.stepId),
-    step.state === "succeeded" ? outputOf(deps, tenantUid, step) : null,
-  ]);
-  const decision = summarise(evaluations);
+  const decision = summarise(found.evaluations);
   if (step.state === "succeeded") {
     return {
       kind: "succeeded" as const,
@@ -121,7 +118,7 @@ async function outcomeOf(deps: PerformDeps, tenantUid: TenantUid, runUid: RunUid
         status: "succeeded" as const,
         attempt: step.attemptsMade,
         decision,
-        output,
+        output: await outputOf(deps, found.output),
         record_ids: recordIds,
         cost: { tokens: step.tokens, usd_micros: step.usdMicros },
       },
@@ -146,10 +143,9 @@ function waitOf(step: StepRow | undefined): "hold" | "defer" | "retry" | "wait" 
   }
 }
 
-async function outputOf(deps: PerformDeps, tenantUid: TenantUid, step: StepRow): Promise<JsonValue> {
-  const blob = step.outputBlob === undefined ? undefined : await deps.store.readBlob(tenantUid, step.outputBlob);
+async function outputOf({ open }: PerformDeps, blob: StoredBlob | undefined): Promise<JsonValue> {
   if (blob === undefined) return null;
-  const sealed = parseJson(await deps.open(blob));
+  const sealed = parseJson(await open(blob));
   return isJsonObject(sealed) ? (sealed["value"] ?? null) : null;
 }
 

@@ -113,6 +113,14 @@ export interface BreakpointRow {
   readonly value: string;
 }
 
+export interface StepEndRow {
+  readonly step: StepRow;
+  /** In the order they were made, as records write them. */
+  readonly evaluations: readonly JsonObject[];
+  /** Undefined: it has none, or it was erased. */
+  readonly output: StoredBlob | undefined;
+}
+
 export interface RunStore {
   readonly findSubmission: (input: {
     readonly tenantUid: TenantUid;
@@ -120,9 +128,12 @@ export interface RunStore {
     readonly idempotencyKey: string | undefined;
   }) => Promise<FoundSubmission | undefined>;
   /** One transaction; `exists` when another submission with the same id or key was faster. @throws RATE_LIMITED. */
-  readonly submit: (
-    run: NewRun,
-  ) => Promise<{ readonly outcome: "created" | "exists" | "mismatch"; readonly runUid: RunUid }>;
+  readonly submit: (run: NewRun) => Promise<{
+    readonly outcome: "created" | "exists" | "mismatch";
+    readonly runUid: RunUid;
+    /** Found by the id its submitter chose, not by the key. */
+    readonly isSameId: boolean;
+  }>;
   readonly readManifest: (tenantUid: TenantUid, manifestId: Digest) => Promise<string | undefined>;
   readonly find: (tenantUid: TenantUid, ref: RunRef) => Promise<RunRow | undefined>;
   readonly list: (input: {
@@ -138,8 +149,8 @@ export interface RunStore {
     readonly afterSeq: number;
     readonly limit: number;
   }) => Promise<readonly EventRow[]>;
-  /** Evaluations of one step in the order they were made, as records write them. */
-  readonly evaluations: (tenantUid: TenantUid, runUid: RunUid, stepId: StepId) => Promise<readonly JsonObject[]>;
+  /** The step of a run that has one. */
+  readonly stepEnd: (tenantUid: TenantUid, runUid: RunUid) => Promise<StepEndRow | undefined>;
   /** Steps of a run that a fork may go on from, in plan order. */
   readonly forkSource: (tenantUid: TenantUid, runUid: RunUid) => Promise<readonly ForkSourceStep[]>;
   /** One that was erased is absent from the map. */

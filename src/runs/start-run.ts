@@ -100,7 +100,7 @@ export function makeStartRun(deps: StartDeps): StartRun {
     if (prepared.isTraceReplaced) deps.onTraceReplaced(runUid);
     const stored = await deps.store.submit({ tenantUid, prepared, caller, idempotencyKey, submissionDigest, blobs });
     if (stored.outcome === "mismatch") {
-      throw new StepgateError(runId === undefined ? "IDEMPOTENCY_MISMATCH" : "INPUT_MISMATCH", {
+      throw new StepgateError(stored.isSameId ? "INPUT_MISMATCH" : "IDEMPOTENCY_MISMATCH", {
         run_uid: stored.runUid,
       });
     }

@@ -12,6 +12,7 @@ import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
 import { beginWith, type LocalSettings, prepareLocal, queryWith } from "./local-settings.ts";
 import type { StoreLog } from "./log.ts";
 import type { OpenListener } from "./notices.ts";
+import { makePlanRenewal } from "./plan-age.ts";
 import { makePreparer, type Prepare, type Query, unprepared } from "./prepare.ts";
 import { ROW_TYPES } from "./row-types.ts";
 import { DEFAULT_LIMITS, LIFT_LIMITS, type SessionLimits, setUpSession } from "./session.ts";
@@ -127,11 +128,12 @@ export function makePool(options: PoolOptions): Pool {
     if (!pool.ending) log.warn({ err: error }, message);
   };
   const prepare = isBehindPooler ? unprepared : makePreparer();
+  const session = { prepare, renewPlans: makePlanRenewal(() => performance.now()) };
   const localRole = isBehindPooler ? role : undefined;
-  const anywhere = databaseOf(pool, prepare, localRole === undefined ? undefined : { role: localRole });
+  const anywhere = databaseOf(pool, session, localRole === undefined ? undefined : { role: localRole });
   return {
     ...anywhere,
-    within: (tenantUid) => (isFenced ? databaseOf(pool, prepare, { role: localRole, tenantUid }) : anywhere),
+    within: (tenantUid) => (isFenced ? databaseOf(pool, session, { role: localRole, tenantUid }) : anywhere),
     close: async () => {
       if (!pool.ending) await pool.end();
     },
@@ -168,11 +170,19 @@ export function makeOpenListener(options: PoolOptions): OpenListener {
   };
 }
 
-function databaseOf(pool: pg.Pool, prepare: Prepare, local: LocalSettings | undefined): Database {
+function databaseOf(
+  pool: pg.Pool,
+  { prepare, renewPlans }: { readonly prepare: Prepare; readonly renewPlans: ReturnType<typeof makePlanRenewal> },
+  local: LocalSettings | undefined,
+): Database {
   const acquire = async (): Promise<pg.PoolClient> => {
+    let client: pg.PoolClient | undefined;
     try {
-      return await pool.connect();
+      client = await pool.connect();
+      await renewPlans(client);
+      return client;
     } catch (caught) {
+      client?.release(true);
       throw convertStoreError(caught, "connect");
     }
   };

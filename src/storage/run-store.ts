@@ -9,7 +9,16 @@ import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../cor
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { RunState, StepState } from "../core/state.ts";
-import type { BreakpointRow, BudgetRow, NewRun, RunHeadRow, RunRow, RunStore, StepRow } from "../runs/ports.ts";
+import type {
+  BreakpointRow,
+  BudgetRow,
+  NewRun,
+  RunHeadRow,
+  RunRow,
+  RunStore,
+  StepEndRow,
+  StepRow,
+} from "../runs/ports.ts";
 import { makeBatcher } from "../scheduler/batcher.ts";
 import { jsonbArray } from "./binary-array.ts";
 import { blobItems, readBlobs } from "./blob-rows.ts";
@@ -17,6 +26,7 @@ import { jsonObject, jsonText } from "./json-rows.ts";
 import type { Connection, SqlValue, TenantPool } from "./pool.ts";
 import { READ_FORK_SOURCE } from "./statements/queue.ts";
 import * as sql from "./statements/runs.ts";
+import { makeTenantLanes } from "./tenant-lanes.ts";
 
 export function makeRunStore(pool: TenantPool): RunStore {
   const changed = async (text: string, values: readonly [TenantUid, ...SqlValue[]]): Promise<boolean> =>
@@ -67,12 +77,7 @@ export function makeRunStore(pool: TenantPool): RunStore {
         data: jsonObject(row.data),
       }));
     },
-    evaluations: async (tenantUid, runUid, stepId) => {
-      const { rows } = await pool
-        .within(tenantUid)
-        .query<{ body: string }>(sql.READ_EVALUATIONS, [tenantUid, runUid, stepId]);
-      return rows.flatMap(({ body }) => objectsIn(body));
-    },
+    stepEnd: readEndsTogether(pool),
     forkSource: async (tenantUid, runUid) => {
       const { rows } = await pool.within(tenantUid).query<ForkSourceColumns>(READ_FORK_SOURCE, [tenantUid, runUid]);
       return rows.map((row) => ({
@@ -100,43 +105,48 @@ export function makeRunStore(pool: TenantPool): RunStore {
   };
 }
 
-type Submit = RunStore["submit"];
-type Submitted = Awaited<ReturnType<Submit>>;
+type Submitted = Awaited<ReturnType<RunStore["submit"]>>;
 
 const MAX_RUNS_AT_ONCE = 64;
 /** Longer than any bound of the pool. */
-const COMMIT_MAX_MS = 120_000;
+const ANSWER_MAX_MS = 120_000;
 
 /**
  * Runs of one tenant that arrive while a submission of it is under way go together, in one call and one commit. Where one is
  * refused, all go again alone, so that only that one is.
  */
-function submitTogether(pool: TenantPool): Submit {
-  const lanes = new Map<TenantUid, { readonly add: Submit; waiting: number }>();
-  const open = (tenantUid: TenantUid) => {
+function submitTogether(pool: TenantPool): RunStore["submit"] {
+  const lanes = makeTenantLanes((tenantUid) => {
     const database = pool.within(tenantUid);
-    const add = makeBatcher<NewRun, Submitted>({
+    return makeBatcher<NewRun, Submitted>({
       commit: (runs) => submitAll(database, tenantUid, runs),
-      commitMaxMs: COMMIT_MAX_MS,
+      commitMaxMs: ANSWER_MAX_MS,
       maxItems: MAX_RUNS_AT_ONCE,
       // two batches of one process with the same keys in another order would wait for each other
       maxInFlight: 1,
       canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE"),
     });
-    const lane = { add, waiting: 0 };
-    lanes.set(tenantUid, lane);
-    return lane;
-  };
-  return async (run) => {
-    const lane = lanes.get(run.tenantUid) ?? open(run.tenantUid);
-    lane.waiting += 1;
-    try {
-      return await lane.add(run);
-    } finally {
-      lane.waiting -= 1;
-      if (lane.waiting === 0) lanes.delete(run.tenantUid);
-    }
-  };
+  });
+  return (run) => lanes(run.tenantUid, run);
+}
+
+/** Ends of one tenant's steps that are asked for while a reading of it is under way are read together. */
+function readEndsTogether(pool: TenantPool): RunStore["stepEnd"] {
+  const lanes = makeTenantLanes((tenantUid) => {
+    const database = pool.within(tenantUid);
+    return makeBatcher<RunUid, StepEndRow | undefined>({
+      commit: async (runs) => {
+        const { rows } = await database.query<StepEndColumns>(sql.READ_STEP_ENDS, [tenantUid, [...new Set(runs)]]);
+        const ends = new Map(rows.map((row) => [row.run_uid, stepEndRow(tenantUid, row)]));
+        return runs.map((run) => ends.get(run));
+      },
+      commitMaxMs: ANSWER_MAX_MS,
+      maxItems: MAX_RUNS_AT_ONCE,
+      maxInFlight: 1,
+      canSplit: () => false,
+    });
+  });
+  return lanes;
 }
 
 async function submitAll(
@@ -164,11 +174,11 @@ async function submitAll(
 async function callSubmit(database: Connection, values: readonly SqlValue[]): Promise<readonly Submitted[]> {
   const { rows } = await database.query<{ result: string }>(sql.SUBMIT_RUNS, values);
   return rows.map(({ result }) => {
-    const { outcome, run_uid: runUid } = jsonObject(result);
+    const { outcome, run_uid: runUid, is_same_id: isSameId = false } = jsonObject(result);
     if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
       throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });
     }
-    return { outcome, runUid: runUid as RunUid };
+    return { outcome, runUid: runUid as RunUid, isSameId: isSameId === true };
   });
 }
 
@@ -228,6 +238,28 @@ function stepItems({ prepared }: NewRun): readonly object[] {
 function objectsIn(body: string): readonly JsonObject[] {
   const value = parseJson(body);
   return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+interface StepEndColumns extends StepColumns {
+  readonly run_uid: RunUid;
+  /** Each the text of an array. */
+  readonly evaluations: readonly string[];
+  readonly blob_step: string | null;
+  readonly field: string | null;
+  readonly key_id: string | null;
+  readonly wrapped_key: Uint8Array | null;
+  readonly sealed: Uint8Array | null;
+}
+
+function stepEndRow(tenantUid: TenantUid, row: StepEndColumns): StepEndRow {
+  const { output_blob: blobId, blob_step: stepId, field, key_id: keyId, wrapped_key: wrappedKey, sealed } = row;
+  const isKept =
+    blobId !== null && stepId !== null && field !== null && keyId !== null && wrappedKey !== null && sealed !== null;
+  return {
+    step: stepRow(row),
+    evaluations: row.evaluations.flatMap(objectsIn),
+    output: isKept ? { tenantUid, blobId, runUid: row.run_uid, stepId, field, keyId, wrappedKey, sealed } : undefined,
+  };
 }
 
 interface ForkSourceColumns {

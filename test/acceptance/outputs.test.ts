@@ -52,7 +52,7 @@ t.test("A13 one redacting evaluation yields a signed decision artifact of kind p
     const rig = await startRig(t, { database, packs: { runtime: redactCard }, adapters: [sink.adapter], tenant });
     const runUid = await rig.submit({ steps: [step("a", { inputs: { card: CARD } })] });
     await rig.ended(runUid);
-    const evaluations = await rig.stepgate.rooms.store.evaluations(rig.tenantUid, runUid, "a" as never);
+    const { evaluations = [] } = (await rig.stepgate.rooms.store.stepEnd(rig.tenantUid, runUid as never)) ?? {};
     t.same(
       evaluations.map(({ boundary, effect }) => [boundary, effect]),
       [

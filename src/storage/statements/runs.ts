@@ -40,30 +40,39 @@ export const LIST_RUNS = `
      and ($3::bigint is null or (r.submitted_at, r.run_uid) < (timestamptz 'epoch' + $3 * interval '1 microsecond', $4::uuid))
    order by r.submitted_at desc, r.run_uid desc limit $5`;
 
-/** The steps of a run in plan order with their live state, dependencies and records. */
-export const READ_STEPS = `
-  select s.step_id, s.type, s.slug, coalesce(q.state, s.status) as state, coalesce(q.attempts_made, s.attempts_made) as attempts_made,
-         stepgate.epoch_ms(case when q.state = 'queued' then q.not_before end) as not_before_ms,
-         s.error_kind, s.reasons, s.decision_artifact, s.provider, s.provider_version, s.actual_tokens, s.actual_usd_micros,
-         s.output_blob, s.is_target, p.approval_id, p.role as approval_role, stepgate.epoch_ms(p.expires_at) as approval_expires_at_ms,
-         coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
-                    where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id), '{}') as depends_on,
-         coalesce((select array_agg(k.record_id order by k.created_at, k.record_id) from stepgate.records k
-                    where k.tenant_uid = s.tenant_uid and k.run_uid = s.run_uid and k.step_id = s.step_id), '{}') as record_ids
-    from stepgate.steps s
+const STEP_COLUMNS = `
+  s.step_id, s.type, s.slug, coalesce(q.state, s.status) as state, coalesce(q.attempts_made, s.attempts_made) as attempts_made,
+  stepgate.epoch_ms(case when q.state = 'queued' then q.not_before end) as not_before_ms,
+  s.error_kind, s.reasons, s.decision_artifact, s.provider, s.provider_version, s.actual_tokens, s.actual_usd_micros,
+  s.output_blob, s.is_target, p.approval_id, p.role as approval_role, stepgate.epoch_ms(p.expires_at) as approval_expires_at_ms,
+  coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
+             where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id), '{}') as depends_on,
+  coalesce((select array_agg(k.record_id order by k.created_at, k.record_id) from stepgate.records k
+             where k.tenant_uid = s.tenant_uid and k.run_uid = s.run_uid and k.step_id = s.step_id), '{}') as record_ids`;
+
+const STEP_TABLES = `stepgate.steps s
     left join stepgate.ready_steps q on s.status = 'queued' and (q.tenant_uid, q.run_uid, q.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
     left join stepgate.approvals p on s.status = 'held' and p.state = 'open' and p.hold_record = s.last_record
-     and (p.tenant_uid, p.run_uid, p.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
-   where s.tenant_uid = $1 and s.run_uid = $2 order by s.idx`;
+     and (p.tenant_uid, p.run_uid, p.step_id) = (s.tenant_uid, s.run_uid, s.step_id)`;
+
+/** The steps of a run in plan order with their live state, dependencies and records. */
+export const READ_STEPS = `
+  select ${STEP_COLUMNS} from ${STEP_TABLES} where s.tenant_uid = $1 and s.run_uid = $2 order by s.idx`;
+
+/** The steps of runs $2 that have one, with their evaluations in the order they were made and their sealed outputs. */
+export const READ_STEP_ENDS = `
+  select s.run_uid, ${STEP_COLUMNS}, b.step_id as blob_step, b.field, b.key_id, b.wrapped_key, b.sealed,
+         array(select v.body from stepgate.evaluations v
+                where v.tenant_uid = s.tenant_uid and v.run_uid = s.run_uid and v.step_id = s.step_id
+                order by v.lease_epoch, v.phase desc)::text[] as evaluations
+    from ${STEP_TABLES}
+    left join stepgate.blobs b on b.tenant_uid = s.tenant_uid and b.blob_id = s.output_blob
+   where s.tenant_uid = $1 and s.run_uid = any ($2::uuid[])`;
 
 /** Events after seq $3, in order. */
 export const READ_EVENTS = `
   select seq, type, step_id, stepgate.epoch_ms(at) as at_ms, data from stepgate.run_events
    where tenant_uid = $1 and run_uid = $2 and seq > $3 order by seq limit $4`;
-
-export const READ_EVALUATIONS = `
-  select body, phase from stepgate.evaluations where tenant_uid = $1 and run_uid = $2 and step_id = $3
-   order by lease_epoch, phase desc`;
 
 export const CANCEL_RUN = `select stepgate.cancel_run($1, $2, $3) as changed`;
 export const RESUME_RUN = `select stepgate.resume_run($1, $2, $3) as changed`;

@@ -1,0 +1,61 @@
+/**
+ * Runs that arrive at once are stored in one call, and come out as if they had come one after the other.
+ */
+import t from "tap";
+import { isStepgateError } from "../../src/core/errors.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { forEachDatabase } from "../storage/test-database.ts";
+import { allow, startRig } from "./rig.ts";
+
+const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+const step = (id: string) => ({ id, type: "noop", inputs: {} });
+
+t.test("of runs with one id or key in one batch, the first is stored and the others find it", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const env = { STEPGATE_ROLE: "gateway" };
+    const rig = await startRig(t, { database, packs: { runtime: allow }, tenant, env });
+    const caller = { keyId: "k", owner: "o", roles: ["submitter"] } as const;
+    const submit = async (submission: JsonObject, idempotencyKey?: string) => {
+      try {
+        const { runUid, isNew } = await rig.stepgate.rooms.submitRun({
+          tenantUid: rig.tenantUid,
+          caller,
+          submission: rig.stepgate.rooms.readRunSubmission(submission),
+          idempotencyKey,
+          trace: undefined,
+        });
+        return { runUid: String(runUid), isNew };
+      } catch (caught) {
+        return { code: isStepgateError(caught) ? caught.code : String(caught) };
+      }
+    };
+    // a batch is under way while all of these arrive
+    const first = submit({ steps: [step("a")] });
+    const [one, again, other, sameKey, chained, plain] = await Promise.all([
+      submit({ id: "one", steps: [step("a")] }, "key-1"),
+      submit({ id: "one", steps: [step("a")] }, "key-1"),
+      submit({ id: "one", steps: [step("b")] }, "key-2"),
+      submit({ id: "two", steps: [step("c")] }, "key-1"),
+      submit({ id: "three", steps: [step("a")] }, "key-2"),
+      submit({ steps: [step("a"), step("b"), step("c")], run_config: { max_parallel: 2 } }),
+    ]);
+    await first;
+    t.match(one, { isNew: true });
+    t.match(again, { isNew: false, runUid: one?.runUid }, "the same start is the same run");
+    t.match(other, { code: "INPUT_MISMATCH" }, "an id with another start");
+    t.match(sameKey, { code: "IDEMPOTENCY_MISMATCH" }, "a key with another start");
+    t.match(chained, { isNew: true }, "what was refused holds no key");
+    t.match(plain, { isNew: true });
+    const [head] = await rig.rows(
+      `select head_seq, open_steps, ready_rows, unplaced_steps, max_parallel from stepgate.run_heads where run_uid = $1`,
+      [plain?.runUid ?? ""],
+    );
+    t.same(head, { head_seq: 1, open_steps: 3, ready_rows: 2, unplaced_steps: 1, max_parallel: 2 });
+    const ready = await rig.rows(`select step_id from stepgate.ready_steps where run_uid = $1 order by 1`, [
+      plain?.runUid ?? "",
+    ]);
+    t.same(ready, [{ step_id: "a" }, { step_id: "b" }], "in plan order, as many as may run at once");
+    const [audits] = await rig.rows(`select count(*) from stepgate.audit_log where action = 'run.submit'`, []);
+    t.same(audits, { count: 4 }, "one audit row for each stored run");
+  });
+});

@@ -1,0 +1,21 @@
+import type pg from "pg";
+import t from "tap";
+import { makePlanRenewal } from "../../src/storage/plan-age.ts";
+
+t.test(
+  "a session's plans are made anew when it is twice as old, at least once a minute, and each session's apart",
+  async (t) => {
+    let nowMs = 1000;
+    const renew = makePlanRenewal(() => nowMs);
+    const session = () => {
+      const atMs: number[] = [];
+      return { atMs, client: { query: async () => atMs.push(nowMs) } as unknown as pg.ClientBase };
+    };
+    const first = session();
+    for (; nowMs < 200_000; nowMs += 50) await renew(first.client);
+    t.same(first.atMs, [1250, 1750, 2750, 4750, 8750, 16_750, 32_750, 64_750, 124_750, 184_750]);
+    const second = session();
+    await renew(second.client);
+    t.same(second.atMs, [], "a new session has no old plans");
+  },
+);
