@@ -62,13 +62,19 @@ export function expectationOf(
   };
 }
 
-export function wantedIsolation(context: StepContext): WantedIsolation {
+function wantedIsolation(context: StepContext): WantedIsolation {
   const { authority } = context;
   const type = executorType(context);
   return {
     minimum: authority.minIsolation[type] ?? "none",
     weakerAllowed: authority.weakerIsolationAllowed.includes(type),
   };
+}
+
+/** Whether the tenant lets floors of this step's types be missed, by their name: the record says so. */
+export function isWeakerAllowed(context: StepContext): boolean {
+  const { weakerIsolationAllowed } = context.authority;
+  return [context.step.spec.type, executorType(context)].some((type) => weakerIsolationAllowed.includes(type));
 }
 
 /** A weaker level that the tenant allowed by name does not lift what the step's own flag or its tool asks for. */

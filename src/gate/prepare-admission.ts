@@ -10,7 +10,7 @@ import { toolMembers } from "../core/tool.ts";
 import { buildAdmission } from "../evidence/admission.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
-import { wantedIsolation } from "./guard.ts";
+import { isWeakerAllowed } from "./guard.ts";
 import { describeAdapter } from "./mint.ts";
 import type { Admission } from "./settlement.ts";
 
@@ -29,7 +29,7 @@ export function prepareAdmission(
     reserved: request,
     isolation: capability.isolation,
     approvalRecord: context.approval?.recordId,
-    isWeakerIsolationAllowed: wantedIsolation(context).weakerAllowed,
+    isWeakerIsolationAllowed: isWeakerAllowed(context),
   });
   return {
     address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },

@@ -4,84 +4,19 @@
  * The executor of most of them is a sink that remembers each call. Not here: what a definition may be
  * (executors/tool/check-definition.test.ts).
  */
-import t, { type Test } from "tap";
+import t from "tap";
 import type { RunUid } from "../../src/core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../src/core/json.ts";
-import { parseJson } from "../../src/core/parse-json.ts";
-import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
-import { type Call, deskOf, submitAs } from "./approval-desk.ts";
+import { forEachDatabase } from "../storage/test-database.ts";
+import { submitAs } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
-import { allow, type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
-
-const GREETING: JsonObject = {
-  executor: "sink",
-  config: { by: "one", to: { $argument: "name" } },
-  input_schema: {
-    type: "object",
-    properties: { name: { type: "string", maxLength: 20 } },
-    required: ["name"],
-    additionalProperties: false,
-  },
-  effects: "read",
-};
-
-interface Scene {
-  readonly rig: Rig;
-  readonly operator: Call;
-  readonly submitter: Call;
-  readonly calls: readonly { readonly spec: { readonly inputs: JsonObject } }[];
-}
-
-async function scene(t: Test, database: TestDatabase, runtime: Decide = allow): Promise<Scene> {
-  const sink = makeSink(({ spec }) => done(spec.inputs));
-  const rig = await startRig(t, {
-    database,
-    packs: { runtime },
-    adapters: [sink.adapter],
-    tenant: { runtime_pack: "runtime", required_guardrails: [] },
-  });
-  const [operator, submitter] = [
-    await deskOf(rig, "olga", "operator"),
-    await deskOf(rig, "sam", "submitter", "reader"),
-  ];
-  return { rig, operator, submitter, calls: sink.calls };
-}
-
-const register = async ({ operator }: Scene, name: string, definition: JsonObject): Promise<JsonObject> => {
-  const answer = await operator("PUT", `/v1/tools/${name}`, definition);
-  if (answer.status !== 201) throw new TypeError(JSON.stringify(answer));
-  return answer.json;
-};
-
-const call = (tool: string, given: JsonValue, more: JsonObject = {}): JsonObject => ({
-  type: "tool",
-  inputs: { tool, arguments: given },
-  ...more,
-});
-
-/** What the signed records of a run say of its tools, by kind and step. */
-async function toolsInRecords({ rig }: Scene, runUid: RunUid): Promise<readonly JsonObject[]> {
-  const rows = await rig.rows("select kind, statement from stepgate.records where run_uid = $1 and kind <> 'seal'", [
-    runUid,
-  ]);
-  return rows.map(({ kind, statement }) => {
-    const { predicate }: JsonObject = parseJson(String(statement)) as JsonObject;
-    const { step, tool }: JsonObject = isJsonObject(predicate) ? predicate : {};
-    return { kind: String(kind), step: isJsonObject(step) ? (step["step"] ?? "") : "", tool: tool ?? null };
-  });
-}
-
-async function outputOf({ submitter }: Scene, step: JsonObject): Promise<JsonValue | undefined> {
-  const { status, json } = await submitter("POST", "/v1/steps", { step });
-  if (status !== 200) throw new TypeError(JSON.stringify(json));
-  return json["output"];
-}
+import { call, GREETING, outputOf, register, toolScene, toolsInRecords } from "./tool-desk.ts";
 
 t.test(
   "E3 a run keeps the version of its submission, a new run takes the new one, and the records name both",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
-      const at = await scene(t, database);
+      const at = await toolScene(t, database);
       const one = await register(at, "greet", GREETING);
       const old = await submitAs(at.submitter, {
         steps: [
@@ -127,3 +62,79 @@ t.test(
     });
   },
 );
+
+t.test("E2 arguments against the schema: refused before any pack decides, 0 charged", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    let decided = 0;
+    const at = await toolScene(t, database, {
+      runtime: () => {
+        decided += 1;
+        return { effect: "allow" };
+      },
+    });
+    const { digest } = await register(at, "greet", { ...GREETING, defaults: { tokens: 50, usd_micros: 7 } });
+    const refusals: readonly { why: string; given: JsonValue; field: string }[] = [
+      { why: "missing", given: {}, field: "/inputs/arguments/name" },
+      { why: "of another type", given: { name: 7 }, field: "/inputs/arguments/name" },
+      { why: "too long", given: { name: "x".repeat(21) }, field: "/inputs/arguments/name" },
+      { why: "unknown", given: { name: "x", shell: "4111-1111" }, field: "/inputs/arguments" },
+      { why: "no object", given: ["x"], field: "/inputs/arguments" },
+    ];
+    for (const { why, given, field } of refusals) {
+      const { status, json } = await at.submitter("POST", "/v1/steps", { step: call("greet", given) });
+      t.match({ status, json }, { status: 403, json: { error_kind: "invalid_request" } }, why);
+      const runUid = String(json["run_uid"]) as RunUid;
+      await at.rig.ended(runUid);
+      const refused = (await at.rig.events(runUid)).find(({ type }) => type === "step_refused");
+      t.same(refused?.data["detail"], { fields: [field] }, why);
+      const step = (await at.rig.steps(runUid)).get("step");
+      t.match(step, { attemptsMade: 0, tokens: 0, usdMicros: 0 }, why);
+      const ledger = await at.rig.rows(
+        "select coalesce(sum(actual_tokens + actual_usd_micros + reserved_tokens), 0)::int as used from stepgate.cost_ledger where run_uid = $1",
+        [runUid],
+      );
+      t.same(ledger, [{ used: 0 }], why);
+      const [record] = await toolsInRecords(at, runUid);
+      t.match(record, { kind: "refusal", tool: { name: "greet", version: 1, digest } }, "the refusal names the tool");
+      await verifies(t, at.rig, runUid);
+    }
+    t.equal(decided, 0);
+    t.equal(at.calls.length, 0);
+    t.same(await outputOf(at, call("greet", { name: "ada" })), { by: "one", to: "ada" }, "the control");
+    t.ok(decided > 0);
+  });
+});
+
+t.test("E2 arguments that a step before returned are checked too, and a pack's patch is checked again", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const patch = (path: string, value: JsonValue) => ({
+      effect: "redact" as const,
+      patches: [{ op: "replace" as const, path, value }],
+    });
+    const at = await toolScene(t, database, {
+      runtime: ({ inputs }) => {
+        const given = isJsonObject(inputs) ? inputs["arguments"] : undefined;
+        const name = isJsonObject(given) ? given["name"] : undefined;
+        if (name === "patch") return patch("/inputs/arguments/name", 7);
+        return name === "swap" ? patch("/inputs/tool", "other") : { effect: "allow" };
+      },
+    });
+    await register(at, "greet", GREETING);
+    await register(at, "other", GREETING);
+    const chain = await submitAs(at.submitter, {
+      steps: [
+        { id: "ask", type: "noop", inputs: { result: { n: 5 } } },
+        { id: "tell", ...call("greet", { name: { $from: "ask", pointer: "/n" } }) },
+        { id: "patched", ...call("greet", { name: "patch" }) },
+        { id: "swapped", ...call("greet", { name: "swap" }) },
+      ],
+      edges: [["ask", "tell"]],
+    });
+    await at.rig.ended(chain);
+    const steps = await at.rig.steps(chain);
+    t.match(steps.get("tell"), { errorKind: "invalid_request", reasons: ["inputs_invalid"] });
+    t.match(steps.get("patched"), { errorKind: "invalid_request", reasons: ["inputs_invalid_after_patch"] });
+    t.match(steps.get("swapped"), { errorKind: "invalid_request", reasons: ["inputs_invalid_after_patch"] });
+    t.equal(at.calls.length, 0);
+  });
+});

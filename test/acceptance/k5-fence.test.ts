@@ -291,6 +291,40 @@ t.test("K5 the first tenant's idempotency keys, run ids and names are free for t
   }
 });
 
+t.test("K5 a tool is its tenant's own: another's is not there, and one of the same name is another", async (t) => {
+  const name = "acme-tickets";
+  const ask = (key: string, tool: string) =>
+    api.send({
+      method: "POST",
+      path: "/v1/steps",
+      key,
+      body: { step: { type: "tool", inputs: { tool, arguments: { hint: "x" } } } },
+    });
+  const decide = (key: string, tool: string) =>
+    api.send({
+      method: "POST",
+      path: "/v1/decisions",
+      key,
+      body: { boundary: "scheduler", step: { type: "tool", inputs: { tool, arguments: { hint: "x" } } } },
+    });
+  const [known, never] = [await ask(stranger, name), await ask(stranger, twinOf(name))];
+  t.match(known, { status: 422, json: { code: "PLAN_UNKNOWN_TOOL" } });
+  t.same(bare(known), bare(never), "as a tool that never was");
+  t.match((await decide(stranger, name)).json, { decision: { effect: "deny", reasons: ["tool_not_registered"] } });
+  t.match((await decide(owner, name)).json, { decision: { effect: "allow" } }, "the control");
+  const own = {
+    executor: "noop",
+    config: { result: { $argument: "hint" } },
+    input_schema: { type: "object", properties: { hint: { const: "x" } }, additionalProperties: false },
+  };
+  t.match(await api.send({ method: "PUT", path: `/v1/tools/${name}`, key: stranger, body: own }), {
+    status: 201,
+    json: { version: 1 },
+  });
+  t.match(await ask(stranger, name), { status: 200, json: { output: "x" } });
+  t.match(await ask(owner, name), { status: 200, json: { output: null } }, "the first one's is what it was");
+});
+
 t.test("K5 nothing of the first tenant was changed by all this", async (t) => {
   const run = await api.send({ path: `/v1/runs/${world.runUid}`, key: owner });
   t.equal(run.json?.["status"], "failed");

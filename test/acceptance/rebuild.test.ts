@@ -13,6 +13,7 @@ import { forEachDatabase } from "../storage/test-database.ts";
 import { deskOf, holdUntilApproved, openApproval } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { done, makeSink, type Rig, redactCard, startRig } from "./rig.ts";
+import { call, GREETING, register } from "./tool-desk.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const gold = { tier: "gold", queue_target_ms: 1000, priority_boost: 3, error_budget_ppm: 250_000 };
@@ -120,8 +121,12 @@ t.test("an ended run of every kind of end comes back row by row", async (t) => {
       adapters: [sink.adapter],
       tenant,
     });
+    const operator = await deskOf(rig, "olga", "operator");
+    const greeting = { ...GREETING, defaults: { tokens: 7, usd_micros: 1, deadline_ms: 60_000 } };
+    await register({ operator }, "greet", greeting);
     const runUid = await rig.submit({
       steps: [
+        step("named", call("greet", { name: "ada" })),
         step("flaky", {
           execution: { max_attempts: 2, retry_backoff_ms: 1, cost_hint: { tokens: 5 } },
           policy: { slo: gold },
@@ -141,8 +146,12 @@ t.test("an ended run of every kind of end comes back row by row", async (t) => {
       budget: { tokens: 100, usd_micros: 10 },
       priority: 7,
     });
+    await register({ operator }, "greet", { ...greeting, effects: "write" });
     const run = await rig.ended(runUid);
     t.equal(run.status, "failed");
+    t.match(await rig.rows("select spec from stepgate.steps where run_uid = $1 and step_id = 'named'", [runUid]), [
+      { spec: /"tool": \{"name": "greet", "digest": "[0-9a-f]{64}", "version": 1\}/ },
+    ]);
     const before = await projection(rig, runUid);
     await rebuilder(rig)(runUid);
     sameRows(t, await projection(rig, runUid), before, "over what is there");

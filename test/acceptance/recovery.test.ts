@@ -8,8 +8,10 @@ import t, { type Test } from "tap";
 import type { WorkerId } from "../../src/core/ids.ts";
 import { makeClaimStore } from "../../src/storage/claim-store.ts";
 import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
+import { deskOf } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { call, register } from "./tool-desk.ts";
 import { startWorker } from "./workers.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
@@ -60,12 +62,17 @@ t.test(
     await forEachDatabase(t, async (t, database) => {
       const rig = await withGateway(t, database);
       const effects = await effectsFile(t);
+      const operator = await deskOf(rig, "olga", "operator");
+      await register({ operator }, "effect", {
+        executor: "sink",
+        config: { $arguments: true },
+        input_schema: { type: "object" },
+      });
       const runUid = await rig.submit({
         steps: [
           {
             id: "a",
-            type: "sink",
-            inputs: { effects_file: effects.path, hang_until: 1, tokens: 3 },
+            ...call("effect", { effects_file: effects.path, hang_until: 1, tokens: 3 }),
             execution: { cost_hint: { tokens: 10 }, max_attempts: 1 },
           },
           { id: "b", type: "sink", inputs: { effects_file: effects.path } },
