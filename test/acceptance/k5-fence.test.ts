@@ -5,6 +5,7 @@
  */
 import t from "tap";
 import { DIGEST_PATTERN, UUID_PATTERN } from "../../src/core/ids.ts";
+import type { JsonValue } from "../../src/core/json.ts";
 import { ROLES } from "../../src/gateway/roles.ts";
 import { INSTANCE_SCOPE, type TenantPool } from "../../src/storage/pool.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
@@ -292,7 +293,16 @@ t.test("K5 the first tenant's idempotency keys, run ids and names are free for t
 });
 
 t.test("K5 a tool is its tenant's own: another's is not there, and one of the same name is another", async (t) => {
-  const name = "acme-tickets";
+  const name = "acme-own";
+  const put = (key: string, result: JsonValue) => {
+    const body = {
+      executor: "noop",
+      config: { result },
+      input_schema: { type: "object", properties: { hint: { const: "x" } }, additionalProperties: false },
+    };
+    return api.send({ method: "PUT", path: `/v1/tools/${name}`, key, body });
+  };
+  t.match(await put(owner, "the first one's"), { status: 201, json: { version: 1 } });
   const ask = (key: string, tool: string) =>
     api.send({
       method: "POST",
@@ -307,22 +317,14 @@ t.test("K5 a tool is its tenant's own: another's is not there, and one of the sa
       key,
       body: { boundary: "scheduler", step: { type: "tool", inputs: { tool, arguments: { hint: "x" } } } },
     });
-  const [known, never] = [await ask(stranger, name), await ask(stranger, twinOf(name))];
+  const [known, never] = [await ask(stranger, name), await ask(stranger, "never-was")];
   t.match(known, { status: 422, json: { code: "PLAN_UNKNOWN_TOOL" } });
   t.same(bare(known), bare(never), "as a tool that never was");
   t.match((await decide(stranger, name)).json, { decision: { effect: "deny", reasons: ["tool_not_registered"] } });
   t.match((await decide(owner, name)).json, { decision: { effect: "allow" } }, "the control");
-  const own = {
-    executor: "noop",
-    config: { result: { $argument: "hint" } },
-    input_schema: { type: "object", properties: { hint: { const: "x" } }, additionalProperties: false },
-  };
-  t.match(await api.send({ method: "PUT", path: `/v1/tools/${name}`, key: stranger, body: own }), {
-    status: 201,
-    json: { version: 1 },
-  });
+  t.match(await put(stranger, { $argument: "hint" }), { status: 201, json: { version: 1 } });
   t.match(await ask(stranger, name), { status: 200, json: { output: "x" } });
-  t.match(await ask(owner, name), { status: 200, json: { output: null } }, "the first one's is what it was");
+  t.match(await ask(owner, name), { status: 200, json: { output: "the first one's" } }, "and is what it was");
 });
 
 t.test("K5 nothing of the first tenant was changed by all this", async (t) => {
