@@ -37,6 +37,9 @@ import { addRunWatch } from "./commands/run-watch.ts";
 import { addServe } from "./commands/serve.ts";
 import { addTenantList } from "./commands/tenant-list.ts";
 import { addTenantPut } from "./commands/tenant-put.ts";
+import { addToolList } from "./commands/tool-list.ts";
+import { addToolPut } from "./commands/tool-put.ts";
+import { addToolShow } from "./commands/tool-show.ts";
 import { addVerify } from "./commands/verify.ts";
 import { readVersion } from "./product-version.ts";
 import { reportError } from "./report-error.ts";
@@ -119,6 +122,8 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   for (const add of [addKeyCreate, addKeyList, addKeyRevoke]) add(key, around);
   const tenant = group(program.command("tenant")).description("list, make and change tenants");
   for (const add of [addTenantList, addTenantPut]) add(tenant, around);
+  const tool = group(program.command("tool")).description("list, look at and register tools");
+  for (const add of [addToolList, addToolShow, addToolPut]) add(tool, around);
   addConfigPrint(group(program.command("config")).description("settings"), around);
   addDoctor(program, around);
   return program;

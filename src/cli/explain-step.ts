@@ -45,6 +45,8 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
   for (const record of records) {
     const { predicate } = record.record;
     terminal.line(`  record    ${record.record_id} (${record.kind}) · batch ${record.inclusion.batch_id}`);
+    const { tool } = predicate;
+    if (tool !== undefined) terminal.line(`  tool      ${tool.name} version ${tool.version} · sha256 ${tool.digest}`);
     if (predicate.error_kind !== undefined)
       terminal.line(
         `  refused   ${predicate.error_kind} at ${predicate.stage ?? "execute"}: ${(predicate.reasons ?? []).join(", ")}`,

@@ -110,6 +110,7 @@ export const RecordView = Type.Object({
       stage: Type.Optional(text),
       error_kind: Type.Optional(text),
       reasons: Type.Optional(Type.Array(text)),
+      tool: Type.Optional(Type.Object({ name: text, version: count, digest: text })),
     }),
   }),
   inclusion: Type.Object({ batch_id: text }),
@@ -141,6 +142,23 @@ export const TenantView = Type.Object({
 });
 export type TenantView = Static<typeof TenantView>;
 export const TenantPage = Type.Object({ items: Type.Array(TenantView), next: Type.Optional(text) });
+
+export const ToolView = Type.Object({
+  name: text,
+  version: count,
+  digest: text,
+  executor: text,
+  input_schema: AnyObject,
+  effects: text,
+  idempotent: Type.Boolean(),
+  min_isolation: Type.Optional(text),
+  egress: Type.Optional(Type.Array(text)),
+  defaults: AnyObject,
+  limits: AnyObject,
+  versions: Type.Optional(Type.Array(Type.Object({ version: count, digest: text, created_at: text }))),
+});
+export type ToolView = Static<typeof ToolView>;
+export const ToolPage = Type.Object({ items: Type.Array(ToolView), next: Type.Optional(text) });
 
 const sum = Type.Object({ attempts: count, tokens: count, usd_micros: count });
 export const BillingView = Type.Object({
