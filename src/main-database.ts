@@ -21,7 +21,7 @@ import {
   type TenantPool,
 } from "./storage/pool.ts";
 import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
-import { checkPools, type DatabaseWatch, watchDatabase } from "./storage/watch-database.ts";
+import { checkPools, type DatabaseWatch, type TimeListener, watchDatabase } from "./storage/watch-database.ts";
 
 const WATCH_EVERY_MS = 2000;
 
@@ -38,11 +38,15 @@ export interface Database {
 }
 
 /**
- * Opens the database and brings its schema up to date.
+ * Opens the database and brings its schema up to date; `time` is told what its clock says.
  *
  * @throws {StepgateError} STORE_UNAVAILABLE, STORE_UNSAFE, STORE_FENCE_OPEN, STORE_ROLES_MISSING, SCHEMA_NEWER, EMBEDDED_FAILED …
  */
-export async function openDatabase(input: StartInput, stops: (() => Promise<unknown>)[]): Promise<Database> {
+export async function openDatabase(
+  input: StartInput,
+  time: TimeListener,
+  stops: (() => Promise<unknown>)[],
+): Promise<Database> {
   const { config, log, onProgress, parts } = input;
   const { databaseUrl, gatewayDatabaseUrl, workerDatabaseUrl } = config.storage;
   const given = parts?.database ?? (databaseUrl === undefined ? undefined : { url: databaseUrl });
@@ -63,8 +67,8 @@ export async function openDatabase(input: StartInput, stops: (() => Promise<unkn
     gateway: role === "worker" ? undefined : gatewayPool,
     worker: role === "gateway" ? undefined : workerPool,
   };
-  const database = await checkPools(pools);
-  const watch = watchDatabase(pools, WATCH_EVERY_MS, log);
+  const database = await checkPools(pools, time);
+  const watch = watchDatabase(pools, { everyMs: WATCH_EVERY_MS, time, log });
   stops.unshift(watch.stop);
   const [ownRole, ownUrl] = role === "worker" ? [roles.worker, workerDatabaseUrl] : [roles.gateway, gatewayDatabaseUrl];
   const openListener = makeOpenListener({

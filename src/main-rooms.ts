@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { makeCallCounter } from "./capability/call-counter.ts";
 import { makeVerifier } from "./capability/make-verifier.ts";
 import type { Config } from "./config/config.ts";
-import { systemClock } from "./core/clock.ts";
+import { type Clock, systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type RunUid, type TenantUid } from "./core/ids.ts";
@@ -68,11 +68,12 @@ export interface StartInput {
   readonly log: Log;
   /** What a person waits for. */
   readonly onProgress: (progress: StartProgress) => void;
-  /** Beside those of the product: adapters and packs of whoever embeds it, and a database that is open already. */
+  /** Beside those of the product: adapters and packs of whoever embeds it, a database that is open already, a machine's clock. */
   readonly parts?: {
     readonly adapters?: readonly ExecutorAdapter[];
     readonly packs?: ReadonlyMap<string, LoadedPack>;
     readonly database?: DatabaseTarget;
+    readonly clock?: Clock;
   };
 }
 
@@ -95,11 +96,18 @@ export type Rooms = Awaited<ReturnType<typeof openRooms>>;
 /** Opens stores, keys, packs and executors; everything that worker and gateway share. */
 export async function openRooms(input: StartInput, stops: (() => Promise<unknown>)[]) {
   const { config, log, onProgress, parts = {} } = input;
-  const clock = systemClock;
+  const system = parts.clock ?? systemClock;
+  const databaseClock = makeDatabaseClock(system);
+  // one time for everything that is written, signed or judged, whatever this machine's clock does
+  const clock: Clock = { nowMs: databaseClock.nowMs, monotonicMs: system.monotonicMs };
   const ids = makeIds(clock);
-  const { pool, workerPool, openListener, watch, database, embedded } = await openDatabase(input, stops);
+  const { pool, workerPool, openListener, watch, database, embedded } = await openDatabase(
+    input,
+    { monotonicMs: system.monotonicMs, observe: databaseClock.observe },
+    stops,
+  );
   onProgress("opening_keys");
-  const keyRing = await openKeys(config, pool);
+  const keyRing = await openKeys(config, pool, clock);
   const tenants = makeTenantStore(pool);
   await tenants.ensure({
     tenantUid: ids.uuid() as TenantUid,
@@ -135,7 +143,6 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   );
   const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
   stops.unshift(async () => feed.stop());
-  const databaseClock = makeDatabaseClock(clock);
   const store = makeRunStore(pool);
   const records = makeRecordStore(pool);
   const sign: SignBatch = (purpose, batchIds) =>
@@ -255,14 +262,14 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   };
 }
 
-async function openKeys(config: Config, pool: TenantPool): Promise<KeyRing> {
-  const ids = makeIds(systemClock);
+async function openKeys(config: Config, pool: TenantPool, clock: Clock): Promise<KeyRing> {
+  const ids = makeIds(clock);
   const { instanceKeyFile, adminKey } = config.keys;
   return openKeyRing({
     files: await openKeyFiles({ home: config.instance.home, uid: userInfo().uid, uuid: ids.uuid }),
     store: makeKeyStore(pool),
     ids,
-    clock: systemClock,
+    clock,
     givenInstanceKey: instanceKeyFile === undefined ? undefined : await readGivenKey(instanceKeyFile),
     givenAdminKey: adminKey,
     purposes: config.instance.role === "gateway" ? ["decision", "artifact"] : ["token", "decision", "artifact"],

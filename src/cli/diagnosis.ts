@@ -168,7 +168,7 @@ async function lookAtKeys({ instance, keys }: Config): Promise<readonly Finding[
 }
 
 function lookAtTrust(file: Uint8Array): Finding {
-  const verdict = verifyTrustFile(file, { nowMs: Date.now(), pinnedRoot: undefined });
+  const verdict = verifyTrustFile(file, { nowMs: systemClock.nowMs(), pinnedRoot: undefined });
   if (!verdict.ok)
     return {
       name: "trust",

@@ -154,6 +154,7 @@ export class Worker {
         await this.sweepWhenDue();
         const maxSteps = Math.min(free, settings.claimBatchSize);
         const isDeep = this.isDeepDue;
+        const askedMs = this.deps.clock.monotonicMs();
         const claimed = await queue.claim({ types, maxSteps, isIdle, isDeep });
         if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
@@ -165,7 +166,7 @@ export class Worker {
         }
         failPoint(this.deps.failPoints, "after_claim");
         this.deps.onClaim(claimed.length);
-        this.begin(claimed);
+        this.begin(claimed, askedMs);
       } catch (caught) {
         this.isHealthy = false;
         // it may have been committed all the same, and nobody else would look after what it leased
@@ -177,9 +178,9 @@ export class Worker {
     }
   }
 
-  private begin(claimed: readonly ClaimedStep[]): void {
+  private begin(claimed: readonly ClaimedStep[], askedMs: number): void {
     const [first] = claimed;
-    if (first !== undefined) this.deps.databaseClock.observe(first.nowMs);
+    if (first !== undefined) this.deps.databaseClock.observe(first.nowMs, askedMs);
     this.inUse += claimed.length;
     this.isAlone = first?.isAlone === true;
     for (const { leaseEpoch } of claimed) this.held.add(leaseEpoch);

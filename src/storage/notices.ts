@@ -7,6 +7,7 @@
  * everybody polls. Not here: what is done about a notice (main-rooms.ts).
  */
 import { randomUUID } from "node:crypto";
+import { systemClock } from "../core/clock.ts";
 import type { StoreLog } from "./log.ts";
 import type { Pool } from "./pool.ts";
 
@@ -93,13 +94,13 @@ export class Notices {
   private schedule(): void {
     if (this.timer !== undefined || this.isStopped) return;
     // a timer may fire up to a millisecond early
-    const waitMs = Math.max(0, this.lastSentMs + this.settings.intervalMs + 1 - performance.now());
+    const waitMs = Math.max(0, this.lastSentMs + this.settings.intervalMs + 1 - systemClock.monotonicMs());
     this.timer = setTimeout(() => void this.send(), waitMs);
   }
 
   private async send(): Promise<void> {
     this.timer = undefined;
-    this.lastSentMs = performance.now();
+    this.lastSentMs = systemClock.monotonicMs();
     const runs = this.endedRuns.size > MAX_NAMED_RUNS ? ["*"] : [...this.endedRuns];
     const payload = [this.sender, this.isReady ? "ready" : "ended", ...runs].join(" ");
     this.isReady = false;

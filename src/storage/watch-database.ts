@@ -26,23 +26,36 @@ export interface DatabaseWatch {
   readonly stop: () => Promise<void>;
 }
 
+/** What is told of the database's time with every look. */
+export interface TimeListener {
+  readonly monotonicMs: () => number;
+  readonly observe: (databaseNowMs: number, askedMs: number) => void;
+}
+
 /** Checks every pool; returns the server's version. @throws {StepgateError} STORE_UNSAFE, STORE_FENCE_OPEN. */
-export async function checkPools({ gateway, worker }: WatchedPools): Promise<string> {
+export async function checkPools({ gateway, worker }: WatchedPools, time: TimeListener): Promise<string> {
   let version = "";
   for (const pool of [gateway, worker]) {
-    if (pool !== undefined) version = await checkDatabase(pool);
+    if (pool === undefined) continue;
+    const askedMs = time.monotonicMs();
+    const seen = await checkDatabase(pool);
+    time.observe(seen.nowMs, askedMs);
+    version = seen.version;
   }
   if (gateway !== undefined) await checkFences(gateway);
   return version;
 }
 
 /** Looks every `everyMs`; a database that does not answer leaves the last verdict, since others tell that. */
-export function watchDatabase(pools: WatchedPools, everyMs: number, log: StoreLog): DatabaseWatch {
+export function watchDatabase(
+  pools: WatchedPools,
+  { everyMs, time, log }: { readonly everyMs: number; readonly time: TimeListener; readonly log: StoreLog },
+): DatabaseWatch {
   let verdict: DatabaseVerdict = { ok: true };
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     try {
-      await checkPools(pools);
+      await checkPools(pools, time);
       verdict = { ok: true };
     } catch (caught) {
       if (!isStepgateError(caught, "STORE_UNSAFE", "STORE_FENCE_OPEN")) return;

@@ -6,6 +6,7 @@
  * evidence, and that is in the database. Not here: what a line holds (logger.ts).
  */
 import { writeSync } from "node:fs";
+import { systemClock } from "../core/clock.ts";
 
 export interface LogDestination {
   readonly write: (line: string) => void;
@@ -37,7 +38,7 @@ export function standardOutput(put: (bytes: Uint8Array) => number = (bytes) => w
       if (lost > 0) {
         const gap = {
           level: "warn",
-          time: new Date().toISOString(),
+          time: new Date(systemClock.nowMs()).toISOString(),
           pid: process.pid,
           lost,
           msg: "lines of the log were lost",

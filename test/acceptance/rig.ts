@@ -10,6 +10,7 @@ import type { Test } from "tap";
 import { makeCallCounter } from "../../src/capability/call-counter.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { canonicalDigest } from "../../src/core/canonical-json.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { PackDecision } from "../../src/core/decision.ts";
 import type { RunUid, TenantUid } from "../../src/core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../src/core/json.ts";
@@ -92,6 +93,8 @@ export interface RigOptions {
   readonly adapters?: readonly ExecutorAdapter[];
   readonly tenant?: JsonObject;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the machine, in place of its own. */
+  readonly clock?: Clock;
   /** Takes every line of the log, of all levels. */
   readonly onLogLine?: (line: string) => void;
 }
@@ -148,6 +151,7 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
       packs,
       adapters: options.adapters ?? [],
       ...(options.database === undefined ? {} : { database: options.database.target }),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
     },
   });
   t.teardown(async () => {

@@ -33,7 +33,7 @@ export const addMigrate: AddCommand = (parent, around) => {
         limits: { statementMs: STATEMENT_LIMIT_MS, lockMs: storage.lockTimeoutMs },
       });
       try {
-        const version = await checkDatabase(pool);
+        const { version } = await checkDatabase(pool);
         const schema = await readSchema();
         let applied = 0;
         await migrate({

@@ -2,6 +2,7 @@
  * `stepgate verify`: checks evidence from files alone. Exit 0 all good, 1 a check failed, 2 could not be established.
  */
 import { readFile } from "node:fs/promises";
+import { systemClock } from "../../core/clock.ts";
 import { StepgateError } from "../../core/errors.ts";
 import { verifyBundle, verifyRecordFile } from "../../evidence/verify-bundle.ts";
 import { type AddCommand, EXIT, JSON_OPTION } from "../surroundings.ts";
@@ -33,7 +34,7 @@ export const addVerify: AddCommand = (parent, { terminal, exitWith }) => {
       const context = {
         trustFile: options.trust === undefined ? undefined : await readInput(options.trust),
         pinnedRoot: options.root,
-        nowMs: Date.now(),
+        nowMs: systemClock.nowMs(),
         onProgress: undefined,
       };
       const verify = options.record === true ? verifyRecordFile : verifyBundle;

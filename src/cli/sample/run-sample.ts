@@ -6,6 +6,7 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../core/clock.ts";
 import { isAtLeast } from "../../core/isolation.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { verifyBundle } from "../../evidence/verify-bundle.ts";
@@ -108,7 +109,7 @@ async function proveIt(
   const report = verifyBundle(await readFile(path), {
     trustFile,
     pinnedRoot: undefined,
-    nowMs: Date.now(),
+    nowMs: systemClock.nowMs(),
     onProgress: undefined,
   });
   reportVerification(terminal, report, { isWhole: false });
