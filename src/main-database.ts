@@ -1,8 +1,8 @@
 /**
  * The database of a process: the embedded one or the one given, its schema, and a pool for each role (main.ts).
  *
- * Here: the order. The configured user migrates and is not used again; everything else runs as the gateway's or the
- * worker's role. Not here: what a pool is, what the roles may do (storage/).
+ * Here: the order. The configured user migrates and maintains windows of history; everything else runs as the gateway's or
+ * the worker's role. Not here: what a pool is, what the roles may do (storage/).
  */
 import type { Config } from "./config/config.ts";
 import { resolveAll } from "./executors/adapters.ts";
@@ -24,11 +24,15 @@ import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
 import { checkPools, type DatabaseWatch, type TimeListener, watchDatabase } from "./storage/watch-database.ts";
 
 const WATCH_EVERY_MS = 2000;
+/** The longest statement of maintenance: moving what a window holds too early, deleting runs of the largest plans. */
+const MAINTENANCE_MS = 600_000;
 
 export interface Database {
   /** As the gateway's role; where no API is served, as the worker's. Both see what a store asks for within a tenant. */
   readonly pool: TenantPool;
   readonly workerPool: Pool;
+  /** As the configured user, who owns the schema: for what changes tables. */
+  readonly ownerPool: Pool;
   /** As the role of `pool`. */
   readonly openListener: OpenListener;
   readonly watch: DatabaseWatch;
@@ -62,6 +66,12 @@ export async function openDatabase(
   };
   const gatewayPool = open({ role: roles.gateway, isFenced: true }, gatewayDatabaseUrl);
   const workerPool = open({ role: roles.worker }, workerDatabaseUrl);
+  const ownerPool = makePool({
+    ...poolOptions(input, target),
+    maxConnections: 1,
+    limits: { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs },
+  });
+  stops.unshift(() => ownerPool.close());
   const { role } = config.instance;
   const pools = {
     gateway: role === "worker" ? undefined : gatewayPool,
@@ -75,7 +85,7 @@ export async function openDatabase(
     ...poolOptions(input, ownUrl === undefined ? target : { url: ownUrl }),
     role: ownRole,
   });
-  return { pool: pools.gateway ?? workerPool, workerPool, openListener, watch, database, embedded };
+  return { pool: pools.gateway ?? workerPool, workerPool, ownerPool, openListener, watch, database, embedded };
 }
 
 /** As the configured user, who must own the schema when something is to be changed. */

@@ -32,10 +32,12 @@ import { makeAuditStore } from "./storage/audit-store.ts";
 import { makeBillingStore } from "./storage/billing-store.ts";
 import { type AnswerVault, makeIdempotencyStore } from "./storage/idempotency-store.ts";
 import { INSTANCE_SCOPE } from "./storage/pool.ts";
+import { makeRetentionStore } from "./storage/retention-store.ts";
 import { makeApiKeys } from "./tenancy/api-keys.ts";
 import { makeListAudit } from "./tenancy/audit.ts";
 import { makeBilling } from "./tenancy/billing.ts";
 import { makeExecutorSettings } from "./tenancy/executor-settings.ts";
+import { makeShowRetention } from "./tenancy/retention.ts";
 import { makeBudgets, makeTenants } from "./tenancy/tenants.ts";
 import { makeTools } from "./tenancy/tools.ts";
 
@@ -82,6 +84,8 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
   const artifacts = makeReadArtifacts({ records });
   const budgets = makeBudgets(tenants);
   const billing = makeBilling({ store: makeBillingStore(pool), nowMs: () => rooms.databaseClock.nowMs() });
+  const isOn = rooms.config.storage.retention === "on";
+  const showRetention = makeShowRetention({ store: makeRetentionStore(pool), isOn });
   const executors = registry.list;
   return {
     authenticator: {
@@ -106,6 +110,7 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     tools: makeTools({ store: tenants, check: makeCheckDefinition(executors) }),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
     billing: { recompute: ({ caller, from, to }) => billing({ tenantUid: caller.tenantUid, from, to }) },
+    retention: { get: ({ caller }) => showRetention(caller.tenantUid) },
     budgets: { get: ({ caller, after, limit }) => budgets({ tenantUid: caller.tenantUid, after, limit }) },
     queue: queuePorts(rooms),
     deadLetters: deadLetterPorts(rooms),

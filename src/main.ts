@@ -3,9 +3,10 @@
  *
  * In: settings, a log. Out: a running Stepgate that can be stopped. Every call can be followed from here by
  * go-to-definition. Not here: what any of them does; the rooms that all roles share (main-rooms.ts), the API's ports
- * (main-gateway.ts), the worker's wiring (main-worker.ts).
+ * (main-gateway.ts), the worker's wiring (main-worker.ts), retention's (main-retention.ts).
  */
 import { type GatewayServer, startGateway } from "./main-gateway.ts";
+import { startRetention } from "./main-retention.ts";
 import { openRooms, type Rooms, type StartInput } from "./main-rooms.ts";
 import { makeWorker } from "./main-worker.ts";
 
@@ -41,7 +42,7 @@ export async function startStepgate(input: StartInput): Promise<Stepgate> {
     const { role } = input.config.instance;
     const worker = role === "gateway" ? undefined : makeWorker(rooms, stops);
     await worker?.start();
-    if (worker !== undefined) stops.unshift(() => worker.stop());
+    if (worker !== undefined) stops.unshift(() => worker.stop(), startRetention(rooms));
     input.onProgress("listening");
     const gateway = role === "worker" ? undefined : await startGateway(rooms, worker);
     if (gateway !== undefined) stops.unshift(() => gateway.stop());

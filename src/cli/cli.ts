@@ -28,6 +28,7 @@ import { addPackTest } from "./commands/pack-test.ts";
 import { addQueuePause } from "./commands/queue-pause.ts";
 import { addQueueResume } from "./commands/queue-resume.ts";
 import { addQueueShow } from "./commands/queue-show.ts";
+import { addRetentionShow } from "./commands/retention-show.ts";
 import { addRunCancel } from "./commands/run-cancel.ts";
 import { addRunGet } from "./commands/run-get.ts";
 import { addRunPause } from "./commands/run-pause.ts";
@@ -116,6 +117,7 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   for (const add of [addPackNew, addPackCheck, addPackFormat, addPackTest, addPackBuild]) add(pack, around);
   addBudgetShow(group(program.command("budget")).description("see quotas and budgets"), around);
   addBillingRecompute(group(program.command("billing")).description("hold bills against the ledger"), around);
+  addRetentionShow(group(program.command("retention")).description("see what is kept, and when it goes"), around);
   addVerify(program, around);
   addAuditVerify(group(program.command("audit")).description("check what was done"), around);
   const key = group(program.command("key")).description("make, list and revoke API keys");

@@ -164,10 +164,33 @@ const sum = Type.Object({ attempts: count, tokens: count, usd_micros: count });
 export const BillingView = Type.Object({
   from: text,
   to: text,
+  ledger_from: Type.Optional(text),
   is_equal: Type.Boolean(),
   days: Type.Array(Type.Object({ day: text, billed: sum, ledger: sum, is_equal: Type.Boolean() })),
 });
 export type BillingView = Static<typeof BillingView>;
+
+export const RetentionView = Type.Object({
+  is_on: Type.Boolean(),
+  retention_days: count,
+  retired: Type.Object({ runs: count, last_at: Type.Optional(text) }),
+  windows: Type.Array(
+    Type.Object({
+      name: Type.Optional(text),
+      ends_at: Type.Optional(text),
+      runs: count,
+      due: count,
+      unfinished: count,
+      linked: count,
+      unsealed: count,
+      undelivered: count,
+      retained: count,
+      first_due_at: Type.Optional(text),
+      last_due_at: Type.Optional(text),
+    }),
+  ),
+});
+export type RetentionView = Static<typeof RetentionView>;
 
 const allowance = Type.Object({
   limit: Type.Optional(count),

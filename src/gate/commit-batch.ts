@@ -25,6 +25,7 @@ export function makeCommitAdmissions({ store, signBatch }: CommitDeps): CommitAd
   return async (admissions) => {
     const recordIds = admissions.map((admission) => admission.record.id);
     const batch = signed(signBatch("decision", recordIds), recordIds.length);
+    await retainRuns(store, admissions);
     const outcomes = await store.admit(admissions, batch);
     return answersOf(outcomes, admissions.length, (outcome) => typeof outcome?.kind === "string");
   };
@@ -40,9 +41,20 @@ export function makeCommitSettlements({ store, signBatch }: CommitDeps): CommitS
     const batches: Batch[] = [];
     if (recordIds.length > 0) batches.push(signed(signBatch("decision", recordIds), recordIds.length));
     if (manifests.length > 0) batches.push(signed(signBatch("artifact", manifests), manifests.length));
+    await retainRuns(store, settlements);
     const outcomes = await store.settle(settlements, batches, isReaping);
     return answersOf(outcomes, settlements.length, (outcome) => typeof outcome?.isSettled === "boolean");
   };
+}
+
+/** Before what asks for it is durable: a run that is kept too long is the lesser fault. */
+async function retainRuns(
+  store: PipelineStore,
+  items: readonly Pick<Admission | Settlement, "address" | "retainDays">[],
+): Promise<void> {
+  const wanted = items.filter(({ retainDays }) => retainDays > 0);
+  if (wanted.length === 0) return;
+  await store.retain(wanted.map(({ address, retainDays: days }) => ({ ...address, days })));
 }
 
 /** A store that answers for other steps than asked, or in another form, must neither start nor end any of them. */

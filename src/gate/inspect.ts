@@ -16,20 +16,18 @@ import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks } from "./guardrail-packs.ts";
 import { ingressBoundary } from "./guardrails.ts";
 import { outputPayload, type Payload, patchPayload } from "./payload.ts";
+import { retainDays } from "./retain-days.ts";
+
+interface Looked {
+  readonly evaluations: readonly Evaluation[];
+  readonly details: readonly JsonObject[];
+  /** How long the packs that saw the output want the run to be kept. */
+  readonly retainDays: number;
+}
 
 export type Inspected =
-  | {
-      readonly kind: "clean";
-      readonly output: JsonObject;
-      readonly evaluations: readonly Evaluation[];
-      readonly details: readonly JsonObject[];
-    }
-  | {
-      readonly kind: "denied";
-      readonly reasons: readonly ReasonCode[];
-      readonly evaluations: readonly Evaluation[];
-      readonly details: readonly JsonObject[];
-    }
+  | ({ readonly kind: "clean"; readonly output: JsonObject } & Looked)
+  | ({ readonly kind: "denied"; readonly reasons: readonly ReasonCode[] } & Looked)
   | { readonly kind: "not_storable" };
 
 export type Inspect = (context: StepContext, result: ExecutorResult) => Inspected;
@@ -47,7 +45,7 @@ export function makeInspect(deps: DecideDeps): Inspect {
     } catch (caught) {
       // an attempt was made and its result must not pass uninspected: whatever went wrong, it is denied
       const reason = isStepgateError(caught) ? caught.code.toLowerCase() : "inspect_failed";
-      return { kind: "denied", reasons: [reason], evaluations: [], details: [] };
+      return { kind: "denied", reasons: [reason], evaluations: [], details: [], retainDays: 0 };
     }
   };
 }
@@ -60,23 +58,26 @@ function makeInspection(deps: DecideDeps): Inspect {
       EGRESS[ingressBoundary(context.step.spec) === "ingress_prompt" ? "ingress_prompt" : "ingress_tool"];
     const names = egressPacks(context);
     if (names === undefined)
-      return { kind: "denied", reasons: ["guardrail_not_supported"], evaluations: [], details: [] };
+      return { kind: "denied", reasons: ["guardrail_not_supported"], evaluations: [], details: [], retainDays: 0 };
     let payload: Payload = outputPayload(output);
     const evaluations: Evaluation[] = [];
     const details: JsonObject[] = [];
     const masked: string[] = [...maskedPaths(context.obligations)];
+    let keptDays = 0;
     for (const packName of names) {
       const verdict = decideWithPack(deps, context, { packName, stage: "inspect", boundary, payload, approvals: [] });
       evaluations.push(...verdict.evaluations);
       details.push(...verdict.details);
+      keptDays = Math.max(keptDays, retainDays(verdict.decided?.decision.obligations ?? []));
       if (verdict.refusal !== undefined)
-        return { kind: "denied", reasons: verdict.refusal.reasons, evaluations, details };
+        return { kind: "denied", reasons: verdict.refusal.reasons, evaluations, details, retainDays: keptDays };
       masked.push(...maskedPaths(verdict.decided?.decision.obligations ?? []));
       payload = verdict.payload;
     }
     const inspected = maskOutput(payload, masked);
-    if (inspected === undefined) return { kind: "denied", reasons: ["patch_removes_payload"], evaluations, details };
-    return { kind: "clean", output: inspected, evaluations, details };
+    const looked = { evaluations, details, retainDays: keptDays };
+    if (inspected === undefined) return { kind: "denied", reasons: ["patch_removes_payload"], ...looked };
+    return { kind: "clean", output: inspected, ...looked };
   };
 }
 

@@ -4,6 +4,7 @@
  * Each port is required; there is no stage that works without one. Not here: who provides it (main.ts).
  */
 import type { Amount } from "../core/amount.ts";
+import type { RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
@@ -50,6 +51,10 @@ export interface SettleOutcome {
 }
 
 export interface PipelineStore {
+  /** Lengthens how long runs are kept, never shortens it. */
+  readonly retain: (
+    runs: readonly { readonly tenantUid: TenantUid; readonly runUid: RunUid; readonly days: number }[],
+  ) => Promise<void>;
   /** One transaction: fence, reserve, record, start. Outcomes in the order of `admissions`. */
   readonly admit: (admissions: readonly Admission[], batch: Batch) => Promise<readonly AdmitOutcome[]>;
   /** One transaction: outcome, ledger, next steps. Outcomes in the order of `settlements`. */

@@ -12,6 +12,7 @@ import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import { isWeakerAllowed } from "./guard.ts";
 import { describeAdapter } from "./mint.ts";
+import { retainDays } from "./retain-days.ts";
 import type { Admission } from "./settlement.ts";
 
 export function prepareAdmission(
@@ -62,5 +63,6 @@ export function prepareAdmission(
     blobs: common.blobs,
     redaction: common.redaction,
     approvalId: context.approval?.approvalId,
+    retainDays: retainDays(context.obligations),
   };
 }

@@ -89,6 +89,7 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
     };
     const base: Omit<Settlement, "kind"> = {
       ...bare(context),
+      retainDays: inspected.kind === "not_storable" ? 0 : inspected.retainDays,
       records: [outcome],
       artifact,
       blobs: payloads.blobs,

@@ -12,6 +12,7 @@ import { buildRefusal, type RefusalStage } from "../evidence/refusal.ts";
 import type { StageOutcome, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import { specDigest } from "./mint.ts";
+import { retainDays } from "./retain-days.ts";
 import type { Settlement } from "./settlement.ts";
 
 export interface SettleDeps {
@@ -176,9 +177,10 @@ export function auditOf(
 }
 
 /** A settlement that writes nothing but its state; callers add what they have. */
-export function bare({ step }: StepContext): Omit<Settlement, "kind"> {
+export function bare({ step, obligations }: StepContext): Omit<Settlement, "kind"> {
   return {
     address: { tenantUid: step.tenantUid, runUid: step.runUid, stepId: step.stepId, leaseEpoch: step.leaseEpoch },
+    retainDays: retainDays(obligations),
     events: [],
     records: [],
     artifact: undefined,

@@ -51,10 +51,14 @@ export interface Admission {
   readonly blobs: readonly SealedBlob[];
   readonly redaction: Redaction | undefined;
   readonly approvalId: string | undefined;
+  /** How long packs want the run to be kept; 0: as its tenant keeps runs. */
+  readonly retainDays: number;
 }
 
 interface SettlementBase {
   readonly address: StepAddress;
+  /** As of an admission; what it asked for already need not be asked again. */
+  readonly retainDays: number;
   readonly events: readonly { readonly type: EventType; readonly data: JsonObject }[];
   readonly records: readonly EvidenceRecord[];
   readonly artifact: DecisionArtifact | undefined;

@@ -21,6 +21,7 @@ import type { JwksView, ReadyView } from "./views/health.ts";
 import type { KeyPage, KeySubmission, KeyView, NewKeyView } from "./views/key.ts";
 import type { DeadLetterPage, DeadLetterView, QueueView, WaitView } from "./views/queue.ts";
 import type { ArtifactView, RecordView } from "./views/record.ts";
+import type { RetentionView } from "./views/retention.ts";
 import type { BreakpointView, CancelView, RunPage, RunView } from "./views/run.ts";
 import type {
   DeliveryPage,
@@ -320,6 +321,10 @@ export interface Billing {
   }) => Promise<BillingView>;
 }
 
+export interface Retention {
+  readonly get: (input: { readonly caller: Caller }) => Promise<RetentionView>;
+}
+
 export interface StepInput extends RunInput {
   readonly stepId: StepId;
 }
@@ -411,6 +416,7 @@ export interface GatewayPorts {
   readonly executors: Executors;
   readonly budgets: Budgets;
   readonly billing: Billing;
+  readonly retention: Retention;
   readonly queue: Queue;
   readonly deadLetters: DeadLetters;
   readonly sinks: Sinks;

@@ -54,6 +54,7 @@ export const ROUTE_ACCESS = {
   "PUT /v1/executors/:type": tenant("operator"),
   "GET /v1/budgets": tenant("reader", "operator"),
   "GET /v1/billing": tenant("reader", "operator"),
+  "GET /v1/retention": tenant("reader", "operator", "admin"),
   "GET /v1/queue": tenant("reader", "operator"),
   "POST /v1/queue/pause": tenant("operator"),
   "POST /v1/queue/resume": tenant("operator"),

@@ -103,3 +103,40 @@ export interface WakeSignal {
   /** Tells the workers of this process now, and those of others soon. */
   readonly ready: () => void;
 }
+
+/** A stretch of history; without a name, what lies outside every window. */
+export interface HistoryRange {
+  readonly name: string | undefined;
+  readonly firstUid: string;
+  readonly endUid: string;
+  readonly endsAtMs: number | undefined;
+}
+
+/** `by_run`: so much of the window must stay that the rest goes run by run. `busy`: another process maintains. */
+export type WindowVerdict = "nothing" | "dropping" | "by_run" | "busy";
+
+type Moment = { readonly atMs: number | undefined };
+
+/** Windows of history, as the owner of the schema maintains them; each call is one transaction. `atMs` undefined: now. */
+export interface HistoryStore {
+  readonly planWindows: (
+    input: Moment & { readonly aheadDays: number; readonly windowDays: number },
+  ) => Promise<number>;
+  readonly missingPartitions: () => Promise<readonly { readonly relation: string; readonly name: string }[]>;
+  /** False when it is there or another process maintains. @throws {StepgateError} STORE_BUSY when a lock was not free in time. */
+  readonly makePartition: (input: { readonly relation: string; readonly name: string }) => Promise<boolean>;
+  readonly dueRanges: (atMs: number | undefined) => Promise<readonly HistoryRange[]>;
+  readonly judgeWindow: (input: Moment & { readonly name: string; readonly maxKept: number }) => Promise<WindowVerdict>;
+  readonly retireRuns: (
+    input: Moment & { readonly of: HistoryRange; readonly limit: number; readonly hasHistory: boolean },
+  ) => Promise<number | "busy">;
+  readonly retireDecisions: (
+    input: Moment & { readonly of: HistoryRange; readonly limit: number },
+  ) => Promise<number | "busy">;
+  readonly retireLeftovers: (input: Moment & { readonly limit: number }) => Promise<number | "busy">;
+  /** In the order in which they are dropped. */
+  readonly historyTables: () => Promise<readonly string[]>;
+  /** False when it is gone, must wait or another process maintains. @throws {StepgateError} STORE_BUSY as above. */
+  readonly dropPartition: (input: Moment & { readonly relation: string; readonly name: string }) => Promise<boolean>;
+  readonly forgetWindow: (name: string) => Promise<boolean>;
+}

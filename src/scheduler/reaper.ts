@@ -91,6 +91,7 @@ function lostSettlement(lost: LostAttempt, maxLostAttempts: number): Settlement 
   };
   const base = {
     address,
+    retainDays: 0,
     records: [outcome],
     artifact: undefined,
     evaluations: undefined,

@@ -3,7 +3,7 @@
  */
 import type { BillingStore } from "../tenancy/ports.ts";
 import type { TenantPool } from "./pool.ts";
-import { RECOMPUTE_BILLING } from "./statements/billing.ts";
+import { READ_WHOLE_FROM, RECOMPUTE_BILLING } from "./statements/billing.ts";
 
 interface DayColumns {
   readonly day: string;
@@ -17,6 +17,8 @@ interface DayColumns {
 
 export function makeBillingStore(pool: TenantPool): BillingStore {
   return {
+    wholeFrom: async (tenantUid) =>
+      (await pool.within(tenantUid).query<{ day: string }>(READ_WHOLE_FROM, [tenantUid])).rows[0]?.day,
     days: async (tenantUid, fromDay, beforeDay) => {
       const { rows } = await pool
         .within(tenantUid)

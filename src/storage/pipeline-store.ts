@@ -18,6 +18,7 @@ import { jsonObject, jsonText } from "./json-rows.ts";
 import type { Pool } from "./pool.ts";
 import { settlementColumns } from "./settlement-columns.ts";
 import { ADMIT_STEPS, FIND_RECORDS, SETTLE_STEPS } from "./statements/pipeline.ts";
+import { RETAIN_RUNS } from "./statements/retention.ts";
 
 export interface PipelineStoreDeps {
   readonly pool: Pool;
@@ -26,6 +27,13 @@ export interface PipelineStoreDeps {
 
 export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): PipelineStore {
   return {
+    retain: async (runs) => {
+      await pool.query(RETAIN_RUNS, [
+        runs.map(({ tenantUid }) => tenantUid),
+        runs.map(({ runUid }) => runUid),
+        runs.map(({ days }) => days),
+      ]);
+    },
     admit: async (admissions, batch) => {
       try {
         const { rows } = await pool.query<AdmitRow>(ADMIT_STEPS, [

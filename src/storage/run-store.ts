@@ -164,8 +164,9 @@ async function submitAll(
   try {
     return await callSubmit(database, values);
   } catch (caught) {
-    // two at once with one id or key: the slower one finds the faster one's run
-    if (isStepgateError(caught, "STORE_REFUSED") && caught.detail["sqlState"] === "23505")
+    // two at once with one id or key: the slower one finds the faster one's run; a manifest that no run had any more, and
+    // that went with its retention meanwhile, is stored again
+    if (isStepgateError(caught, "STORE_REFUSED") && ["23505", "23503"].includes(String(caught.detail["sqlState"])))
       return callSubmit(database, values);
     throw caught;
   }

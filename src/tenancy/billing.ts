@@ -38,7 +38,10 @@ export function makeBilling({ store, nowMs }: BillingDeps) {
     const fromMs = from === undefined ? toMs - (DEFAULT_DAYS - 1) * DAY_MS : dayMs("from", from);
     if (fromMs > toMs || toMs - fromMs >= MAX_DAYS * DAY_MS)
       throw new StepgateError("FIELD_INVALID", { field: "/from", reason: "not 1 to 367 days before `to`" });
-    const rows = await store.days(tenantUid, dayOf(fromMs), dayOf(toMs + DAY_MS));
+    const wholeFrom = await store.wholeFrom(tenantUid);
+    // of days before, rows have gone with the runs that nobody keeps any more
+    const firstDay = wholeFrom !== undefined && wholeFrom > dayOf(fromMs) ? wholeFrom : dayOf(fromMs);
+    const rows = await store.days(tenantUid, firstDay, dayOf(toMs + DAY_MS));
     const days = rows.map(({ day, billed, ledger }) => ({
       day,
       billed: sum(billed),
@@ -46,7 +49,13 @@ export function makeBilling({ store, nowMs }: BillingDeps) {
       is_equal:
         billed.attempts === ledger.attempts && billed.tokens === ledger.tokens && billed.usdMicros === ledger.usdMicros,
     }));
-    return { from: dayOf(fromMs), to: dayOf(toMs), is_equal: days.every((day) => day.is_equal), days };
+    return {
+      from: dayOf(fromMs),
+      to: dayOf(toMs),
+      ...(wholeFrom === undefined ? {} : { ledger_from: wholeFrom }),
+      is_equal: days.every((day) => day.is_equal),
+      days,
+    };
   };
 }
 

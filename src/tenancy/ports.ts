@@ -59,12 +59,38 @@ export interface BilledSum {
 }
 
 export interface BillingStore {
+  /** The first day (UTC) of which no row of the ledger has gone with its run; undefined: none has. */
+  readonly wholeFrom: (tenantUid: TenantUid) => Promise<string | undefined>;
   /** Days (UTC, `YYYY-MM-DD`) from the first to before the second on which either side has something, in order. */
   readonly days: (
     tenantUid: TenantUid,
     fromDay: string,
     beforeDay: string,
   ) => Promise<readonly { readonly day: string; readonly billed: BilledSum; readonly ledger: BilledSum }[]>;
+}
+
+export interface RetentionStore {
+  readonly summary: (tenantUid: TenantUid) => Promise<{
+    readonly retentionDays: number;
+    readonly retiredRuns: number;
+    readonly retiredAtMs: number | undefined;
+  }>;
+  /** Oldest first; without a name, what outlives its window. */
+  readonly windows: (tenantUid: TenantUid) => Promise<
+    readonly {
+      readonly name: string | undefined;
+      readonly endsAtMs: number | undefined;
+      readonly runs: number;
+      readonly due: number;
+      readonly unfinished: number;
+      readonly linked: number;
+      readonly unsealed: number;
+      readonly undelivered: number;
+      readonly retained: number;
+      readonly firstDueAtMs: number | undefined;
+      readonly lastDueAtMs: number | undefined;
+    }[]
+  >;
 }
 
 export interface ApiKeyRow {

@@ -247,6 +247,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
           nowMs: clock.nowMs(),
         }),
       store: {
+        retain: async () => undefined,
         admit: async (admissions, batch) => {
           stored.push(JSON.stringify([admissions, batch]));
           return admissions.map(({ address }) => {

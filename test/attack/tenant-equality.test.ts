@@ -55,6 +55,18 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   SET_UP_ROLES: "changes the catalogue",
   READ_FENCES: "reads the catalogue",
   ENTER_TENANT: "touches no row",
+  PLAN_WINDOWS: "stretches of time, for every tenant",
+  MISSING_PARTITIONS: "stretches of time, for every tenant",
+  MAKE_PARTITION: "stretches of time, for every tenant",
+  DUE_RANGES: "stretches of time, for every tenant",
+  JUDGE_WINDOW: "stretches of time, for every tenant",
+  RETIRE_RUNS: "goes by tenant inside",
+  RETIRE_DECISIONS: "goes by tenant inside",
+  RETIRE_LEFTOVERS: "goes by tenant inside",
+  DROP_PARTITION: "stretches of time, for every tenant",
+  FORGET_WINDOW: "stretches of time, for every tenant",
+  HISTORY_TABLES: "names of tables",
+  RETAIN_RUNS: "runs of several tenants; each carries its own",
 };
 
 /** Statements inside functions without one, by function: how many, and why. */
@@ -63,6 +75,9 @@ const INSTANCE_WIDE_INSIDE: Readonly<Record<string, readonly [number, string]>> 
   release_lapsed: [1, "forgets workers that hold no step of any tenant"],
   rebuild_steps: [1, "rows that carry their tenant, one run's"],
   end_lease: [1, "hands back what a worker holds, of every tenant"],
+  due_ranges: [1, "the shortest time that any tenant keeps runs for"],
+  judge_window: [1, "the longest time that any tenant keeps runs for"],
+  kept_batches: [1, "batches hold records of several tenants"],
 };
 
 /** An equality with a parameter, or with the tenant of the very item the statement was asked about. */
@@ -110,7 +125,7 @@ t.test("the list of exceptions names statements that exist and need it", async (
 });
 
 /** Tables whose rows belong to no tenant, or are reached by an id that another row of the tenant holds. */
-const NO_TENANT = new Set(["workers", "record_batches"]);
+const NO_TENANT = new Set(["workers", "record_batches", "history_ranges", "history_tables"]);
 const JOIN =
   /\bjoin stepgate\.(\w+)\s+(?:as )?\w*\s*(on|using)\s*([\s\S]*?)(?=\bjoin stepgate|\bleft join|\bwhere\b|\border by\b|\breturning\b|;|`|\bfor update\b|\bset\b)/g;
 

@@ -427,6 +427,9 @@ export function makeFakes(): Fakes {
     billing: {
       recompute: use("billing.recompute", () => ({ from: "2026-11-01", to: "2026-11-02", is_equal: true, days: [] })),
     },
+    retention: {
+      get: use("retention.get", () => ({ is_on: true, retention_days: 30, retired: { runs: 0 }, windows: [] })),
+    },
     budgets: {
       get: use("budgets.get", () => ({
         quotas: [

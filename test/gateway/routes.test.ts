@@ -70,6 +70,7 @@ const EXPECTED: Readonly<Record<string, { status: number; call?: string; input?:
   putExecutor: { status: 200, call: "executors.put", input: { settings: { hosts: ["api.example"] } } },
   listAudit: { status: 200, call: "audit.list", input: { limit: 50 } },
   recomputeBilling: { status: 200, call: "billing.recompute", input: {} },
+  getRetention: { status: 200, call: "retention.get", input: {} },
   getBudgets: { status: 200, call: "budgets.get", input: { limit: 50 } },
   listSinks: { status: 200, call: "sinks.list", input: { limit: 50 } },
   getSink: { status: 200, call: "sinks.get", input: { name: "hooks" } },

@@ -226,8 +226,8 @@ async function plantRun({ pool }: TestDatabase): Promise<void> {
     BATCH,
   );
   await plant(
-    `insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, kind, statement, batch_id, leaf_index)
-     values ($1, $2, $3, 'a', 'admission', '{}', $4, 0)`,
+    `insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, kind, statement, batch_id, leaf_index)
+     values ($1, $2, $3, $3, 'a', 'admission', '{}', $4, 0)`,
     TENANT,
     DIGEST,
     RUN,

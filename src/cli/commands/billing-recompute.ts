@@ -33,7 +33,8 @@ export const addBillingRecompute: AddCommand = (parent, around) => {
     });
 };
 
-function showBilling(terminal: Terminal, { from, to, days, is_equal: isEqual }: BillingView): void {
+function showBilling(terminal: Terminal, billing: BillingView): void {
+  const { from, to, days, is_equal: isEqual, ledger_from: ledgerFrom } = billing;
   const rows = days.map(({ day, billed, ledger, is_equal: isSame }) => [
     day,
     String(ledger.attempts),
@@ -45,6 +46,10 @@ function showBilling(terminal: Terminal, { from, to, days, is_equal: isEqual }: 
   ]);
   if (rows.length > 0)
     for (const line of alignColumns([["DAY", "ATTEMPTS", "TOKENS", "MICRO-USD", "BILL"], ...rows])) terminal.line(line);
+  if (ledgerFrom !== undefined && ledgerFrom > from)
+    terminal.line(
+      `days before ${ledgerFrom} are not compared: of their runs, some have gone (stepgate retention show)`,
+    );
   const end = isEqual ? "every bill equals its ledger" : "a bill differs from its ledger";
   terminal.line(terminal.paint(isEqual ? "green" : "red", `${from} to ${to}: ${end}`));
 }

@@ -49,4 +49,22 @@ export const storageSettings = {
     default: "5000",
     form: integer(100, 600_000),
   }),
+  retention: setting({
+    key: "STEPGATE_RETENTION",
+    about: "`on`: ended runs go once their tenant's retention_days have passed. `off`: nothing goes.",
+    default: "on",
+    form: oneOf(["on", "off"]),
+  }),
+  retentionWindowDays: setting({
+    key: "STEPGATE_RETENTION_WINDOW_DAYS",
+    about: "How much time one window of history takes in; a run goes with its window, so at most this much later.",
+    default: "7",
+    form: integer(1, 366),
+  }),
+  retentionIntervalMs: setting({
+    key: "STEPGATE_RETENTION_INTERVAL_MS",
+    about: "How often a worker makes windows of history ahead, and looks for what is to go.",
+    default: "600000",
+    form: integer(1000, 86_400_000),
+  }),
 } as const;

@@ -24,6 +24,7 @@ import { healthRoutes, metricsRoute } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import { queueRoutes } from "./queue.ts";
 import { recordRoutes } from "./records.ts";
+import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
 import { sinkQueueRoutes } from "./sink-queues.ts";
 import { sinkRoutes } from "./sinks.ts";
@@ -60,6 +61,7 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   executorRoutes(app, ports);
   budgetRoutes(app, ports);
   billingRoutes(app, ports);
+  retentionRoutes(app, ports);
   queueRoutes(app, ports);
   deadLetterRoutes(app, ports);
   sinkRoutes(app, ports);

@@ -27,6 +27,9 @@ export const BillingView = named(
   {
     from: day("First day."),
     to: day("Last day."),
+    ledger_from: Type.Optional(
+      day("First day whose ledger is whole: of days before, runs have gone. Only later days are compared."),
+    ),
     is_equal: Type.Boolean({ description: "Every day's bill equals its ledger." }),
     days: Type.Array(
       closedObject(

@@ -12,6 +12,7 @@ import { KeyPage, KeySubmission, KeyView, NewKeyView } from "./key.ts";
 import { ProblemView } from "./problem.ts";
 import { DeadLetterPage, DeadLetterView, PauseSubmission, QueueView, RedriveSubmission, WaitView } from "./queue.ts";
 import { ArtifactView, RecordView } from "./record.ts";
+import { RetentionView } from "./retention.ts";
 import { BreakpointList, CancelView, RunPage, RunView, StepView } from "./run.ts";
 import {
   DeliveryPage,
@@ -62,6 +63,7 @@ export const NAMED_SCHEMAS = [
   ReadyView,
   RecordView,
   RedriveSubmission,
+  RetentionView,
   RunPage,
   RunView,
   SinkDeadLetterPage,

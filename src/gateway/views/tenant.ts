@@ -64,7 +64,7 @@ const tenantFields = {
   retention_days: Type.Integer({
     minimum: 1,
     maximum: 36_500,
-    description: "How long ended runs are to be kept. Recorded; nothing is dropped yet.",
+    description: "How long ended runs are kept; they go with their window of history, at most its length later.",
   }),
   transparency_scope: oneOf(
     ["disabled", "gates", "runs", "artifacts"],

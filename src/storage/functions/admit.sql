@@ -37,8 +37,8 @@ begin
   end loop;
   if 'started' = any (v_outcomes) then
     perform stepgate.insert_batch(p_batch);
-    insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
-    select i.tenant_uid, i.record_id, i.run_uid, i.step_id, i.attempt, 'admission', i.statement, v_batch, i.ord - 1
+    insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
+    select i.tenant_uid, i.record_id, i.run_uid, i.run_uid, i.step_id, i.attempt, 'admission', i.statement, v_batch, i.ord - 1
       from unnest(p_tenants, p_runs, p_steps, p_attempts, p_records, p_statements, v_outcomes) with ordinality
         as i (tenant_uid, run_uid, step_id, attempt, record_id, statement, outcome, ord)
      where i.outcome = 'started';

@@ -63,8 +63,8 @@ begin
          decided_owner = p_end ->> 'owner', reason_blob = (p_end ->> 'reason_blob')::uuid, decided_at = now()
    where tenant_uid = p_tenant and approval_id = p_approval;
   if v_verdict <> 'expired' then
-    insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
-    select p_tenant, r.record_id, a.run_uid, a.step_id, null, 'approval', r.statement, r.batch_id, r.leaf_index
+    insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
+    select p_tenant, r.record_id, a.run_uid, a.run_uid, a.step_id, null, 'approval', r.statement, r.batch_id, r.leaf_index
       from jsonb_to_record(p_end -> 'record') as r (record_id text, statement text, batch_id uuid, leaf_index integer);
     h := stepgate.append_event(h, case v_verdict when 'approved' then 'approval_granted' else 'approval_rejected' end, a.step_id,
                                p_end -> 'event');
@@ -119,8 +119,8 @@ language plpgsql as $$
 declare
   s stepgate.steps;
 begin
-  insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, kind, statement, batch_id, leaf_index)
-  select a.tenant_uid, r.record_id, a.run_uid, a.step_id, 'refusal', r.statement, r.batch_id, r.leaf_index
+  insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, kind, statement, batch_id, leaf_index)
+  select a.tenant_uid, r.record_id, a.run_uid, a.run_uid, a.step_id, 'refusal', r.statement, r.batch_id, r.leaf_index
     from jsonb_to_record(p_end -> 'record') as r (record_id text, statement text, batch_id uuid, leaf_index integer);
   insert into stepgate.artifacts (tenant_uid, artifact_id, kind, media_type, size_bytes, run_uid, step_id, metadata, bytes,
                                   batch_id, leaf_index)
@@ -128,7 +128,7 @@ begin
          r.metadata, convert_to(r.body, 'UTF8'), r.batch_id, 0
     from jsonb_to_record(p_end -> 'artifact') as r (artifact_id text, kind text, media_type text, metadata jsonb, body text,
                                                     batch_id uuid)
-  on conflict (tenant_uid, artifact_id) do nothing;
+  on conflict (tenant_uid, artifact_id, run_uid) do nothing;
   h := stepgate.append_event(h, 'step_refused', a.step_id, p_end -> 'event');
   insert into stepgate.cost_ledger (tenant_uid, run_uid, step_id, lease_epoch, kind, reserved_tokens, reserved_usd_micros,
                                     actual_tokens, actual_usd_micros, usage_source)

@@ -34,7 +34,7 @@ begin
    where u.tenant_uid = p_tenant and u.run_uid = p_run;
   perform stepgate.rebuild_head(h, v_new);
   if v_new.status in ('succeeded', 'failed', 'cancelled')
-     and not exists (select 1 from stepgate.records where tenant_uid = p_tenant and run_uid = p_run and kind = 'seal') then
+     and not exists (select 1 from stepgate.records where tenant_uid = p_tenant and run_uid = p_run and window_uid = p_run and kind = 'seal') then
     insert into stepgate.jobs (tenant_uid, run_uid, kind) values (p_tenant, p_run, 'seal') on conflict do nothing;
   end if;
   return 'rebuilt';

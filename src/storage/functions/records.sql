@@ -8,8 +8,8 @@ begin
   -- the gateway's role may write rows of one tenant at a time
   for v_tenant in select distinct r.tenant_uid from jsonb_to_recordset(p_records) as r (tenant_uid uuid) loop
     perform set_config('stepgate.tenant_uid', v_tenant::text, true);
-    insert into stepgate.records (tenant_uid, record_id, kind, statement, batch_id, leaf_index)
-    select r.tenant_uid, r.record_id, r.kind, r.statement, r.batch_id, r.leaf_index
+    insert into stepgate.records (tenant_uid, record_id, window_uid, kind, statement, batch_id, leaf_index)
+    select r.tenant_uid, r.record_id, r.batch_id, r.kind, r.statement, r.batch_id, r.leaf_index
       from jsonb_to_recordset(p_records)
         as r (tenant_uid uuid, record_id text, kind text, statement text, batch_id uuid, leaf_index integer)
      where r.tenant_uid = v_tenant;
@@ -38,7 +38,7 @@ begin
     cross join lateral (
       select array_agg(k.kind) as kinds, array_agg(k.count) as counts
         from (select r.kind, count(*)::integer as count from stepgate.records r
-               where r.tenant_uid = t.tenant_uid and r.run_uid = t.run_uid group by r.kind) k) c;
+               where r.tenant_uid = t.tenant_uid and r.run_uid = t.run_uid and r.window_uid = t.run_uid group by r.kind) k) c;
 end $$;
 
 -- Seals of several runs under one batch; a run whose job is gone was sealed by another, and its record is a leaf of the batch
@@ -56,8 +56,8 @@ begin
     return false;
   end if;
   perform stepgate.insert_batch(p_batch);
-  insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
-  select i.tenant_uid, i.record_id, i.run_uid, null, null, 'seal', i.statement, (p_batch ->> 'batch_id')::uuid, i.ord - 1
+  insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
+  select i.tenant_uid, i.record_id, i.run_uid, i.run_uid, null, null, 'seal', i.statement, (p_batch ->> 'batch_id')::uuid, i.ord - 1
     from unnest(p_tenants, p_runs, p_records, p_statements) with ordinality as i (tenant_uid, run_uid, record_id, statement, ord)
    where i.run_uid = any (v_ended);
   return true;

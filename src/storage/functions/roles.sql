@@ -1,7 +1,8 @@
 -- The second fence (spec 10, database): what the gateway's and the worker's role may do, and whose rows the gateway's sees.
 -- Run by the owner after every change of the schema, and again where a restored database finds its roles gone.
 
--- What each role may do with each table: s select, i insert, u update, d delete. A table that is not here is the owner's.
+-- What each role may do with each table: s select, i insert, u update, d delete. A table that is not here is the owner's, and
+-- so is each partition: rows are reached through their table.
 create or replace function stepgate.table_grants() returns table (relation text, gateway text, worker text)
 language sql immutable as $$
   values
@@ -20,6 +21,7 @@ language sql immutable as $$
     ('deliveries', 'si', 'siud'),
     ('evaluations', 's', 'si'),
     ('executor_settings', 'siu', 's'),
+    ('history_windows', 's', 's'),
     ('idempotency', 'siud', ''),
     ('instance_check', 'si', 'si'),
     ('jobs', 'si', 'siud'),
@@ -31,6 +33,7 @@ language sql immutable as $$
     ('ready_steps', 'siud', 'siud'),
     ('record_batches', 'si', 'sid'),
     ('records', 'si', 'si'),
+    ('retired_history', 's', ''),
     ('run_events', 'si', 'si'),
     ('run_forks', 'si', 's'),
     ('run_heads', 'siu', 'siud'),
@@ -62,6 +65,40 @@ create or replace function stepgate.are_roles_in_place() returns boolean languag
            or 2 <> (select count(*) from pg_policy p join roles r on p.polroles = array[r.oid] where p.polrelid = c.oid))
 $$;
 
+-- Puts row security and both policies on one table of tenants, or on a partition of one. A table keeps the policies it has.
+create or replace function stepgate.fence_table(p_relation regclass) returns void language plpgsql as $$
+declare
+  v_gateway text := (select name from stepgate.database_roles where kind = 'gateway');
+  v_worker text := (select name from stepgate.database_roles where kind = 'worker');
+  v_name text := (select relname from pg_class where oid = p_relation);
+  -- set by `set local`, empty again after it
+  v_own text := 'nullif(current_setting(''stepgate.tenant_uid'', true), '''')::uuid';
+  v_instance text := quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid';
+  v_sees text;
+begin
+  if not (select relrowsecurity and relforcerowsecurity from pg_class where oid = p_relation) then
+    execute format('alter table stepgate.%I enable row level security, force row level security', v_name);
+  end if;
+  v_sees := case v_name
+    -- the instance's own keys have no tenant
+    when 'keys' then format('coalesce(tenant_uid, %s) = %s', v_instance, v_own)
+    -- who is who: how a name or a credential becomes a tenant
+    when 'tenants' then format('tenant_uid = %s or %s = %s', v_own, v_own, v_instance)
+    when 'api_keys' then format('tenant_uid = %s or %s = %s', v_own, v_own, v_instance)
+    else format('tenant_uid = %s', v_own) end;
+  if not exists (select 1 from pg_policy where polrelid = p_relation and polname = 'gateway'
+                  and polroles = array[(select oid from pg_roles where rolname = v_gateway)]) then
+    execute format('drop policy if exists gateway on stepgate.%I', v_name);
+    execute format('create policy gateway on stepgate.%I to %I using (%s) with check (%s)', v_name, v_gateway, v_sees, v_sees);
+  end if;
+  -- a constant, which costs nothing a row: claim, settle and reap touch several tenants' rows
+  if not exists (select 1 from pg_policy where polrelid = p_relation and polname = 'worker'
+                  and polroles = array[(select oid from pg_roles where rolname = v_worker)]) then
+    execute format('drop policy if exists worker on stepgate.%I', v_name);
+    execute format('create policy worker on stepgate.%I to %I using (true) with check (true)', v_name, v_worker);
+  end if;
+end $$;
+
 -- Makes the roles where they are missing, and puts grants and policies right. A table keeps the policies it has, so that
 -- no lock is taken that is not needed: a migration that changes one drops it first.
 create or replace function stepgate.set_up_roles() returns void language plpgsql as $$
@@ -69,10 +106,6 @@ declare
   v_gateway text := (select name from stepgate.database_roles where kind = 'gateway');
   v_worker text := (select name from stepgate.database_roles where kind = 'worker');
   v_role text;
-  -- set by `set local`, empty again after it
-  v_own text := 'nullif(current_setting(''stepgate.tenant_uid'', true), '''')::uuid';
-  v_instance text := quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid';
-  v_sees text;
   t record;
 begin
   begin
@@ -105,29 +138,8 @@ begin
   loop
     execute format('grant %s on stepgate.%I to %I', t.privileges, t.relation, t.role);
   end loop;
-  for t in select c.relation, c.name, r.relrowsecurity and r.relforcerowsecurity as is_forced
-             from stepgate.tenant_tables() c join pg_class r on r.oid = c.relation loop
-    if not t.is_forced then
-      execute format('alter table stepgate.%I enable row level security, force row level security', t.name);
-    end if;
-    v_sees := case t.name
-      -- the instance's own keys have no tenant
-      when 'keys' then format('coalesce(tenant_uid, %s) = %s', v_instance, v_own)
-      -- who is who: how a name or a credential becomes a tenant
-      when 'tenants' then format('tenant_uid = %s or %s = %s', v_own, v_own, v_instance)
-      when 'api_keys' then format('tenant_uid = %s or %s = %s', v_own, v_own, v_instance)
-      else format('tenant_uid = %s', v_own) end;
-    if not exists (select 1 from pg_policy where polrelid = t.relation and polname = 'gateway'
-                    and polroles = array[(select oid from pg_roles where rolname = v_gateway)]) then
-      execute format('drop policy if exists gateway on stepgate.%I', t.name);
-      execute format('create policy gateway on stepgate.%I to %I using (%s) with check (%s)', t.name, v_gateway, v_sees, v_sees);
-    end if;
-    -- a constant, which costs nothing a row: claim, settle and reap touch several tenants' rows
-    if not exists (select 1 from pg_policy where polrelid = t.relation and polname = 'worker'
-                    and polroles = array[(select oid from pg_roles where rolname = v_worker)]) then
-      execute format('drop policy if exists worker on stepgate.%I', t.name);
-      execute format('create policy worker on stepgate.%I to %I using (true) with check (true)', t.name, v_worker);
-    end if;
+  for t in select c.relation from stepgate.tenant_tables() c loop
+    perform stepgate.fence_table(t.relation);
   end loop;
 end $$;
 

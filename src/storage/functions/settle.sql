@@ -29,8 +29,8 @@ begin
     for v_batch in select * from jsonb_array_elements(p_batches) loop
       perform stepgate.insert_batch(v_batch);
     end loop;
-    insert into stepgate.records (tenant_uid, record_id, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
-    select p_tenants[r.item], r.record_id, p_runs[r.item], p_steps[r.item], p_attempts[r.item], r.kind, r.statement, r.batch_id, r.leaf_index
+    insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
+    select p_tenants[r.item], r.record_id, p_runs[r.item], p_runs[r.item], p_steps[r.item], p_attempts[r.item], r.kind, r.statement, r.batch_id, r.leaf_index
       from unnest(p_record_items, p_records, p_record_kinds, p_statements, p_record_batches, p_record_leaves)
         as r (item, record_id, kind, statement, batch_id, leaf_index)
      where v_ways[r.item] <> 'stale';
@@ -52,7 +52,7 @@ begin
                   p_artifact_batches, p_artifact_leaves, v_ways)
         as i (tenant_uid, run_uid, step_id, artifact_id, kind, media_type, metadata, bytes, batch_id, leaf_index, way)
      where i.way <> 'stale' and i.artifact_id is not null
-        on conflict (tenant_uid, artifact_id) do nothing;
+        on conflict (tenant_uid, artifact_id, run_uid) do nothing;
     perform stepgate.apply_redactions(p_tenants, p_runs, p_steps,
       array(select case when v_ways[n] <> 'stale' then nullif(p_items[n] -> 'redaction', 'null') end
               from generate_subscripts(p_steps, 1) n order by n));

@@ -22,3 +22,8 @@ export const RECOMPUTE_BILLING = `
     from billed b full join ledger l using (day)
    where coalesce(b.attempts, b.tokens, b.usd_micros, 0) <> 0 or coalesce(l.attempts, 0) <> 0
    order by day`;
+
+/** The day after the last on which a run of tenant $1 ended that has gone since, and its ledger with it. */
+export const READ_WHOLE_FROM = `
+  select to_char((last_ended_at at time zone 'UTC')::date + 1, 'YYYY-MM-DD') as day from stepgate.retired_history
+   where tenant_uid = $1`;

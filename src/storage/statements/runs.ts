@@ -23,7 +23,7 @@ const RUN_COLUMNS = `
 export const READ_RUN = `
   select ${RUN_COLUMNS}, b.tokens_limit, b.tokens_used, b.tokens_reserved, b.tokens_overrun,
          b.usd_micros_limit, b.usd_micros_used, b.usd_micros_reserved, b.usd_micros_overrun, b.run_uid is not null as is_tracked,
-         (select record_id from stepgate.records k where k.tenant_uid = r.tenant_uid and k.run_uid = r.run_uid and k.kind = 'seal' limit 1) as seal_record
+         (select record_id from stepgate.records k where k.tenant_uid = r.tenant_uid and k.run_uid = r.run_uid and k.window_uid = r.run_uid and k.kind = 'seal' limit 1) as seal_record
     from stepgate.runs r
     join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
     left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (r.tenant_uid, r.run_uid)
@@ -48,7 +48,8 @@ const STEP_COLUMNS = `
   coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
              where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id), '{}') as depends_on,
   coalesce((select array_agg(k.record_id order by k.created_at, k.record_id) from stepgate.records k
-             where k.tenant_uid = s.tenant_uid and k.run_uid = s.run_uid and k.step_id = s.step_id), '{}') as record_ids`;
+             where k.tenant_uid = s.tenant_uid and k.run_uid = s.run_uid and k.window_uid = s.run_uid
+               and k.step_id = s.step_id), '{}') as record_ids`;
 
 const STEP_TABLES = `stepgate.steps s
     left join stepgate.ready_steps q on s.status = 'queued' and (q.tenant_uid, q.run_uid, q.step_id) = (s.tenant_uid, s.run_uid, s.step_id)
@@ -90,7 +91,7 @@ export const REBUILD_RUN = `select stepgate.rebuild_run($1, $2, $3, $4) as outco
 /** All records of a run with where they stand in their batches, oldest first. */
 export const READ_RUN_RECORDS = `
   select record_id, kind, step_id, attempt, statement, batch_id, leaf_index from stepgate.records
-   where tenant_uid = $1 and run_uid = $2 order by created_at, batch_id, leaf_index`;
+   where tenant_uid = $1 and run_uid = $2 and window_uid = $2 order by created_at, batch_id, leaf_index`;
 
 export const READ_RUN_ARTIFACTS = `
   select artifact_id, kind, media_type, metadata, bytes, batch_id, leaf_index, step_id, run_uid, size_bytes
@@ -107,7 +108,7 @@ export const READ_RECORD = `
 export const READ_ARTIFACT = `
   select artifact_id, kind, media_type, metadata, bytes, batch_id, leaf_index, step_id, run_uid, size_bytes,
          stepgate.epoch_ms(created_at) as created_at_ms
-    from stepgate.artifacts where tenant_uid = $1 and artifact_id = $2`;
+    from stepgate.artifacts where tenant_uid = $1 and artifact_id = $2 limit 1`;
 
 /** Writes decisions $1 made outside a run with their signed batch $2; one statement, so all or none. */
 export const INSERT_DECISIONS = `select stepgate.insert_decisions($1, $2) as done`;
