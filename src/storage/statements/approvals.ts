@@ -29,7 +29,8 @@ export const LIST_APPROVALS = `
 export const READ_GRANTED = `
   select ${APPROVAL_COLUMNS},
          exists (select 1 from stepgate.records k
-                  where k.tenant_uid = a.tenant_uid and k.run_uid = a.run_uid and k.step_id = a.step_id and k.kind = 'admission'
+                  where k.tenant_uid = a.tenant_uid and k.run_uid = a.run_uid and k.window_uid = a.run_uid and k.step_id = a.step_id
+                    and k.kind = 'admission'
                     and strpos(k.statement, '"approval_record":"' || a.approval_record || '"') > 0) as is_spent
          ${APPROVAL_TABLES}
    where a.tenant_uid = $1 and a.run_uid = $2 and a.step_id = $3 and a.state = 'approved' order by a.approval_id`;
