@@ -20,7 +20,7 @@ const ALLOWED_IMPORTS: ReadonlySet<string> = new Set([
 ]);
 /** OPA's tables hold its C functions, a few hundred; 8 bytes an entry. */
 const MAX_TABLE_ENTRIES = 100_000;
-const SECTION = { type: 1, import: 2, table: 4, memory: 5, data: 11 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, table: 4, memory: 5, data: 11 } as const;
 const SEGMENT = { active: 0, passive: 1, activeInMemory: 2 } as const;
 const PAGE_BYTES = 65_536;
 const KIND = { function: 0, memory: 2 } as const;
@@ -33,15 +33,20 @@ const FUNCTION_REFERENCE = 0x70;
 const I32_CONST = 0x41;
 const END = 0x0b;
 
-/** Pages of 64 KiB. */
+/** Values that the build took out of the rules, as one literal (wasm/toolchain/constants.go). */
+const CONSTANTS_SECTION = "stepgate.constants";
+
+/** Pages of 64 KiB, and what is to be loaded into them first. */
 export interface DeclaredMemory {
   /** What it declares, or what its data needs if that is more. */
   readonly minPages: number;
   readonly maxPages: number | undefined;
+  /** The module's constants as a value literal: an object below `data`; absent where it has none. */
+  readonly constants?: string;
 }
 
 /**
- * Checks the module's structure and returns what it needs of memory.
+ * Checks the module's structure and returns what it needs of memory and brings along for it.
  *
  * @throws {StepgateError} PACK_IMPORT_REFUSED with `reason` (and `name` of an import).
  */
@@ -50,10 +55,16 @@ export function inspectModule(bytes: Uint8Array): DeclaredMemory {
   if (reader.uint32() !== 0x6d736100 || reader.uint32() !== 1) refuse("not a WebAssembly module");
   let memory: DeclaredMemory | undefined;
   let dataEnd = 0;
+  let constants: string | undefined;
   while (!reader.isAtEnd()) {
     const id = reader.byte();
     const content = reader.section();
     switch (id) {
+      case SECTION.custom:
+        if (content.name() !== CONSTANTS_SECTION) continue;
+        if (constants !== undefined) refuse("constants twice");
+        constants = content.rest();
+        break;
       case SECTION.type:
         checkTypes(content);
         break;
@@ -78,7 +89,8 @@ export function inspectModule(bytes: Uint8Array): DeclaredMemory {
   }
   if (memory === undefined) return refuse("no imported memory");
   // OPA's compiler appends strings to the data without raising the minimum (open-policy-agent/npm-opa-wasm#59)
-  return { ...memory, minPages: Math.max(memory.minPages, Math.ceil(dataEnd / PAGE_BYTES)) };
+  const minPages = Math.max(memory.minPages, Math.ceil(dataEnd / PAGE_BYTES));
+  return { ...memory, minPages, ...(constants === undefined ? {} : { constants }) };
 }
 
 function checkTypes(section: Reader): void {
@@ -197,6 +209,11 @@ class Reader {
 
   name(): string {
     return Buffer.from(this.vector()).toString("utf8");
+  }
+
+  /** All that is left, as text. */
+  rest(): string {
+    return Buffer.from(this.take(this.bytes.length - this.at)).toString("utf8");
   }
 
   section(): Reader {

@@ -11,7 +11,8 @@ import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { HostBuiltin, TextBuiltin } from "./host-builtin.ts";
 import type { DeclaredMemory } from "./inspect-module.ts";
-import { type ModuleValues, makeModuleValues } from "./module-values.ts";
+import { type ModuleBytes, makeBytes } from "./module-bytes.ts";
+import { type ModuleValues, makeModuleValues, makeTruths, type Truths } from "./module-values.ts";
 import { PolicyAbort } from "./policy-abort.ts";
 
 const PAGE_BYTES = 65_536;
@@ -36,6 +37,8 @@ export interface OpaInstance {
   /** The result set: `[]` for undefined, else `[{"result": …}]`. Input undefined = no input document. */
   readonly evaluate: (entrypoint: number, input: Uint8Array | undefined, form?: ResultForm) => Uint8Array;
   readonly memoryBytes: () => number;
+  /** To be taken before the first evaluation: afterwards it would hold what a tenant's input left. */
+  readonly image: () => OpaImage;
 }
 
 /** JSON, where sets become arrays in no particular order, or value literals, which keep them apart; of input and result. */
@@ -66,14 +69,34 @@ const FUNCTIONS = [
   ...["opa_value_parse", "opa_value_dump", "builtins", "entrypoints"],
 ] as const;
 
+/** The memory of an instance before its first evaluation, from which others of its module start. */
+export interface OpaImage {
+  readonly content: Uint8Array;
+  readonly memoryBytes: number;
+  readonly loaded: Loaded;
+}
+
+/** What a module told when it started, and what was put into its memory then. */
+interface Loaded {
+  readonly entrypoints: ReadonlyMap<string, number>;
+  readonly builtins: ReadonlyMap<string, number>;
+  readonly truths: Truths | undefined;
+  readonly data: number;
+  readonly heapStart: number;
+}
+
 /**
- * Instantiates a policy and reads what it offers and needs.
+ * Instantiates a policy and reads what it offers and needs; from an image a tenth as long, since its constants lie there.
  *
  * @throws {StepgateError} PACK_IMPORT_REFUSED for another ABI, a missing export or a builtin that is not offered.
  * @throws {PolicyAbort | WebAssembly.RuntimeError} when the module fails while it starts.
  */
-export function instantiateOpa({ module, memory: declared }: OpaModule, deps: OpaInstanceDeps): OpaInstance {
-  const memory = makeMemory(declared, deps.maxMemoryBytes);
+export function instantiateOpa(
+  { module, memory: declared }: OpaModule,
+  deps: OpaInstanceDeps,
+  image?: OpaImage,
+): OpaInstance {
+  const memory = makeMemory(declared, deps.maxMemoryBytes, image?.memoryBytes);
   const bytes = makeBytes(memory);
   const implementations = new Map<number, (operands: readonly number[]) => number>();
   const call = (id: number, ...operands: readonly number[]): number => {
@@ -97,30 +120,52 @@ export function instantiateOpa({ module, memory: declared }: OpaModule, deps: Op
   const exports = readExports(new WebAssembly.Instance(module, { env }).exports);
   const bridge = { exports, bytes };
 
-  const table = (address: number) => readTable(bytes.bytesAt(exports.opa_json_dump(address)));
-  const entrypoints = table(exports.entrypoints());
-  const builtins = table(exports.builtins());
-  let heapStart = 0;
-  let values: ModuleValues | undefined;
+  if (image !== undefined) new Uint8Array(memory.buffer).set(image.content);
+  const loaded = image?.loaded ?? load(bridge, memory, { declared, ...deps });
+  const { heapStart, data, entrypoints, builtins, truths } = loaded;
+  const values = truths && valuesOf(bridge, memory, { heapStart, truths });
   for (const [name, id] of builtins) {
-    const implementation = deps.builtin(name);
-    if (implementation === undefined) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "builtin", name });
+    const implementation = offered(name, deps);
     if (typeof implementation === "function") {
       implementations.set(id, (operands) => callWithLiterals({ ...bridge, implementation }, operands));
-    } else {
-      values ??= valuesOf(bridge, memory, () => heapStart);
-      const inPlace = values;
-      implementations.set(id, (operands) => implementation.answer(inPlace, operands));
+    } else if (values !== undefined) {
+      implementations.set(id, (operands) => implementation.answer(values, operands));
     }
   }
-  const data = writeText(bridge, deps.data ?? "{}", exports.opa_json_parse);
-  heapStart = exports.opa_heap_ptr_get() >>> 0;
   return {
     entrypoints,
     builtins: [...builtins.keys()].sort(),
     memoryBytes: () => memory.buffer.byteLength,
+    image: () => ({
+      content: new Uint8Array(memory.buffer, 0, heapStart).slice(),
+      memoryBytes: memory.buffer.byteLength,
+      loaded,
+    }),
     evaluate: (entrypoint, input, form = "json") => evaluate(bridge, { heapStart, data, entrypoint, input, form }),
   };
+}
+
+/** Asks a module that has just started, and puts in what stays there. */
+function load(
+  bridge: Bridge,
+  memory: WebAssembly.Memory,
+  deps: OpaInstanceDeps & { readonly declared: DeclaredMemory },
+): Loaded {
+  const { exports, bytes } = bridge;
+  const table = (address: number) => readTable(bytes.bytesAt(exports.opa_json_dump(address)));
+  const entrypoints = table(exports.entrypoints());
+  const builtins = table(exports.builtins());
+  const isInPlace = [...builtins.keys()].some((name) => typeof offered(name, deps) !== "function");
+  const parse = (literal: string) => writeText(bridge, literal, exports.opa_value_parse);
+  const truths = isInPlace ? makeTruths({ memory, malloc: exports.opa_malloc, parse }) : undefined;
+  const data = parse(dataOf(deps.declared, deps.data));
+  return { entrypoints, builtins, truths, data, heapStart: exports.opa_heap_ptr_get() >>> 0 };
+}
+
+function offered(name: string, deps: OpaInstanceDeps): HostBuiltin {
+  const implementation = deps.builtin(name);
+  if (implementation === undefined) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "builtin", name });
+  return implementation;
 }
 
 interface Evaluation {
@@ -154,10 +199,10 @@ function evaluate({ exports, bytes }: Bridge, { heapStart, data, entrypoint, inp
   return bytes.bytesAt(form === "json" ? exports.opa_json_dump(result) : exports.opa_value_dump(result));
 }
 
-function makeMemory(declared: DeclaredMemory, maxMemoryBytes: number): WebAssembly.Memory {
+function makeMemory(declared: DeclaredMemory, maxMemoryBytes: number, startBytes = 0): WebAssembly.Memory {
   const maximum = Math.min(Math.floor(maxMemoryBytes / PAGE_BYTES), declared.maxPages ?? Number.POSITIVE_INFINITY);
   if (declared.minPages > maximum) throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "memory over the cap" });
-  return new WebAssembly.Memory({ initial: declared.minPages, maximum });
+  return new WebAssembly.Memory({ initial: Math.max(declared.minPages, startBytes / PAGE_BYTES), maximum });
 }
 
 function readExports(exports: WebAssembly.Exports): OpaExports {
@@ -170,6 +215,12 @@ function readExports(exports: WebAssembly.Exports): OpaExports {
     if (typeof exports[name] !== "function") throw new StepgateError("PACK_IMPORT_REFUSED", { reason: "export", name });
   }
   return exports as WebAssembly.Exports & OpaExports;
+}
+
+/** What rules find below data: constants of the module itself, if it has any, and base documents. */
+function dataOf({ constants }: DeclaredMemory, documents = "{}"): string {
+  if (constants === undefined) return documents;
+  return documents === "{}" ? constants : `${constants.slice(0, -1)},${documents.slice(1)}`;
 }
 
 /** Names with their numbers, as `entrypoints` and `builtins` give them. */
@@ -206,10 +257,13 @@ function readLiteral({ exports, bytes }: Bridge, operand: number): string {
   return text;
 }
 
-function valuesOf(bridge: Bridge, memory: WebAssembly.Memory, heapStart: () => number): ModuleValues {
-  const { opa_malloc: malloc, opa_value_parse: parseValue } = bridge.exports;
-  const parse = (literal: string) => writeText(bridge, literal, parseValue);
-  return makeModuleValues({ memory, malloc, parse, dump: (operand) => readLiteral(bridge, operand) }, heapStart);
+function valuesOf(
+  bridge: Bridge,
+  memory: WebAssembly.Memory,
+  lasting: { readonly heapStart: number; readonly truths: Truths },
+): ModuleValues {
+  const dump = (operand: number) => readLiteral(bridge, operand);
+  return makeModuleValues({ memory, malloc: bridge.exports.opa_malloc, dump, ...lasting });
 }
 
 function writeText(
@@ -223,30 +277,4 @@ function writeText(
   const value = parse(address, encoded.length);
   if (value === 0) throw new PolicyAbort("a value that the module cannot read");
   return value;
-}
-
-interface ModuleBytes {
-  readonly write: (address: number, content: Uint8Array) => void;
-  /** The bytes up to the next NUL. */
-  readonly bytesAt: (address: number) => Uint8Array;
-  readonly textAt: (address: number) => string;
-}
-
-function makeBytes(memory: WebAssembly.Memory): ModuleBytes {
-  const bytesAt = (address: number): Uint8Array => {
-    const all = new Uint8Array(memory.buffer);
-    const start = address >>> 0;
-    const end = start === 0 ? -1 : all.indexOf(0, start);
-    if (end < 0) throw new PolicyAbort("an answer outside the memory");
-    return all.subarray(start, end);
-  };
-  return {
-    bytesAt,
-    textAt: (address) => Buffer.from(bytesAt(address)).toString("utf8"),
-    write: (address, content) => {
-      const missing = address + content.length - memory.buffer.byteLength;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-      new Uint8Array(memory.buffer, address, content.length).set(content);
-    },
-  };
 }

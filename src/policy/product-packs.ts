@@ -16,16 +16,16 @@ import type { LazyToolchain } from "./toolchain.ts";
 
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
-  allow_all: "93946f47a2761b1fbf6142d7e315e0088f5610e72f62e80d2ece11867d4036d9",
-  baseline: "4f5fadaeedbb9a1ee8d9ae8166e213a0e5f7412cff03e238c7f1f1976f676442",
-  budget_caps: "4336a0543dff1a728ccb64acbcdb77ebf4072cf65a71183897e6360b65627159",
-  command_output: "3bcc37ef7e1aef6bfc79e421c76c29f8d24d1292c4add38c7b95225dea5467c9",
-  gdpr: "5be7d69033b58f1a2629e8bcee41a0d518f461439c773b02cea616ecfd488564",
-  hipaa: "a5a2292e6ae391c013bfde753e5c88c8c56aa5b81871aa193c7f79328fb1ed3f",
-  owasp_agentic: "040b8c4698d140a9596457e2f85ff60396315df1fa6e831e1407f94b7a427fb6",
-  pii_redaction: "8d4c8cf82b9ff036f7bb40b592937ba107a44d65cc0bcd18157dfe5f0976a31e",
-  prompt_injection: "c82c1fe7371aade5c396f4837c174e6a129f6d8804034a61beabd0785a235d2a",
-  tool_acl: "e3df97a9b2cb11f3b55039e017a432bbc98f4a4b656fda733369ec40a6bca63d",
+  allow_all: "e35ea9f74504220fd0f487c0df58fe8ebeef63199688be5bce4c2f461535342e",
+  baseline: "89504192cee3d159ebce0a7320519d67f563064244f0e519a13ff6e008367e0c",
+  budget_caps: "d1772a79d1a4dac05d40d29e5fc6362648ee112cb060c0a56b486d8b4b96b206",
+  command_output: "70b9e6e6dc63d81f68138afe60723b9a15f6f47d2a7a3744fd5a2c60e0791975",
+  gdpr: "8fcc2a02ee5e017bf968b2f75f105efcc285aee93501ec88f55a38bb3234ba51",
+  hipaa: "b6c2faa16926be857f7dde4646958c351786a28a97c7f984df005792c1b9ab4a",
+  owasp_agentic: "c1409b53100eb5cc382bb08c9696521bc5b6f6e12612f67c9482b087dcbdfee4",
+  pii_redaction: "9a3147b46c3733cdd76bcfa1f5b839997d2912d7cff8fe3d8a29eff4d2281951",
+  prompt_injection: "1ae66d961ba4ef2322c4323088f8def559ed95258bc46bf971fa87376d90d81b",
+  tool_acl: "fa2e2531cf68566b55712919c497bef224d485fe33d8f9383ee21349180d3672",
 };
 
 export interface PackFolder {

@@ -9,7 +9,7 @@ import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { HostBuiltin } from "./host-builtin.ts";
 import type { PackManifest } from "./manifest.ts";
-import { instantiateOpa, type OpaInstance, type OpaModule } from "./opa-instance.ts";
+import { instantiateOpa, type OpaImage, type OpaInstance, type OpaModule } from "./opa-instance.ts";
 import type { PackFault, PackLimits, PackResult } from "./pack.ts";
 import { PolicyAbort } from "./policy-abort.ts";
 import { readDecision } from "./read-decision.ts";
@@ -39,11 +39,19 @@ export function makeTenantInstances(deps: TenantInstancesDeps): TenantInstances 
   const instances = new Map<TenantUid, OpaInstance>();
   let isClosed = false;
 
+  // kept from the second tenant on: one tenant alone does not need it
+  let image: OpaImage | undefined;
+  const start = (): OpaInstance => {
+    const { builtin } = deps;
+    const instance = instantiateOpa(deps.module, { builtin, maxMemoryBytes: limits.maxMemoryBytes }, image);
+    if (instances.size > 0) image ??= instance.image();
+    return instance;
+  };
   const take = (tenantUid: TenantUid): OpaInstance => {
     const kept = instances.get(tenantUid);
     // taken out while it works: only an evaluation that ends well puts it back, as the most recently used
     instances.delete(tenantUid);
-    return kept ?? instantiateOpa(deps.module, { builtin: deps.builtin, maxMemoryBytes: limits.maxMemoryBytes });
+    return kept ?? start();
   };
   const keep = (tenantUid: TenantUid, instance: OpaInstance): void => {
     if (instance.memoryBytes() > limits.maxIdleMemoryBytes) return;

@@ -11,6 +11,16 @@ t.test("reads what a module needs of memory", async (t) => {
   t.equal(inspectModule(beyond).minPages, 5, "data after the declared minimum still has a place");
 });
 
+t.test("reads the constants that a build took out of the rules", async (t) => {
+  const name = Buffer.from("stepgate.constants");
+  const constants = [name.length, ...name, ...Buffer.from('{"é":1}')];
+  const module = hostileModule({ section: [0, constants] });
+  t.equal(inspectModule(module).constants, '{"é":1}');
+  const twice = Buffer.concat([module, Uint8Array.of(0, constants.length, ...constants)]);
+  t.throws(() => inspectModule(twice), { code: "PACK_IMPORT_REFUSED", detail: { reason: "constants twice" } });
+  t.equal(inspectModule(hostileModule({ section: [0, [1, 0x61, 0x62]] })).constants, undefined, "another section");
+});
+
 t.test("refuses a module that could take more than the host gives", async (t) => {
   const refusals: readonly { readonly why: string; readonly module: Hostile; readonly reason: string }[] = [
     { why: "an import that OPA does not have", module: { imports: [["env", "fetch"]] }, reason: "import" },

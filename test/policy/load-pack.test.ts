@@ -36,7 +36,10 @@ t.test("a built pack decides, in the caller's thread and in its own", async (t) 
   for (const placement of ["caller", "worker"] as const) {
     const pack = await load(directory, { placement });
     t.match(pack.ref, { id: "guard", version: "1.0.0", digest: /^[0-9a-f]{64}$/ });
-    t.match(pack.manifest, { entrypoint: "stepgate/guard/decision", builtins: ["regex.replace"] });
+    t.match(pack.manifest, {
+      entrypoint: "stepgate/guard/decision",
+      builtins: ["hosted.regex.match", "regex.replace"],
+    });
     t.match(pack.evaluate(bytes({ inputs: { text: "pay with 4111111111111111" } }), TENANT), REDACTED, placement);
     t.match(pack.evaluate(bytes({ inputs: { text: "pay later" } }), TENANT), {
       ok: true,

@@ -1,15 +1,14 @@
 /**
- * Regular expressions that a module asks its host for: what they answer, and that nothing of one call reaches the next.
+ * Builtins that a module asks its host for though OPA's compiler has them: what they answer, and that nothing of one call
+ * reaches the next.
  */
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
-import { resolveBuiltins } from "../../src/policy/host-builtin.ts";
-import { inspectModule } from "../../src/policy/inspect-module.ts";
-import { instantiateOpa } from "../../src/policy/opa-instance.ts";
 import { processToolchain } from "../../src/policy/pack-tools.ts";
 import { lazyToolchain } from "../../src/policy/toolchain.ts";
+import { askRules } from "./ask-rules.ts";
 import { temporaryFolder } from "./make-pack.ts";
 import { makeRandom } from "./make-random.ts";
 
@@ -22,29 +21,20 @@ answer := {"is": regex.match(input.pattern, input.text)} if input.asked == "matc
 answer := {"is": regex.find_all_string_submatch_n(input.pattern, input.text, input.limit)} if input.asked == "found"
 
 answer := {"is": glob.match(input.pattern, input.delimiters, input.text)} if input.asked == "glob"
+
+answer := {"is": strings.replace_n(input.table, input.text)} if input.asked == "replaced"
 `;
 
-/** The rules as a module: input in, what the entrypoint `a/answer` is, undefined if it is undefined. */
-async function evaluator(files: Readonly<Record<string, string>>, maxMemoryBytes = 64 * 1024 * 1024) {
-  const built = toolchain.buildWasm(files, ["a/answer"]);
-  if (!built.ok) throw new Error(JSON.stringify(built.problems));
-  const module = { module: new WebAssembly.Module(built.result), memory: inspectModule(built.result) };
-  const { builtins } = instantiateOpa(module, { builtin: () => () => undefined, maxMemoryBytes });
-  const instance = instantiateOpa(module, {
-    builtin: await resolveBuiltins(builtins, processToolchain()),
-    maxMemoryBytes,
-  });
-  const evaluate = (input: unknown): unknown => {
-    const set = instance.evaluate(instance.entrypoints.get("a/answer") ?? -1, Buffer.from(JSON.stringify(input)));
-    return JSON.parse(Buffer.from(set).toString())[0]?.result;
-  };
-  return { builtins, evaluate };
-}
-const { builtins, evaluate } = await evaluator({ "a.rego": RULES });
+const { builtins, evaluate } = await askRules({ "a.rego": RULES });
 const is = (found: unknown) => (found as { is?: unknown } | undefined)?.is;
 
 t.test("a module leaves to its host what would compile patterns anew", async (t) => {
-  t.same(builtins, ["hosted.glob.match", "hosted.regex.find_all_string_submatch_n", "hosted.regex.match"]);
+  t.same(builtins, [
+    "hosted.glob.match",
+    "hosted.regex.find_all_string_submatch_n",
+    "hosted.regex.match",
+    "hosted.strings.replace_n",
+  ]);
 });
 
 t.test("every answer is OPA's own", (t) => {
@@ -88,6 +78,12 @@ t.test("every answer is OPA's own", (t) => {
     const [glob, delimiters, host] = [pick(globs), pick([null, [], ["."], [".", "/"]]), pick(hosts)];
     compare("glob", { pattern: glob, delimiters, text: host }, "glob.match", [glob, delimiters, host]);
   }
+  const keys = ["", "a", "aa", "ab", "é", "😀", "b", "\u0000", "foo bar", "日"];
+  for (let count = 0; count < 150; count += 1) {
+    const table = Object.fromEntries(Array.from({ length: 4 }, () => [pick(keys), pick(["", "x", "a", "日本"])]));
+    const text = pick(texts) + pick(keys) + pick(texts);
+    compare("replaced", { table, text }, "strings.replace_n", [table, text]);
+  }
   t.same(differences, []);
   t.end();
 });
@@ -106,6 +102,10 @@ t.test("operands of another type, and what is no pattern, are undefined", async 
     t.equal(evaluate({ ...fine, ...wrong }), undefined, JSON.stringify(wrong));
   t.equal(evaluate({ asked: "glob", pattern: "a", delimiters: [1], text: "a" }), undefined);
   t.equal(evaluate({ asked: "glob", pattern: "a", delimiters: "a", text: "a" }), undefined);
+  const replaced = { asked: "replaced", table: { a: "b" }, text: "a" };
+  t.equal(is(evaluate(replaced)), "b");
+  for (const wrong of [{ table: { a: 1 } }, { table: ["a"] }, { table: "a" }, { text: 1 }])
+    t.equal(evaluate({ ...replaced, ...wrong }), undefined, JSON.stringify(wrong));
 });
 
 t.test("more patterns than an instance keeps, in one evaluation and again", async (t) => {
@@ -114,7 +114,7 @@ t.test("more patterns than an instance keeps, in one evaluation and again", asyn
 
 answer := [n | some n in ${numbers}; regex.match(sprintf("^%d$", [n]), input.text)]
 `;
-  const { evaluate } = await evaluator({ "a.rego": rules });
+  const { evaluate } = await askRules({ "a.rego": rules });
   for (let turn = 0; turn < 3; turn += 1) t.same(evaluate({ text: "397", most: 400 }), [397]);
 });
 
@@ -123,11 +123,11 @@ t.test("what one text makes of an instance does not reach the next", async (t) =
 
 answer := count(regex.find_all_string_submatch_n(".", input.text, -1))
 `;
-  const { evaluate } = await evaluator({ "a.rego": rules }, 16 * 1024 * 1024);
+  const { evaluate } = await askRules({ "a.rego": rules }, 16 * 1024 * 1024);
   t.throws(() => evaluate({ text: "x".repeat(200_000) }), { name: "PolicyAbort", isOutOfMemory: true });
-  const wide = await evaluator({ "a.rego": rules }, 128 * 1024 * 1024);
+  const wide = await askRules({ "a.rego": rules }, 128 * 1024 * 1024);
   t.throws(() => wide.evaluate({ text: "x".repeat(2_000_000) }), { name: "PolicyAbort", isOutOfMemory: true });
-  const next = await evaluator({ "a.rego": rules });
+  const next = await askRules({ "a.rego": rules });
   t.equal(next.evaluate({ text: "éx" }), 2);
 });
 
@@ -138,13 +138,13 @@ import data.b as regex
 
 answer := regex.match("a", "b")
 `;
-  const imported = await evaluator({ "a.rego": own, "b.rego": "package b\n\nmatch(x, y) := [x, y]\n" });
+  const imported = await askRules({ "a.rego": own, "b.rego": "package b\n\nmatch(x, y) := [x, y]\n" });
   t.same(imported.evaluate({}), ["a", "b"]);
   const head = 'package a\n\nglob.match(x) := ["own", x]\n\nanswer := glob.match("a")\n';
-  t.same((await evaluator({ "a.rego": head })).evaluate({}), ["own", "a"]);
+  t.same((await askRules({ "a.rego": head })).evaluate({}), ["own", "a"]);
   const rules = { "a.rego": 'package a\n\nanswer := regex.match("a", "ba")\n' };
-  t.same((await evaluator({ ...rules, "b.rego": "package b\n\nhosted := 1\n" })).builtins, []);
-  const control = await evaluator({ ...rules, "b.rego": "package b\n\nother := 1\n" });
+  t.same((await askRules({ ...rules, "b.rego": "package b\n\nhosted := 1\n" })).builtins, []);
+  const control = await askRules({ ...rules, "b.rego": "package b\n\nother := 1\n" });
   t.same(control.builtins, ["hosted.regex.match"]);
   t.equal(control.evaluate({}), true);
 });

@@ -21,10 +21,16 @@ func build(r *request) (any, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	if _, problems = compileModules(r, modules); len(problems) > 0 {
+	compiler, problems := compileModules(r, modules)
+	if len(problems) > 0 {
 		return nil, problems
 	}
+	taken := &constants{}
 	if !r.inModule {
+		var err error
+		if taken, err = takeConstants(r, modules, compiler); err != nil {
+			return nil, problemsOf(err, "build_error")
+		}
 		useHosted(modules)
 	}
 	sources := &bundle.Bundle{Data: map[string]any{}}
@@ -36,19 +42,19 @@ func build(r *request) (any, []problem) {
 		})
 	}
 	var discarded bytes.Buffer
-	compiler := compile.New().
+	builder := compile.New().
 		WithTarget(compile.TargetWasm).
 		WithOptimizationLevel(0).
 		WithCapabilities(buildCapabilities).
 		WithBundle(sources).
 		WithEntrypoints(r.Entrypoints...).
 		WithOutput(&discarded)
-	if err := compiler.Build(context.Background()); err != nil {
+	if err := builder.Build(context.Background()); err != nil {
 		return nil, problemsOf(err, "build_error")
 	}
-	built := compiler.Bundle().WasmModules
+	built := builder.Bundle().WasmModules
 	if len(built) != 1 {
 		return nil, []problem{{Code: "build_error", Message: "the compiler made no module"}}
 	}
-	return builtModule{built[0].Raw}, nil
+	return builtModule{taken.appendTo(built[0].Raw)}, nil
 }

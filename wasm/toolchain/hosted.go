@@ -9,11 +9,13 @@ import (
 )
 
 // hosted are builtins that a pack's module asks its host for, although OPA's compiler has them: inside the module a
-// pattern is compiled anew for every evaluation, which costs a thousand times what the match does.
+// pattern is compiled and a table of replacements is sorted anew for every evaluation, which costs many times what the
+// work itself does.
 var hosted = []string{
 	"glob.match",
 	"regex.find_all_string_submatch_n",
 	"regex.match",
+	"strings.replace_n",
 }
 
 // hostedRoot is where they are under their other names, "hosted.regex.match"; OPA's compiler has nothing there.
@@ -39,7 +41,7 @@ func withHosted(offered *ast.Capabilities) *ast.Capabilities {
 // all calls of this family stay as they are, which only costs speed.
 func useHosted(modules map[string]*ast.Module) {
 	found := &callsAndNames{names: map[string]bool{}}
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
+	for _, name := range sortedNames(modules) {
 		found.walk(modules[name])
 	}
 	for _, operator := range found.operators {
@@ -55,6 +57,10 @@ func useHosted(modules map[string]*ast.Module) {
 type callsAndNames struct {
 	operators []*ast.Term
 	names     map[string]bool
+}
+
+func sortedNames(modules map[string]*ast.Module) []string {
+	return slices.Sorted(maps.Keys(modules))
 }
 
 func (c *callsAndNames) walk(x any) {

@@ -28,7 +28,7 @@ type request struct {
 	Entrypoints []string          `json:"entrypoints"`
 	// Inputs are JSON texts; a null entry is an evaluation without input.
 	Inputs []*string `json:"inputs"`
-	// Lenient compiles as OPA does by default: unused imports and variables pass.
+	// Lenient compiles as OPA does by default: unused imports and variables pass, base documents may be there.
 	Lenient bool `json:"lenient"`
 	// Data is a JSON text, "" for none.
 	Data string `json:"data"`

@@ -15,7 +15,7 @@ findings(wanted) := none if count(hinted(wanted)) == 0
 
 else := {"found": found, "patches": patches, "in_names": in_names} if {
 	possible := with_others(hinted(wanted))
-	present := {kind | some kind in possible; regex.match(pattern(kind), outline.text)}
+	present := {kind | some kind in possible; regex.match(patterns[kind], outline.text)}
 	changed := [change |
 		some [path, name, value] in outline.leaves
 		before := concat("", [name, value])
@@ -56,13 +56,20 @@ escaped(part) := replace(replace(part, "~", "~0"), "/", "~1") if is_string(part)
 
 else := format_int(part, 10)
 
-pattern(kind) := concat("", ["(?:", detector.lead, ")(?:", detector.span, ")(?:", detector.trail, ")"]) if {
-	detector := kinds.table[kind]
+patterns := {kind: pattern |
+	some kind, detector in kinds.table
+	pattern := concat("", ["(?:", detector.lead, ")(?:", detector.span, ")(?:", detector.trail, ")"])
+}
+
+# What comes before a span, and the span between what has to stand around it.
+cuts := {kind: cut |
+	some kind, detector in kinds.table
+	cut := concat("", ["(?s)(.*?)(", detector.lead, ")(", detector.span, ")(", detector.trail, ")"])
 }
 
 touched(present, text) if {
 	some kind in present
-	regex.match(pattern(kind), text)
+	regex.match(patterns[kind], text)
 }
 
 # A span that hung together with another one stands free once that is replaced.
@@ -122,9 +129,7 @@ masked(present, kind, text) := text if not kind in present
 
 masked(present, kind, text) := concat("", array.concat(pieces, [rest])) if {
 	kind in present
-	detector := kinds.table[kind]
-	cut := concat("", ["(?s)(.*?)(", detector.lead, ")(", detector.span, ")(", detector.trail, ")"])
-	matches := regex.find_all_string_submatch_n(cut, text, -1)
+	matches := regex.find_all_string_submatch_n(cuts[kind], text, -1)
 	pieces := [piece | some match in matches; some piece in [match[1], match[2], shown(kind, match[2], match[3]), match[4]]]
 	rest := substring(text, sum([count(match[0]) | some match in matches]), -1)
 }

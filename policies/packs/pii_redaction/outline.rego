@@ -1,9 +1,8 @@
 # METADATA
 # title: What there is to look at, and a cheap outline of it
 # description: |
-#   Compiling patterns costs far more than reading texts, and most payloads hold nothing. So the payload is first read as
-#   one text; where nothing in it hints at a kind, the patterns of that kind are never compiled. Hints may be too many, never
-#   too few.
+#   Most payloads hold nothing, and each pattern reads all of a text. So the payload is first read as one text; where nothing
+#   in it hints at a kind, the patterns of that kind are not tried. Hints may be too many, never too few.
 package stepgate.pii_redaction.outline
 
 roots := {

@@ -1,13 +1,18 @@
 # METADATA
 # title: Cues, the cheap texts without which no phrase can be there
 # description: |
-#   Both maps are written as reading.rego reads: lower case, no accents, and figures that stand for letters turned into them
-#   (aWdub3Jl, Base64 for "ignore", is awdubejl here). `fragment` only tells whether to look closer: as few and as short as
-#   can be, because the map is built for every decision. `cue` tells which families to try. Every phrase needs a fragment and
+#   Both lists are written as reading.rego reads: lower case, no accents, and figures that stand for letters turned into them
+#   (aWdub3Jl, Base64 for "ignore", is awdubejl here). `fragments` only tell whether to look closer: as few and as short as
+#   can be, because every text is searched for them. `cue` tells which families to try. Every phrase needs a fragment and
 #   a cue of its family to be found; in which words, is its own affair.
 package stepgate.prompt_injection.cues
 
-stirs(text) if strings.replace_n(fragment, text) != text
+stirs(text) if regex.match(any_fragment, text)
+
+any_fragment := any_of(fragments)
+
+# A pattern of the texts as they are.
+any_of(texts) := concat("|", [concat("", [`\Q`, text, `\E`]) | some text in texts])
 
 families(text) := {family |
 	some index, part in split(strings.replace_n(cue, text), "«")
@@ -15,27 +20,18 @@ families(text) := {family |
 	family := split(part, "»")[0]
 }
 
-fragment := {
-	"style=": "«", "<font": "«", "u must": "«", "ontents of": "«", "omply": "«", "u read": "«", "not be m": "«",
-	"ai ": "«", "ai:": "«", "ai-": "«", "ai,": "«", "llm": "«", "chatbot": "«", "copilot": "«", "ssistant": "«", "agent": "«",
-	"e model": "«", "rules": "«", "obey": "«", "={": "«", "=s{": "«",
-	"filter": "«", "safety": "«", "&#": "«", "uoo6": "«", "n_of_t": "«", "uctie": "«", "instruk": "«", "vorgab": "«",
-	"regel": "«", "%6e%te": "«", "rtificial": "«", "you were": "«", "|>": "«", "never ": "«", "hout ": "«",
-	" dan": "«", "!--": "«", "# sys": "«", "%6t%6e": "«", "6t6e6ft2": "«", "[inst]": "«", "](": "«",
-	"anything now": "«", "awdubejl": "«", "bove": "«", "bypass": "«", "credential": "«",
-	"dimentic": "«", "directive": "«", "egardless": "«", "ensor": "«", "erongi": "«",
-	"esque": "«", "ethic": "«", "forget": "«", "g n o r e": "«", "g*n*o*r*e": "«", "g-n-o-r-e": "«",
-	"g.n.o.r.e": "«", "g_n_o_r_e": "«", "gnor": "«", "god mode": "«", "guideline": "«", "hidden": "«", "history": "«",
-	"ilently": "«", "isplay:": "«", "jailbr": "«", "jz2svcm": "«", "limitation": "«", "lnbm9yz": "«",
-	"m now on": "«", "matter what": "«", "missacht": "«", "n character": "«",
-	"no longer": "«", "nstruc": "«", "nt polic": "«", "olvid": "«", "oubli": "«",
-	"password": "«", "pi key": "«", "programming": "«", "prompt": "«", "pz2svcm": "«", "restrict": "«",
-	"sconsider": "«", "secret": "«", "ser data": "«", "sregard": "«", "ss token": "«", "swdubejl": "«", "sys>>": "«",
-	"t alert": "«", "t ask": "«", "t inform": "«", "t let": "«", "t mention": "«", "t notify": "«", "t reveal": "«",
-	"t tell": "«", "t warn": "«", "taber": "«",
-	"vate key": "«", "veloper m": "«",
-	"verg": "«", "verr": "«", "versation": "«", "violat": "«", "vironment v": "«", "xfil": "«", "ystem mess": "«",
-	"ystem:": "«", "ystem>": "«", "ystem]": "«",
+fragments := {
+	"style=", "<font", "u must", "ontents of", "omply", "u read", "not be m", "ai ", "ai:", "ai-", "ai,", "llm",
+	"chatbot", "copilot", "ssistant", "agent", "e model", "rules", "obey", "={", "=s{", "filter", "safety", "&#",
+	"uoo6", "n_of_t", "uctie", "instruk", "vorgab", "regel", "%6e%te", "rtificial", "you were", "|>", "never ", "hout ",
+	" dan", "!--", "# sys", "%6t%6e", "6t6e6ft2", "[inst]", "](", "anything now", "awdubejl", "bove", "bypass",
+	"credential", "dimentic", "directive", "egardless", "ensor", "erongi", "esque", "ethic", "forget", "g n o r e",
+	"g*n*o*r*e", "g-n-o-r-e", "g.n.o.r.e", "g_n_o_r_e", "gnor", "god mode", "guideline", "hidden", "history", "ilently",
+	"isplay:", "jailbr", "jz2svcm", "limitation", "lnbm9yz", "m now on", "matter what", "missacht", "n character",
+	"no longer", "nstruc", "nt polic", "olvid", "oubli", "password", "pi key", "programming", "prompt", "pz2svcm",
+	"restrict", "sconsider", "secret", "ser data", "sregard", "ss token", "swdubejl", "sys>>", "t alert", "t ask",
+	"t inform", "t let", "t mention", "t notify", "t reveal", "t tell", "t warn", "taber", "vate key", "veloper m",
+	"verg", "verr", "versation", "violat", "vironment v", "xfil", "ystem mess", "ystem:", "ystem>", "ystem]",
 }
 
 # A cue that holds another one carries its families too, since only the first to start is seen.

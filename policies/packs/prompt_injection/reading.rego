@@ -10,11 +10,7 @@ readings(text) := {figures(lower(text))} if is_ascii(text)
 
 else := {figures(plain(text)), figures(latin(plain(text)))}
 
-# As many bytes as characters. Three lengths of Base64 tell the number of bytes; a pattern would have to be compiled.
-is_ascii(text) if {
-	written := sum([count(base64.encode(concat("", [text, more]))) | some more in ["", "a", "aa"]])
-	written == (count(text) * 4) + 8
-}
+is_ascii(text) if regex.match(`^[\x00-\x7f]*$`, text)
 
 # Lower case, nothing invisible, no accents, wide forms narrow.
 plain(text) := strings.replace_n(folded, lower(text))
@@ -56,7 +52,9 @@ from_hex(text) := {content |
 	])
 }
 
-percent_decoded(text) := strings.replace_n({concat("", ["%", code]): letter | some code, letter in hex_letters}, text)
+percent_decoded(text) := strings.replace_n(percent_codes, text)
+
+percent_codes := {concat("", ["%", code]): letter | some code, letter in hex_letters}
 
 # Numeric character references of HTML, decimal and hexadecimal, and escapes of programs.
 escapes := {written: letter |
@@ -85,7 +83,7 @@ rot13 := {letter: turned |
 }
 
 # "i g n o r e  a l l" is "ignore all": one sign between letters goes, more of them are a space.
-unspaced(text) := replace(strings.replace_n({spaced: "" | some spaced in [" ", ".", "-", "_", "*"]}, wide), "\u0000", " ") if {
+unspaced(text) := replace(strings.replace_n({" ": "", ".": "", "-": "", "_": "", "*": ""}, wide), "\u0000", " ") if {
 	wide := strings.replace_n({"   ": "\u0000", "  ": "\u0000"}, text)
 }
 

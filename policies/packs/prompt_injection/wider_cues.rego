@@ -3,10 +3,11 @@
 package stepgate.prompt_injection.cues
 
 wider_families(text) := {family |
-	some family, words in wider
-	some word in words
-	contains(text, word)
+	some family, pattern in wider_patterns
+	regex.match(pattern, text)
 }
+
+wider_patterns := {family: any_of(words) | some family, words in wider}
 
 model_words := {
 	"ai:", "ai-", "ai ", "ai,", "@ai", "llm", "language model", "chatbot", "copilot", "assistant", "agent", "summari",

@@ -5,7 +5,9 @@
  * expressions themselves (regex-engine.ts).
  */
 import type { InPlaceBuiltin } from "../host-builtin.ts";
+import type { ModuleValues } from "../module-values.ts";
 import type { RegexEngine } from "../regex-engine.ts";
+import { makeReplacer, type Replacer } from "./replacer.ts";
 
 /** What an undefined builtin answers: the address of nothing. */
 const UNDEFINED = 0;
@@ -15,12 +17,25 @@ export const HOSTED_BUILTINS = [
   "hosted.glob.match",
   "hosted.regex.find_all_string_submatch_n",
   "hosted.regex.match",
+  "hosted.strings.replace_n",
 ] as const;
 
 type HostedName = (typeof HOSTED_BUILTINS)[number];
 
+/** Tables of replacements that packs write down; together a few hundred keys a pack. */
+const MAX_REPLACERS = 200;
+
 export function makeHostedBuiltins(engine: RegexEngine): Readonly<Record<HostedName, InPlaceBuiltin>> {
+  const replacerAt = makeReplacers();
   return {
+    "hosted.strings.replace_n": {
+      answer: (values, [tableAt = 0, textAt = 0]) => {
+        const [replacer, text] = [replacerAt(values, tableAt), values.bytesOf(textAt)];
+        if (replacer === undefined || text === undefined) return UNDEFINED;
+        const replaced = replacer(text);
+        return replaced === undefined ? textAt : values.makeString(replaced);
+      },
+    },
     "hosted.regex.match": {
       answer: (values, [patternAt = 0, textAt = 0]) => {
         const [pattern, text] = [values.textOf(patternAt), values.bytesOf(textAt)];
@@ -48,5 +63,26 @@ export function makeHostedBuiltins(engine: RegexEngine): Readonly<Record<HostedN
         return isMatch === undefined ? UNDEFINED : values.makeBoolean(isMatch);
       },
     },
+  };
+}
+
+/** Finds the replacer of a table; of tables that last, one for all instances of a module. */
+function makeReplacers(): (values: ModuleValues, address: number) => Replacer | undefined {
+  const byPlace = new WeakMap<ModuleValues, Map<number, Replacer>>();
+  const byContent = new Map<string, Replacer>();
+  return (values, address) => {
+    const known = byPlace.get(values)?.get(address);
+    if (known !== undefined) return known;
+    const texts = values.textsOf(address);
+    if (texts === undefined) return undefined;
+    const copyOf = (at: number) => (values.bytesOf(at) ?? new Uint8Array()).slice();
+    const entries = texts.map(([key, value]) => [copyOf(key), copyOf(value)] as const);
+    if (!values.lasts(address)) return makeReplacer(entries);
+    const content = JSON.stringify(texts.map((pair) => pair.map(values.textOf)));
+    const replacer = byContent.get(content) ?? makeReplacer(entries);
+    if (byContent.size < MAX_REPLACERS) byContent.set(content, replacer);
+    const places = byPlace.get(values) ?? new Map<number, Replacer>();
+    byPlace.set(values, places.set(address, replacer));
+    return replacer;
   };
 }
