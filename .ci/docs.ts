@@ -1,5 +1,5 @@
 /**
- * The README's tables that say what the source says: settings, endpoints with their roles, error codes, metrics.
+ * The README's tables that say what the source says: settings, roles, endpoints, error codes, metrics.
  *
  *   node .ci/docs.ts            writes them into README.md
  *   node .ci/docs.ts --check    exit 1 when README.md says anything else
@@ -9,7 +9,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { settingRows } from "../src/config/render-config.ts";
 import { ERROR_CODES } from "../src/core/errors.ts";
-import { type Access, ROUTE_ACCESS } from "../src/gateway/roles.ts";
+import { type Access, ROLE_MEANINGS, ROLES, ROUTE_ACCESS } from "../src/gateway/roles.ts";
 import { METRICS, PREFIX } from "../src/telemetry/names.ts";
 
 const README = new URL("../README.md", import.meta.url);
@@ -19,6 +19,20 @@ const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ["Setting", "Default", "Meaning"],
       settingRows().map((row) => [code(row.key), row.default === "unset" ? "" : code(row.default), row.about]),
+    ),
+  roles: () =>
+    table(
+      ["Role", "Meaning", "What it may change"],
+      ROLES.map((role) => [
+        code(role),
+        ROLE_MEANINGS[role],
+        Object.entries<Access>(ROUTE_ACCESS)
+          .filter(
+            ([route, access]) => !route.startsWith("GET ") && access.who !== "anyone" && access.roles.includes(role),
+          )
+          .map(([route]) => code(route.replaceAll(/:(\w+)/g, "{$1}")))
+          .join(", "),
+      ]),
     ),
   endpoints: () =>
     table(

@@ -10,6 +10,17 @@ export const ROLES = ["reader", "submitter", "author", "operator", "approver", "
 /** `platform` counts only on keys of the instance, never on a tenant's (auth.ts). */
 export type Role = (typeof ROLES)[number];
 
+/** What each is for, in the words of the README's table. */
+export const ROLE_MEANINGS: Readonly<Record<Role, string>> = {
+  reader: "sees what is in its tenant: runs, records, artifacts, budgets, queue",
+  submitter: "submits runs and steps and asks for decisions: what agents and workflows get",
+  author: "writes policy packs; they are loaded from the pack folder, and no endpoint is for it alone",
+  operator: "sets tools, executors and sinks, pauses, resumes, cancels and redrives",
+  approver: "decides what waits for an approval",
+  admin: "makes and revokes its tenant's keys",
+  platform: "makes tenants with their quotas, and keys of the instance; sees no payload",
+};
+
 export type Access =
   /** Nobody needs a key; nothing is stored, nothing of a tenant is shown. */
   | { readonly who: "anyone" }
