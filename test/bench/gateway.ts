@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { measureDecisions } from "./gateway/decide.ts";
 import type { LoadInput } from "./gateway/load.ts";
+import { performSteps } from "./gateway/perform-steps.ts";
 import type { Quantiles } from "./gateway/quantiles.ts";
 import { hasTaskset, type Placement, type Service, startService } from "./gateway/service.ts";
 import { makeProgress } from "./scheduler/progress.ts";
@@ -27,6 +28,7 @@ const say = (line: string): void => {
   progress.clear();
   console.log(line);
 };
+const STEPS = quick ? 1000 : 10_000;
 const LOAD = fileURLToPath(new URL("gateway/load.ts", import.meta.url));
 const TEXT = "please look at the ticket and answer kindly. ".repeat(12);
 const ROUTES = [
@@ -102,6 +104,10 @@ if (isWanted("http")) {
         for (const connections of [1, 16, 64]) http.push(await load(service, placement, route, connections));
       }
       memory[isFirst ? "afterLoadBytes" : "afterLaterLoadBytes"] = service.residentBytes();
+      if (!isFirst) {
+        await performSteps(service, STEPS, (share) => progress.show("steps of runs", share));
+        memory["afterStepsBytes"] = service.residentBytes();
+      }
       await service.stop();
     }
   } finally {
@@ -109,7 +115,9 @@ if (isWanted("http")) {
   }
   say(`ready after ${starts["firstReadyMs"]} ms in an empty home, ${starts["laterReadyMs"]} ms later`);
   const mib = (name: string) => `${Math.round((memory[name] ?? 0) / 1_048_576)} MiB`;
-  say(`resident without the database: idle ${mib("idleBytes")}, after the load ${mib("afterLoadBytes")}`);
+  say(
+    `resident without the database: idle ${mib("idleBytes")}, after the load ${mib("afterLoadBytes")}, after ${STEPS} steps of runs ${mib("afterStepsBytes")}`,
+  );
 }
 if (only === undefined) {
   const results = fileURLToPath(new URL("results/", import.meta.url));
