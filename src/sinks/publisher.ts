@@ -238,9 +238,9 @@ export class Publisher {
     this.working.add(watched);
   }
 
-  /** A sink that fails keeps one place, so that it is asked again and holds nothing else up; each success doubles them. */
+  /** Each failure halves a sink's places, down to one by which it is asked again; each success doubles them. */
   private observe(state: SinkState, result: SendResult): void {
-    state.places = result.ok ? Math.min(state.places * 2, MAX_PLACES) : 1;
+    state.places = result.ok ? Math.min(state.places * 2, MAX_PLACES) : Math.ceil(state.places / 2);
     this.deps.onResult(result.ok ? "acknowledged" : "failed");
   }
 }

@@ -19,7 +19,7 @@ import { done, makeSink, packOf, type Rig, redactCard, startRig } from "../accep
 import { startWorker } from "../acceptance/workers.ts";
 import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 
-/** Points of parts that plain DAG runs do not pass: sinks, facts, child runs. */
+/** Points of parts that plain DAG runs do not pass: sinks (publishers.test.ts), facts, child runs. */
 const ELSEWHERE: readonly FailPoint[] = ["before_publish", "after_publish", "after_fact", "after_child_spawn"];
 const BEFORE_THE_EFFECT: readonly FailPoint[] = [
   "after_claim",
