@@ -141,6 +141,16 @@ export const TenantView = Type.Object({
   quotas: Type.Array(Type.Object({ id: text, unit: text, window: text, limit: count })),
 });
 export type TenantView = Static<typeof TenantView>;
+
+/** Whole, with what this version does not know: it is sent back. */
+export const TenantSettings = Type.Object(
+  {
+    ...{ id: text, tenant_uid: text, version: count, created_at: text },
+    quotas: TenantView.properties.quotas,
+  },
+  { additionalProperties: true },
+);
+export type TenantSettings = Static<typeof TenantSettings>;
 export const TenantPage = Type.Object({ items: Type.Array(TenantView), next: Type.Optional(text) });
 
 export const ToolView = Type.Object({
@@ -203,9 +213,16 @@ export const BudgetsView = Type.Object({
     Type.Object({
       ...{ id: text, unit: text, window: text, limit: count, used: count, reserved: count, remaining: count },
       resets_at: Type.Optional(text),
+      is_warned: Type.Boolean(),
     }),
   ),
-  runs: Type.Array(Type.Object({ run_uid: text, budget: Type.Object({ tokens: allowance, usd_micros: allowance }) })),
+  runs: Type.Array(
+    Type.Object({
+      run_uid: text,
+      is_warned: Type.Boolean(),
+      budget: Type.Object({ tokens: allowance, usd_micros: allowance }),
+    }),
+  ),
   next: Type.Optional(text),
 });
 export type BudgetsView = Static<typeof BudgetsView>;
@@ -247,6 +264,44 @@ export const DeadLetterView = Type.Object({
 });
 export type DeadLetterView = Static<typeof DeadLetterView>;
 export const DeadLetterPage = Type.Object({ items: Type.Array(DeadLetterView), next: Type.Optional(text) });
+
+export const SinkView = Type.Object({
+  name: text,
+  url: text,
+  events: Type.Optional(Type.Array(text)),
+  is_paused: Type.Boolean(),
+  version: count,
+  waiting_runs: count,
+  dead_letters: count,
+  secret: Type.Optional(text),
+});
+export type SinkView = Static<typeof SinkView>;
+export const SinkPage = Type.Object({ items: Type.Array(SinkView), next: Type.Optional(text) });
+export const SinkSecretView = Type.Object({ name: text, secret: Type.Optional(text), previous_until: text });
+export const SinkRedriveView = Type.Object({ redriven: count });
+
+const DeliveryView = Type.Object({
+  run_uid: text,
+  done_seq: count,
+  head_seq: count,
+  attempts: count,
+  fault: Type.Optional(text),
+  next_try_at: text,
+});
+export type DeliveryView = Static<typeof DeliveryView>;
+export const DeliveryPage = Type.Object({ items: Type.Array(DeliveryView), next: Type.Optional(text) });
+
+const SinkDeadLetterView = Type.Object({
+  run_uid: text,
+  seq: count,
+  event: text,
+  attempts: count,
+  fault: text,
+  died_at: text,
+  redrive_at: Type.Optional(text),
+});
+export type SinkDeadLetterView = Static<typeof SinkDeadLetterView>;
+export const SinkDeadLetterPage = Type.Object({ items: Type.Array(SinkDeadLetterView), next: Type.Optional(text) });
 
 export const AuditPage = Type.Object({
   items: Type.Array(

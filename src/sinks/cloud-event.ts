@@ -19,15 +19,23 @@ const SENT_MEMBERS = [
   "expires_at_ms",
   "final_snapshot_id",
   "hold_record",
+  "limit",
   "not_before_ms",
+  "of",
   "origin",
   "outcome_record",
+  "quota",
   "reason",
   "reasons",
   "refusal_record",
+  "reserved",
+  "resets_at_ms",
   "role",
   "stage",
   "target",
+  "unit",
+  "used",
+  "window",
 ] as const;
 /** What an id or a code looks like; an executor names its own, and a sentence there would be payload. */
 const WORD = /^[A-Za-z0-9][A-Za-z0-9._:#-]{0,127}$/;

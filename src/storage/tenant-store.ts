@@ -83,6 +83,7 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
         reserved: row.reserved,
         overrun: row.overrun,
         resetsAtMs: row.resets_at_ms ?? undefined,
+        isWarned: row.is_warned,
       }));
     },
     runBudgets: async (tenantUid, after, limit) => {
@@ -91,6 +92,7 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
         .query<BudgetColumns>(sql.READ_RUN_BUDGETS, [tenantUid, after ?? null, limit]);
       return rows.map((row) => ({
         runUid: row.run_uid,
+        isWarned: row.is_warned,
         tokens: side(row.tokens_limit, row.tokens_used, row.tokens_reserved, row.tokens_overrun),
         usdMicros: side(row.usd_micros_limit, row.usd_micros_used, row.usd_micros_reserved, row.usd_micros_overrun),
       }));
@@ -251,10 +253,12 @@ interface UsageColumns {
   readonly reserved: number;
   readonly overrun: number;
   readonly resets_at_ms: number | null;
+  readonly is_warned: boolean;
 }
 
 interface BudgetColumns {
   readonly run_uid: string;
+  readonly is_warned: boolean;
   readonly tokens_limit: number | null;
   readonly tokens_used: number;
   readonly tokens_reserved: number;

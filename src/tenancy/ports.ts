@@ -36,10 +36,13 @@ export interface QuotaUsageRow extends QuotaRow {
   readonly reserved: number;
   readonly overrun: number;
   readonly resetsAtMs: number | undefined;
+  /** What is used has passed the tenant's warn ratio. */
+  readonly isWarned: boolean;
 }
 
 export interface RunBudgetRow {
   readonly runUid: string;
+  readonly isWarned: boolean;
   readonly tokens: BudgetSideRow;
   readonly usdMicros: BudgetSideRow;
 }

@@ -22,6 +22,8 @@ export interface TenantSettings {
   /** What the tenant's sinks may reach: public hosts, and exact places in private networks. */
   readonly sink_hosts?: readonly string[];
   readonly sink_private_hosts?: readonly string[];
+  /** Of a budget or quota that is used before a warning is written. */
+  readonly warn_ratio_ppm?: number;
   readonly retention_days: number;
   readonly transparency_scope: "disabled" | "gates" | "runs" | "artifacts";
   readonly labels: JsonObject;
@@ -172,13 +174,15 @@ export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets"
     ]);
     const page = budgets.slice(0, limit);
     return {
-      quotas: quotas.map(({ resetsAtMs, ...quota }) => ({
+      quotas: quotas.map(({ resetsAtMs, isWarned, ...quota }) => ({
         ...quota,
+        is_warned: isWarned,
         remaining: Math.max(0, quota.limit - quota.used - quota.reserved),
         ...(resetsAtMs === undefined ? {} : { resets_at: new Date(resetsAtMs).toISOString() }),
       })),
-      runs: page.map(({ runUid, tokens, usdMicros }) => ({
+      runs: page.map(({ runUid, isWarned, tokens, usdMicros }) => ({
         run_uid: runUid,
+        is_warned: isWarned,
         budget: { tracked: true, tokens: allowance(tokens), usd_micros: allowance(usdMicros) },
       })),
       ...(budgets.length > limit ? { next: page.at(-1)?.runUid ?? "" } : {}),

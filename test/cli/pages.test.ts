@@ -54,7 +54,7 @@ async function place(t: Test) {
   return { folder, url: rig.stepgate.gateway?.url ?? "" };
 }
 
-t.test("every command of the pages works when it is pasted", { timeout: 400_000 }, async (t) => {
+t.test("every command of the pages works when it is pasted", { timeout: 600_000 }, async (t) => {
   const at = await place(t);
   let count = 0;
   for (const path of PAGES) {

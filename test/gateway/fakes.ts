@@ -442,10 +442,11 @@ export function makeFakes(): Fakes {
             reserved: 2,
             remaining: 97,
             overrun: 0,
+            is_warned: true,
             resets_at: NOW,
           },
         ],
-        runs: [{ run_uid: RUN_UID, budget: RUN.budget }],
+        runs: [{ run_uid: RUN_UID, is_warned: false, budget: RUN.budget }],
       })),
     },
     queue: {

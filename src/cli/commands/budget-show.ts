@@ -25,20 +25,28 @@ export const addBudgetShow: AddCommand = (parent, around) => {
       if (json === true) return terminal.line(JSON.stringify(found));
       const rows = [...found.quotas.map(quotaRow), ...found.runs.flatMap(runRows)];
       if (rows.length === 0) return terminal.line("no quota is set, and no open run has a budget");
-      for (const line of alignColumns([["OF", "WHAT", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS"], ...rows]))
+      for (const line of alignColumns([
+        ["OF", "WHAT", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS", ""],
+        ...rows,
+      ]))
         terminal.line(line);
     });
 };
 
 function quotaRow(quota: BudgetsView["quotas"][number]): readonly string[] {
   const { id, unit, window, limit, used, reserved, remaining, resets_at: resetsAt = "never" } = quota;
-  return [`quota ${id}`, `${unit} a ${window}`, ...[limit, used, reserved, remaining].map(String), resetsAt];
+  const warned = quota.is_warned ? "warned" : "";
+  return [`quota ${id}`, `${unit} a ${window}`, ...[limit, used, reserved, remaining].map(String), resetsAt, warned];
 }
 
-function runRows({ run_uid: run, budget }: BudgetsView["runs"][number]): readonly (readonly string[])[] {
+function runRows({
+  run_uid: run,
+  budget,
+  is_warned: isWarned,
+}: BudgetsView["runs"][number]): readonly (readonly string[])[] {
   return (["tokens", "usd_micros"] as const).flatMap((unit) => {
     const { limit, used, reserved, remaining } = budget[unit];
     if (limit === undefined || remaining === undefined) return [];
-    return [[`run ${run}`, unit, ...[limit, used, reserved, remaining].map(String), "never"]];
+    return [[`run ${run}`, unit, ...[limit, used, reserved, remaining].map(String), "never", isWarned ? "warned" : ""]];
   });
 }

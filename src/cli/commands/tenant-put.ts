@@ -7,7 +7,8 @@ import { type Api, findTarget, makeApi } from "../api.ts";
 import { readObjectFile } from "../read-object-file.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
-import { AnyObject, TenantView } from "../wire.ts";
+import { readSettings, tenantPath } from "../tenant-settings.ts";
+import { TenantView } from "../wire.ts";
 
 /** What a tenant has that nothing was said of: the strictest pack that comes along decides and is the floor. */
 const NEW_TENANT: JsonObject = {
@@ -30,7 +31,7 @@ export const addTenantPut: AddCommand = (parent, around) => {
     .addHelpText("after", "\nExample:\n  npx stepgate tenant put acme policies/examples/acme.json\n")
     .action(async (id: string, file: string, { json, ...target }: TargetOptions) => {
       const api = makeApi(await findTarget(readConfig(around), target));
-      const path = `/v1/tenants/${encodeURIComponent(id)}`;
+      const path = tenantPath(id);
       const body = { ...((await readTenant(api, path)) ?? NEW_TENANT), ...(await readObjectFile(file)) };
       const tenant = await api.send("PUT", path, { body, schema: TenantView });
       around.terminal.line(
@@ -44,14 +45,7 @@ export const addTenantPut: AddCommand = (parent, around) => {
 /** Its settings as they may be sent back; undefined for a new one. */
 async function readTenant(api: Api, path: string): Promise<JsonObject | undefined> {
   try {
-    const {
-      id: _id,
-      tenant_uid: _uid,
-      version: _version,
-      created_at: _at,
-      ...settings
-    } = await api.get(path, AnyObject);
-    return settings;
+    return (await readSettings(api, path)).settings;
   } catch (caught) {
     if (isStepgateError(caught, "NOT_FOUND")) return undefined;
     throw caught;

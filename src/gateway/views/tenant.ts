@@ -61,6 +61,14 @@ const tenantFields = {
   sink_private_hosts: Type.Optional(
     sinkHosts("Exact `host:port` that they may reach in a private network, over http too. Never metadata addresses."),
   ),
+  warn_ratio_ppm: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description:
+        "Share of a budget or quota after whose use a `budget_warning` is written, in millionths. Absent: 800 000.",
+    }),
+  ),
   retention_days: Type.Integer({
     minimum: 1,
     maximum: 36_500,
@@ -100,6 +108,7 @@ export const QuotaUsageView = closedObject(
     reserved: count("What running work holds."),
     remaining: count("limit − used − reserved, at least 0."),
     overrun: count("What was used above the limit."),
+    is_warned: Type.Boolean({ description: "What is used has passed the tenant's warn ratio." }),
     resets_at: Type.Optional(time("When the window ends; absent for `lifetime`.")),
   },
   "A quota in its present window.",
@@ -109,7 +118,16 @@ export const BudgetsView = named(
   "BudgetsView",
   {
     quotas: Type.Array(QuotaUsageView),
-    runs: Type.Array(closedObject({ run_uid: uuid("The run."), budget: RunBudgetView }, "A run's budget.")),
+    runs: Type.Array(
+      closedObject(
+        {
+          run_uid: uuid("The run."),
+          budget: RunBudgetView,
+          is_warned: Type.Boolean({ description: "What is used of it has passed the tenant's warn ratio." }),
+        },
+        "A run's budget.",
+      ),
+    ),
     next: Type.Optional(Type.String({ description: "Cursor of the next page of runs; absent on the last one." })),
   },
   "What the tenant's quotas and the budgets of its open runs hold.",

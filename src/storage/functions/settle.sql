@@ -145,6 +145,7 @@ begin
     return;
   end if;
   perform stepgate.reconcile_together(v.tenants, v.runs, v.started, v.reserved_tokens, v.reserved_usd_micros, v.tokens, v.usd_micros);
+  perform stepgate.warn_of_budgets(v.tenants, v.runs, v.started, v.tokens, v.usd_micros);
   insert into stepgate.billing_usage as b (tenant_uid, day, attempts, tokens, usd_micros)
   select x.tenant_uid, (now() at time zone 'UTC')::date, count(*), sum(x.tokens), sum(x.usd_micros)
     from unnest(v.tenants, v.tokens, v.usd_micros) as x (tenant_uid, tokens, usd_micros) group by x.tenant_uid order by x.tenant_uid

@@ -59,15 +59,27 @@ declare
   f record;
   v_count integer := cardinality(p_runs);
   v_forks jsonb[] := array_fill('{}'::jsonb, array[cardinality(p_runs)]);
+  v_head stepgate.run_heads;
+  v_used bigint;
+  v_warn_at bigint;
+  -- by the run that passed the ratio
+  v_warnings jsonb[] := '{}';
 begin
   for q in select * from stepgate.quotas n where n.tenant_uid = p_tenant and n.unit = 'runs' order by n.quota_id loop
     insert into stepgate.quota_usage as a (tenant_uid, quota_id, window_start, quota_limit, used)
     select p_tenant, q.quota_id, stepgate.window_start(q.quota_window, now()), q.quota_limit, v_count where q.quota_limit >= v_count
         on conflict (tenant_uid, quota_id, window_start) do update set used = a.used + v_count, quota_limit = excluded.quota_limit
-     where a.used + a.reserved + v_count <= excluded.quota_limit;
+     where a.used + a.reserved + v_count <= excluded.quota_limit
+    returning a.used into v_used;
     if not found then
       raise exception 'quota' using errcode = 'SG004', detail = jsonb_build_object('quota', q.quota_id, 'limit', q.quota_limit,
         'resets_at_ms', stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())))::text;
+    end if;
+    v_warn_at := greatest(ceil(stepgate.warn_at(p_tenant, q.quota_limit)), 1);
+    if v_used >= v_warn_at and v_used - v_count < v_warn_at then
+      v_warnings := v_warnings || jsonb_build_object('n', v_warn_at - (v_used - v_count), 'data', jsonb_strip_nulls(jsonb_build_object(
+        'of', 'quota', 'quota', q.quota_id, 'unit', q.unit, 'window', q.quota_window, 'limit', q.quota_limit, 'used', v_warn_at,
+        'reserved', 0, 'resets_at_ms', stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())))));
     end if;
   end loop;
   insert into stepgate.manifests (tenant_uid, manifest_id, body)
@@ -132,6 +144,10 @@ begin
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
   select p_tenant, (i.run ->> 'run_uid')::uuid, 1, 'run_submitted', null, (i.run -> 'submitted') || i.fork
     from unnest(p_runs, v_forks) as i (run, fork);
+  for f in select (p_runs[(w ->> 'n')::integer] ->> 'run_uid')::uuid as run_uid, w -> 'data' as data from unnest(v_warnings) w loop
+    select * into v_head from stepgate.run_heads where tenant_uid = p_tenant and run_uid = f.run_uid;
+    perform stepgate.save_head(stepgate.append_event(v_head, 'budget_warning', null, f.data));
+  end loop;
   insert into stepgate.tenant_shares (tenant_uid) values (p_tenant) on conflict do nothing;
   insert into stepgate.deliveries (tenant_uid, sink, run_uid)
   select p_tenant, s.name, (r ->> 'run_uid')::uuid from stepgate.sinks s, unnest(p_runs) r where s.tenant_uid = p_tenant;

@@ -70,7 +70,8 @@ export const READ_CEILINGS = `
 /** Quotas with what is used of their present windows. */
 export const READ_QUOTA_USAGE = `
   select q.quota_id, q.unit, q.quota_window, q.quota_limit, coalesce(a.used, 0) as used, coalesce(a.reserved, 0) as reserved,
-         coalesce(a.overrun, 0) as overrun, stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())) as resets_at_ms
+         coalesce(a.overrun, 0) as overrun, stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())) as resets_at_ms,
+         q.unit <> 'concurrent_steps' and coalesce(a.used, 0) >= stepgate.warn_at(q.tenant_uid, q.quota_limit) as is_warned
     from stepgate.quotas q
     left join stepgate.quota_usage a on a.tenant_uid = q.tenant_uid and a.quota_id = q.quota_id
      and a.window_start = stepgate.window_start(q.quota_window, now())
@@ -78,7 +79,9 @@ export const READ_QUOTA_USAGE = `
 
 /** Budgets of runs that have not ended, by run uid after $2. */
 export const READ_RUN_BUDGETS = `
-  select b.* from stepgate.budgets b join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (b.tenant_uid, b.run_uid)
+  select b.*, coalesce(b.tokens_used >= stepgate.warn_at(b.tenant_uid, b.tokens_limit), false)
+           or coalesce(b.usd_micros_used >= stepgate.warn_at(b.tenant_uid, b.usd_micros_limit), false) as is_warned
+    from stepgate.budgets b join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (b.tenant_uid, b.run_uid)
    where b.tenant_uid = $1 and h.status not in ('succeeded', 'failed', 'cancelled') and ($2::uuid is null or b.run_uid > $2)
    order by b.run_uid limit $3`;
 

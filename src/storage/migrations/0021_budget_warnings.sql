@@ -1,0 +1,1 @@
+-- What passes the tenant's warn ratio is said in the log (functions/warnings.sql, settle.sql, submit.sql).
