@@ -10,6 +10,7 @@ import type { EventType, RunEvent } from "../../src/core/event.ts";
 import type { ArtifactId, BatchId, Digest, RecordId, RunUid, StepId, TenantUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { KeyState, SigningPurpose } from "../../src/core/keys.ts";
+import type { ToolRef } from "../../src/core/tool.ts";
 import { buildAdmission } from "../../src/evidence/admission.ts";
 import { buildApproval } from "../../src/evidence/approval.ts";
 import { withSignature } from "../../src/evidence/artifact-signature.ts";
@@ -126,7 +127,15 @@ export interface Bends {
   readonly otherRun?: boolean;
   readonly seal?: Partial<SealEvidence>;
   readonly noSeal?: boolean;
+  readonly boundToOtherTool?: boolean;
+  readonly outcomeOfOtherTool?: boolean;
+  readonly outcomeOfNoTool?: boolean;
+  readonly toolOfUnboundStep?: boolean;
 }
+
+/** What the step `fetch` calls. */
+const TOOL = { name: "mail", version: 2, digest: digest("mail") };
+const OTHER_TOOL = { ...TOOL, version: 3, digest: digest("mail 3") };
 
 export interface SampleRun {
   readonly evidence: RunEvidence;
@@ -136,7 +145,8 @@ export interface SampleRun {
 
 export function sampleRun(bends: Bends = {}, keys = sampleKeys("instance")): SampleRun {
   const log = new RunLog(keys, bends);
-  log.event("run_submitted", undefined, {});
+  const bound = bends.boundToOtherTool ? OTHER_TOOL : TOOL;
+  log.event("run_submitted", undefined, { tools: { fetch: { ...bound, defaults: { tokens: 10 } } } });
   log.event("run_started", undefined, {});
   fetchStep(log, bends);
   replyStep(log, bends);
@@ -165,6 +175,7 @@ function fetchStep(log: RunLog, bends: Bends): void {
     {
       jti: bends.outcomeJti ?? "jti-fetch-1",
       artifact,
+      tool: bends.outcomeOfNoTool ? undefined : bends.outcomeOfOtherTool ? OTHER_TOOL : TOOL,
     },
   );
   const started = () => log.event("step_started", "fetch", { attempt: 1, admission_record: admission.id });
@@ -190,7 +201,7 @@ function replyStep(log: RunLog, bends: Bends): void {
   const evaluations = [evaluation({ effect: "deny", reasons: ["injection.override_instructions"] })];
   const artifact = artifactOf("reply", [], evaluations);
   const refusal = buildRefusal({
-    ...gateEvidence({ step: step("reply"), evaluations }),
+    ...gateEvidence({ step: step("reply"), evaluations, tool: bends.toolOfUnboundStep ? TOOL : undefined }),
     ...(bends.wrongPrev ? { prev: digest("elsewhere") as string as RecordId } : {}),
     errorKind: "policy_denied",
     stage: "guardrails",
@@ -264,7 +275,7 @@ function admissionOf(
   approval?: RecordId,
 ): EvidenceRecord {
   return buildAdmission({
-    ...gateEvidence({ step: step(name, attempt), ...change }),
+    ...gateEvidence({ step: step(name, attempt), tool: name === "fetch" ? TOOL : undefined, ...change }),
     admissionUid: `admission-${name}-${attempt}`,
     token: { jti: `jti-${name}-${attempt}`, scopeDigest: digest("scope") },
     reserved: { tokens: 10, usdMicros: 500_000 },
@@ -279,7 +290,11 @@ function outcomeOf(
   attempt: number,
   admission: RecordId,
   status: AttemptStatus,
-  { jti = `jti-${name}-${attempt}`, artifact }: { readonly jti?: string; readonly artifact?: DecisionArtifact } = {},
+  {
+    jti = `jti-${name}-${attempt}`,
+    artifact,
+    tool,
+  }: { readonly jti?: string; readonly artifact?: DecisionArtifact; readonly tool?: ToolRef | undefined } = {},
 ): EvidenceRecord {
   return buildOutcome({
     step: step(name, attempt),
@@ -291,7 +306,7 @@ function outcomeOf(
     outputCommitment: status === "succeeded" ? digest("output") : undefined,
     evaluations: [],
     decisionArtifact: artifact?.id,
-    tool: undefined,
+    tool,
     startedAtMs: NOW_MS,
     atMs: NOW_MS + 12,
   });

@@ -454,6 +454,10 @@ t.test("records that our own keys signed must still fit each other", async (t) =
     { why: "an approval for longer than was asked", bends: { approvedForLonger: true }, code: "approval_hold" },
     { why: "a held step admitted under no approval", bends: { heldAndUsedNone: true }, code: "approval_used" },
     { why: "an approval that served two attempts", bends: { approvalUsedTwice: true }, code: "approval_used" },
+    { why: "a step bound to another version at its submission", bends: { boundToOtherTool: true }, code: "step_tool" },
+    { why: "an outcome of another version", bends: { outcomeOfOtherTool: true }, code: "step_tool" },
+    { why: "an outcome of no tool", bends: { outcomeOfNoTool: true }, code: "step_tool" },
+    { why: "a tool of a step that is bound to none", bends: { toolOfUnboundStep: true }, code: "step_tool" },
     { why: "a record of another run", bends: { otherRun: true }, code: "record_run" },
     { why: "a lost effect that the seal hides", bends: { seal: { openEffects: [] } }, code: "seal_effects" },
     {

@@ -38,6 +38,14 @@ function nested(depth: number): JsonObject {
   return schema;
 }
 
+/** Three definitions of which each holds the next one `width` times: more than width³ schemas for one value. */
+function branching(width: number): JsonObject {
+  const branch = (name: string): JsonObject => ({
+    anyOf: Array.from({ length: width }, () => ({ $ref: `#/$defs/${name}` })),
+  });
+  return { type: "object", $ref: "#/$defs/a", $defs: { a: branch("b"), b: branch("c"), c: branch("d"), d: {} } };
+}
+
 /** Definitions of which each holds the next one twice: 2^count schemas for one value. */
 function doubling(count: number): JsonObject {
   const definitions = Array.from({ length: count }, (_, index): [string, JsonValue] => {
@@ -226,6 +234,12 @@ t.test("names the field of a definition that nothing could perform", async (t) =
 t.test("weighs schemas that double at each step, without taking the steps", async (t) => {
   const started = performance.now();
   t.doesNotThrow(() => check({ ...TICKETS, config: { method: "GET", url: "https://a/" }, input_schema: doubling(7) }));
+  const plain = { ...TICKETS, config: { method: "GET", url: "https://a/" } };
+  t.doesNotThrow(() => check({ ...plain, input_schema: branching(6) }));
+  t.throws(() => check({ ...plain, input_schema: branching(9) }), {
+    code: "FIELD_INVALID",
+    detail: { reason: /^more than/ },
+  });
   for (const count of [12, 60, 400])
     t.throws(() => check({ ...TICKETS, input_schema: doubling(count) }), { code: "FIELD_INVALID" }, `2^${count}`);
   t.ok(performance.now() - started < 5_000, "no more than a moment");
