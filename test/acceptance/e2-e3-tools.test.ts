@@ -24,9 +24,17 @@ t.test(
           { id: "after", ...call("greet", { name: "bob" }) },
         ],
         edges: [["before", "after"]],
-        debug: { breakpoints: [{ target: "step", value: "after" }] },
+        debug: {
+          breakpoints: [
+            { target: "step", value: "before" },
+            { target: "step", value: "after" },
+          ],
+        },
       });
-      await at.rig.until(old, (_, run) => run.status === "paused_at_step");
+      // nothing of the first version has run here: what the run uses later must come from what it is bound to
+      const pausedAt = (step: string) =>
+        at.rig.untilEvent(old, ({ type, data }) => type === "run_paused" && data["step_id"] === step);
+      await pausedAt("before");
       const two = await register(at, "greet", { ...GREETING, config: { by: "two" } });
       t.match([one["version"], two["version"]], [1, 2]);
       t.not(one["digest"], two["digest"]);
@@ -34,11 +42,14 @@ t.test(
       const fresh = await submitAs(at.submitter, { steps: [{ id: "a", ...call("greet", { name: "dan" }) }] });
       t.equal((await at.rig.ended(fresh)).status, "succeeded");
       t.equal((await at.operator("POST", `/v1/runs/${old}/resume`)).status, 200);
+      await pausedAt("after");
+      await register(at, "greet", { ...GREETING, config: { by: "three" } });
+      t.equal((await at.operator("POST", `/v1/runs/${old}/resume`)).status, 200);
       t.equal((await at.rig.ended(old)).status, "succeeded");
       t.same(
         at.calls.map(({ spec }) => spec.inputs),
-        [{ by: "one", to: "ada" }, { by: "two" }, { by: "two" }, { by: "one", to: "bob" }],
-        "the old run, two new ones, the old run again",
+        [{ by: "two" }, { by: "two" }, { by: "one", to: "ada" }, { by: "one", to: "bob" }],
+        "two new runs, then the old one",
       );
       const shown = await at.submitter("GET", `/v1/runs/${old}`);
       t.match(shown.json["steps"], [{ provider: "greet", provider_version: "1" }, { provider_version: "1" }]);
