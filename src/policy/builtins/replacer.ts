@@ -61,12 +61,17 @@ function makeFinder(entries: readonly Entry[], keyBytes: number) {
     const pair = first * BYTES + second;
     pairs[pair >>> 5] = (pairs[pair >>> 5] ?? 0) | (1 << (pair & 31));
   };
+  // keys of one byte: they are the shortest, so that nothing else has to be looked at
+  const singles = new Int32Array(BYTES).fill(NOTHING);
   let nodes = 1;
   for (const [index, [key]] of entries.entries()) {
     const [first, second] = key;
     if (first === undefined) continue;
     if (second !== undefined) allow(first, second);
-    else for (let any = 0; any < BYTES; any += 1) allow(first, any);
+    else {
+      singles[first] = index;
+      for (let any = 0; any < BYTES; any += 1) allow(first, any);
+    }
     let node = 1;
     for (const byte of key) {
       const edge = node * BYTES + byte;
@@ -83,6 +88,8 @@ function makeFinder(entries: readonly Entry[], keyBytes: number) {
   let entry = NOTHING;
   /** The first end on the way down is the shortest key, which is first in order too. */
   const isAt = (text: Uint8Array, start: number): boolean => {
+    entry = singles[text[start] ?? 0] ?? NOTHING;
+    if (entry !== NOTHING) return true;
     let node = 1;
     for (let at = start; at < text.length && node !== 0; at += 1) {
       node = targets[slotOf(node * BYTES + (text[at] ?? 0))] ?? 0;
@@ -94,15 +101,16 @@ function makeFinder(entries: readonly Entry[], keyBytes: number) {
   return {
     entry: () => entry,
     next: (text: Uint8Array, from: number): number => {
+      const last = text.length - 1;
+      const table = pairs;
       let byte = text[from] ?? 0;
-      for (let at = from; at < text.length; at += 1) {
-        // past the end is 0 here, which allows too much and never too little
+      for (let at = from; at < last; at += 1) {
         const following = text[at + 1] ?? 0;
         const pair = (byte << 8) | following;
-        if (((pairs[pair >>> 5] ?? 0) & (1 << (pair & 31))) !== 0 && isAt(text, at)) return at;
+        if (((table[pair >>> 5] ?? 0) & (1 << (pair & 31))) !== 0 && isAt(text, at)) return at;
         byte = following;
       }
-      return NOTHING;
+      return from <= last && isAt(text, last) ? last : NOTHING;
     },
   };
 }
