@@ -68,7 +68,8 @@ export async function openDatabase(
   const workerPool = open({ role: roles.worker }, workerDatabaseUrl);
   const ownerPool = makePool({
     ...poolOptions(input, target),
-    maxConnections: 1,
+    // one maintains for as long as it takes, one looks who holds back vacuum
+    maxConnections: 2,
     limits: { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs },
   });
   stops.unshift(() => ownerPool.close());

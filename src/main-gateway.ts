@@ -284,7 +284,7 @@ async function bindTool(
 }
 
 function healthPorts(
-  { pool, watch, keyRing, metrics, log }: Rooms,
+  { pool, watch, vacuum, keyRing, metrics, log }: Rooms,
   worker: LocalWorker | undefined,
 ): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
@@ -303,7 +303,8 @@ function healthPorts(
         { name: "fences", ...watch.verdict() },
         ...(worker === undefined ? [] : [{ name: "worker", ok: worker.isReady() }]),
       ];
-      return { ready: checks.every(({ ok }) => ok), checks };
+      const warning = vacuum.warning();
+      return { ready: checks.every(({ ok }) => ok), checks, ...(warning === undefined ? {} : { warnings: [warning] }) };
     },
     // the key ring writes exactly this form
     jwks: () => keyRing.jwks() as JwksView,

@@ -48,6 +48,8 @@ import { type DatabaseTarget, INSTANCE_SCOPE, type TenantPool } from "./storage/
 import { makeRecordStore, makeSealStore } from "./storage/record-store.ts";
 import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
+import { makeFindVacuumHolder } from "./storage/vacuum-horizon.ts";
+import { watchVacuum } from "./storage/watch-vacuum.ts";
 import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
 import { makeTracing } from "./telemetry/tracing.ts";
@@ -86,6 +88,8 @@ export const CLOCK_SKEW_SEC = 30;
 export const ANSWER_MARGIN_MS = 30_000;
 const TRUST_LIFETIME_MS = 365 * 86_400_000;
 const FEED_POLL_MS = 250;
+/** A query of the catalogue; what it finds matters after minutes. */
+const VACUUM_WATCH_MS = 15_000;
 /** 15 minutes of tokens at 1 000 steps a second. */
 const MAX_COUNTED_TOKENS = 1_000_000;
 /** Compiled schemas of so many versions are kept. */
@@ -141,6 +145,15 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     () => tracing.stop(),
     () => metrics.stop(),
   );
+  const { vacuumHeldWarnMs } = config.storage;
+  const vacuum = watchVacuum({
+    find: makeFindVacuumHolder(ownerPool, clock.monotonicMs),
+    warnMs: vacuumHeldWarnMs,
+    everyMs: Math.min(VACUUM_WATCH_MS, vacuumHeldWarnMs),
+    log,
+    onLook: (seconds) => metrics.set("vacuum.held_seconds", seconds, {}),
+  });
+  stops.unshift(vacuum.stop);
   const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
   stops.unshift(async () => feed.stop());
   const store = makeRunStore(pool);
@@ -231,6 +244,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     workerPool,
     ownerPool,
     watch,
+    vacuum,
     database,
     embedded,
     keyRing,

@@ -20,6 +20,7 @@ import { checkFences } from "../storage/check-fences.ts";
 import { readEmbeddedStatus } from "../storage/embedded/status.ts";
 import { makePool, type Pool, type PoolOptions } from "../storage/pool.ts";
 import { findRoles } from "../storage/set-up-roles.ts";
+import { adviceOnHolder, makeFindVacuumHolder, nameHolder } from "../storage/vacuum-horizon.ts";
 import { adviceOn } from "../storage/watch-database.ts";
 import { makeLog } from "../telemetry/logger.ts";
 
@@ -38,6 +39,7 @@ export async function findComplaints(config: Config): Promise<readonly Finding[]
     ["node", async () => [lookAtNode()]],
     ["postgresql", async () => [await lookAtDatabase(config)]],
     ["fences", async () => lookAtFences(config)],
+    ["vacuum", async () => lookAtVacuum(config)],
     ["sandbox", lookAtSandbox],
     ["home", async () => [await lookAtHome(config.instance.home)]],
     ["keys", async () => lookAtKeys(config)],
@@ -93,6 +95,22 @@ async function lookAtFences({ storage }: Config): Promise<readonly Finding[]> {
     if (!isStepgateError(caught, "STORE_FENCE_OPEN")) throw caught;
     return [{ name, ok: false, about: `${caught.message} [${caught.code}]`, advice: adviceOn(caught) }];
   }
+}
+
+/** A slot does not say since when it stands; one that nobody reads is named at once. */
+async function lookAtVacuum({ storage }: Config): Promise<readonly Finding[]> {
+  const { databaseUrl, vacuumHeldWarnMs } = storage;
+  if (databaseUrl === undefined) return [];
+  const name = "vacuum";
+  const holder = await withPool(storage, { url: databaseUrl }, (pool) =>
+    makeFindVacuumHolder(pool, systemClock.monotonicMs)(),
+  );
+  const isHeld =
+    holder !== undefined &&
+    (holder.heldMs >= vacuumHeldWarnMs || (holder.kind === "slot" && holder.state === "inactive"));
+  if (!isHeld) return [{ name, ok: true, about: "no transaction that can be seen holds it back for long" }];
+  const since = holder.kind === "slot" ? "" : ` for ${Math.floor(holder.heldMs / 1000)} s`;
+  return [{ name, ok: false, about: `${nameHolder(holder)} holds it back${since}`, advice: adviceOnHolder(holder) }];
 }
 
 async function withPool<Result>(

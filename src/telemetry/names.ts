@@ -7,7 +7,7 @@
 export const PREFIX = "stepgate.";
 
 interface MetricRow {
-  readonly kind: "histogram" | "counter";
+  readonly kind: "histogram" | "counter" | "gauge";
   /** UCUM, as OpenTelemetry writes units. */
   readonly unit: string;
   readonly about: string;
@@ -96,6 +96,12 @@ export const METRICS = {
     about: "Evaluations of packs.",
     labels: ["boundary", "effect"],
   },
+  "vacuum.held_seconds": {
+    kind: "gauge",
+    unit: "s",
+    about: "How long the oldest transaction has held back vacuum.",
+    labels: [],
+  },
   "tokens.minted": { kind: "counter", unit: "{token}", about: "Capability tokens minted.", labels: [] },
   "tokens.refused": { kind: "counter", unit: "{token}", about: "Capability tokens refused.", labels: ["reason"] },
   "sink.deliveries": {
@@ -112,6 +118,7 @@ type NamesOf<Kind extends MetricRow["kind"]> = {
 }[MetricName];
 export type HistogramName = NamesOf<"histogram">;
 export type CounterName = NamesOf<"counter">;
+export type GaugeName = NamesOf<"gauge">;
 
 /** Exactly the labels of the table: a missing or unknown one does not compile. */
 export type MetricLabels<Name extends MetricName> = {

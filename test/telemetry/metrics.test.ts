@@ -49,8 +49,10 @@ t.test("the table has the metrics of the specification and no label that tells t
     "step.retries",
     "slo.preemptions",
     "decisions",
+    "vacuum.held_seconds",
     "tokens.minted",
     "tokens.refused",
+    "sink.deliveries",
   ];
   t.same(Object.keys(METRICS), wanted);
   t.equal(PREFIX, "stepgate.");

@@ -49,6 +49,13 @@ export const storageSettings = {
     default: "5000",
     form: integer(100, 600_000),
   }),
+  vacuumHeldWarnMs: setting({
+    key: "STEPGATE_VACUUM_HELD_WARN_MS",
+    about:
+      "How long a transaction, prepared or of a replication slot too, may hold back vacuum before it is warned of.",
+    default: "600000",
+    form: integer(1000, 86_400_000),
+  }),
   retention: setting({
     key: "STEPGATE_RETENTION",
     about: "`on`: ended runs go once their tenant's retention_days have passed. `off`: nothing goes.",

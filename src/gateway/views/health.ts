@@ -23,6 +23,19 @@ export const ReadyView = named(
         "A check.",
       ),
     ),
+    warnings: Type.Optional(
+      Type.Array(
+        closedObject(
+          {
+            name: text("What is not well."),
+            about: text("What it is, and for how long."),
+            advice: text("What sets it right."),
+          },
+          "A warning.",
+        ),
+        { description: "What serves still and should be looked at soon. Absent: nothing." },
+      ),
+    ),
   },
   "Whether the process can serve.",
 );
