@@ -83,6 +83,7 @@ function evidenceOf({ records, keyRing }: Rooms): EvidenceDeps {
 function payloadOf({ store, vaults }: Rooms): PayloadDeps {
   return {
     readBlob: store.readBlob,
-    open: async (tenantUid, blob, place) => (await vaults.of(tenantUid)).open(blob, place),
+    open: async (tenantUid, blob, place) =>
+      (await vaults.opening(tenantUid, blob === undefined ? [] : [blob])).open(blob, place),
   };
 }

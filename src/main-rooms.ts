@@ -340,5 +340,5 @@ async function readVersion(): Promise<string> {
 
 /** Opens a stored blob with its tenant's keys. */
 export function opener({ vaults }: Pick<Rooms, "vaults">): (blob: StoredBlob) => Promise<string> {
-  return async (blob) => (await vaults.of(blob.tenantUid)).open(blob, blob);
+  return async (blob) => (await vaults.opening(blob.tenantUid, [blob])).open(blob, blob);
 }

@@ -29,6 +29,8 @@ export interface TenantKeyring {
   readonly of: (tenantUid: TenantUid) => Promise<TenantKeys>;
   /** The data key a blob names, read again when another process made it meanwhile. @throws BLOB_UNREADABLE if unknown. */
   readonly dataKey: (tenantUid: TenantUid, keyId: string) => Promise<DataKey>;
+  /** As `of`; read once more where a data key of these ids is unknown: another process may have rotated them. */
+  readonly knowing: (tenantUid: TenantUid, keyIds: Iterable<string>) => Promise<TenantKeys>;
 }
 
 export interface TenantKeyringDeps {
@@ -52,10 +54,15 @@ export function makeTenantKeyring(deps: TenantKeyringDeps): TenantKeyring {
     return loading;
   };
   const of = (tenantUid: TenantUid) => known.get(tenantUid) ?? load(tenantUid);
+  const knowing: TenantKeyring["knowing"] = async (tenantUid, keyIds) => {
+    const keys = await of(tenantUid);
+    return [...keyIds].every((keyId) => keys.dataKeys.has(keyId)) ? keys : load(tenantUid);
+  };
   return {
     of,
+    knowing,
     dataKey: async (tenantUid, keyId) => {
-      const key = (await of(tenantUid)).dataKeys.get(keyId) ?? (await load(tenantUid)).dataKeys.get(keyId);
+      const key = (await knowing(tenantUid, [keyId])).dataKeys.get(keyId);
       if (key === undefined) throw new StepgateError("BLOB_UNREADABLE", { keyId });
       return key;
     },

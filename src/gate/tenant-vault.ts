@@ -26,6 +26,8 @@ export interface OpenableVault extends TenantVault {
 export interface TenantVaults {
   /** The vault; its keys are read once and remembered. @throws {StepgateError} KEY_ROW_INVALID, STORE_UNAVAILABLE. */
   readonly of: (tenantUid: TenantUid) => Promise<OpenableVault>;
+  /** The vault for opening these: its keys are read once more where one of theirs is unknown. Throws as `of`. */
+  readonly opening: (tenantUid: TenantUid, blobs: Iterable<Pick<SealedBytes, "keyId">>) => Promise<OpenableVault>;
 }
 
 const DIGEST_PURPOSE = { snapshot: "snapshot", submission: "idempotency", approval: "approval" } as const;
@@ -37,7 +39,13 @@ export function makeTenantVaults({
   readonly keyring: TenantKeyring;
   readonly ids: Ids;
 }): TenantVaults {
-  return { of: async (tenantUid) => makeVault(tenantUid, await keyring.of(tenantUid), ids) };
+  return {
+    of: async (tenantUid) => makeVault(tenantUid, await keyring.of(tenantUid), ids),
+    opening: async (tenantUid, blobs) => {
+      const keyIds = new Set([...blobs].map(({ keyId }) => keyId));
+      return makeVault(tenantUid, await keyring.knowing(tenantUid, keyIds), ids);
+    },
+  };
 }
 
 function makeVault(tenantUid: TenantUid, keys: TenantKeys, ids: Ids): OpenableVault {

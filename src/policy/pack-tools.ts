@@ -13,7 +13,7 @@ import { compilePack, type PackBuild, writePack } from "./build-pack.ts";
 import { readPackCases } from "./pack-cases.ts";
 import { readPackSources } from "./pack-sources.ts";
 import { type PackTestReport, testSources } from "./test-pack.ts";
-import { type Answer, type LazyToolchain, lazyToolchain } from "./toolchain.ts";
+import { type Answer, type LazyToolchain, lazyToolchain, type Sources, type Toolchain } from "./toolchain.ts";
 
 let shared: LazyToolchain | undefined;
 
@@ -50,13 +50,33 @@ export async function formatPack(
 ): Promise<Answer<{ readonly changed: readonly string[] }>> {
   const { manifest, rules, tests } = await readPackSources(directory);
   const own = Object.entries({ ...rules, ...tests }).filter(([path]) => path.startsWith(`${manifest.name}/`));
-  const formatted = (await toolchain.open()).formatFiles(Object.fromEntries(own));
+  const opened = await toolchain.open();
+  const formatted = formatFully(opened, Object.fromEntries(own));
   if (!formatted.ok) return formatted;
   const changed = own.flatMap(([path, text]) => (formatted.result.files[path] === text ? [] : [path]));
+  if (changed.length > 0 && opened.checkPack({ ...rules, ...tests }).ok) {
+    // what compiled before must compile after
+    const compiled = opened.checkPack({ ...rules, ...tests, ...formatted.result.files });
+    if (!compiled.ok) return compiled;
+  }
   if (write) {
     for (const path of changed) await replaceFile(join(directory, basename(path)), formatted.result.files[path] ?? "");
   }
   return { ok: true, result: { changed } };
+}
+
+/** OPA's formatter lays out some `else` branches anew at each pass; none needs more than two. */
+const MAX_PASSES = 4;
+
+/** The form that formatting leaves alone; the problems of a pass that does not read what the one before it wrote. */
+function formatFully(toolchain: Toolchain, files: Sources): Answer<{ readonly files: Sources }> {
+  let formatted = toolchain.formatFiles(files);
+  for (let pass = 1; pass < MAX_PASSES && formatted.ok; pass += 1) {
+    const last = formatted.result.files;
+    formatted = toolchain.formatFiles(last);
+    if (formatted.ok && Object.entries(formatted.result.files).every(([path, text]) => text === last[path])) break;
+  }
+  return formatted;
 }
 
 /** Whole or not at all: somebody's rules must not end half-way because a disk is full. */

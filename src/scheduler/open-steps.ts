@@ -49,9 +49,14 @@ export function makeOpenSteps({
     const read = await queue.readBlobs(wanted);
     const inputs = claimed.flatMap(({ inputSealed }) => (inputSealed === undefined ? [] : [inputSealed]));
     const blobs = new Map([...read, ...inputs.map((blob) => [blob.blobId, blob] as const)]);
-    return Promise.all(
-      claimed.map(async (step) => openStep(step, { blobs, referred, vault: await vaults.of(step.tenantUid) })),
-    );
+    const sealedBy = Map.groupBy(blobs.values(), ({ tenantUid }) => tenantUid);
+    const byTenant = Map.groupBy(claimed, ({ tenantUid }) => tenantUid);
+    const opened = new Map<ClaimedStep, OpenedStep>();
+    for (const [tenantUid, steps] of byTenant) {
+      const vault = await vaults.opening(tenantUid, sealedBy.get(tenantUid) ?? []);
+      for (const step of steps) opened.set(step, openStep(step, { blobs, referred, vault }));
+    }
+    return claimed.flatMap((step) => opened.get(step) ?? []);
   };
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
-import { buildPack, checkPack, formatPack, testPack } from "../../src/policy/pack-tools.ts";
+import { buildPack, checkPack, formatPack, processToolchain, testPack } from "../../src/policy/pack-tools.ts";
 import { type SourcePack, temporaryFolder, writeSourcePack } from "./make-pack.ts";
 
 const LIB: SourcePack = {
@@ -205,3 +205,26 @@ t.test("refuses a folder that is no pack", async (t) => {
   await writeFile(join(withoutRules, "manifest.json"), "{");
   await t.rejects(checkPack(withoutRules), { code: "PACK_MANIFEST_INVALID" });
 });
+
+t.test(
+  "formatting ends in a form that compiles, means the same and is left alone, also where OPA needs two passes",
+  async (t) => {
+    const directory = await temporaryFolder();
+    const grade =
+      'grade := ["a",\n"b"] if input.y in [1, 2] else := [1,\n2] if { not input.z } # why\nelse := "c" if input.y';
+    const folder = await writeSourcePack(directory, { ...LIB, rules: `decision := {"effect": "deny"}\n\n${grade}` });
+    const file = join(folder, "lib.rego");
+    const grades = async () =>
+      (await processToolchain().open()).evalInterpreter({
+        files: { "lib/lib.rego": await readFile(file, "utf8") },
+        entrypoint: "stepgate/lib/grade",
+        inputs: ['{"y":1}', '{"y":3}', '{"y":3,"z":true}', '{"z":true}'],
+      });
+    const before = await grades();
+    t.match(before, { ok: true });
+    t.match(await formatPack(folder, { write: true }), { ok: true, result: { changed: ["lib/lib.rego"] } });
+    t.same(await grades(), before);
+    t.match(await checkPack(folder), { ok: true });
+    t.same(await formatPack(folder, { write: false }), { ok: true, result: { changed: [] } });
+  },
+);
