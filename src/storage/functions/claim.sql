@@ -108,23 +108,31 @@ begin
   perform stepgate.charge_claims(v_tenants, v_steps);
 end $$;
 
--- Leases due steps of one tenant in their order, with all that the gate needs of them.
+-- Leases due steps of one tenant in their order, with all that the gate needs of them. The walk stops with the last step that
+-- is leased: each row of it is tried for itself, in the order of the index, and nothing is sorted.
 create or replace function stepgate.lease_due(p_worker text, p_tenant uuid, p_types text[], p_limit integer, p_alone boolean,
   p_depth integer) returns setof stepgate.leased_step language plpgsql as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_now_ms bigint := stepgate.epoch_ms(v_now);
+  v_types text[];
 begin
-  return query with first as (
-    select r.tenant_uid, r.run_uid, r.step_id, row_number() over () as place
-      from (select q.* from stepgate.ready_steps q where q.tenant_uid = p_tenant and q.state = 'queued'
-             order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit p_depth) r
-      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
-      join stepgate.tenants n on n.tenant_uid = r.tenant_uid
-     where r.not_before <= clock_timestamp() and r.is_alone = p_alone and r.type = any (p_types) and r.type <> all (n.paused_types)
-       and h.status in ('pending', 'running', 'compensating')),
-  due as (
-    select r.tenant_uid, r.run_uid, r.step_id from first f
-      join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (f.tenant_uid, f.run_uid, f.step_id)
-     where r.state = 'queued' and r.not_before <= clock_timestamp()
-     order by f.place limit p_limit for update of r skip locked),
+  select array(select p from unnest(p_types) p where p <> all (n.paused_types)) into v_types
+    from stepgate.tenants n where n.tenant_uid = p_tenant;
+  return query with due as (
+    select l.tenant_uid, l.run_uid, l.step_id
+      from (select q.tenant_uid, q.run_uid, q.step_id, q.type, q.not_before, q.is_alone
+              from stepgate.ready_steps q where q.tenant_uid = p_tenant and q.state = 'queued'
+             order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit p_depth) f
+     cross join lateral (
+       select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
+        where (r.tenant_uid, r.run_uid, r.step_id) = (f.tenant_uid, f.run_uid, f.step_id)
+          and r.state = 'queued' and r.not_before <= v_now for update skip locked) l
+     where f.not_before <= v_now and f.is_alone = p_alone and f.type = any (v_types)
+       -- a value and not a join, which might be walked in another order
+       and (select h.status from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (f.tenant_uid, f.run_uid))
+           in ('pending', 'running', 'compensating')
+     limit p_limit),
   leased as (
     update stepgate.ready_steps r
        set state = 'leased', lease_owner = p_worker, lease_epoch = nextval('stepgate.lease_epochs')
@@ -139,7 +147,7 @@ begin
          exists (select 1 from stepgate.breakpoints k where (k.tenant_uid, k.run_uid) = (l.tenant_uid, l.run_uid)),
          n.authority_version, n.tenant_id,
          b.tokens_limit, b.tokens_used, b.tokens_reserved,
-         b.usd_micros_limit, b.usd_micros_used, b.usd_micros_reserved, stepgate.epoch_ms(clock_timestamp()),
+         b.usd_micros_limit, b.usd_micros_used, b.usd_micros_reserved, v_now_ms,
          i.key_id, i.wrapped_key, i.sealed
     from leased l
     join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (l.tenant_uid, l.run_uid, l.step_id)

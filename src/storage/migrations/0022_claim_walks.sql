@@ -1,0 +1,1 @@
+-- A claim stops with the last step that it leases, where it sorted all that a tenant had waiting.
