@@ -4,6 +4,7 @@
  * Not here: E2 and E3 (e2-e3-tools.test.ts), what may be registered (executors/tool/check-definition.test.ts).
  */
 import t from "tap";
+import type { RunUid } from "../../src/core/ids.ts";
 import { isJsonObject, type JsonObject } from "../../src/core/json.ts";
 import { parseJson } from "../../src/core/parse-json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
@@ -55,6 +56,13 @@ t.test("a version is made by what changes, numbered, audited, and never edited",
       [{ actor: /^key:/, resource: new RegExp(`${one.json["digest"]}`) }, {}, {}],
       "one row for each version",
     );
+    const { pool } = at.rig.stepgate.rooms;
+    for (const edit of ["update stepgate.tools set version = 7", "delete from stepgate.tools"])
+      await t.rejects(
+        pool.within(at.rig.tenantUid).query(edit),
+        { code: "STORE_REFUSED", detail: { sqlState: "42501" } },
+        `${edit}: the service itself may not`,
+      );
     t.equal((await at.rig.rows("select 1 from stepgate.audit_log where action = 'tool.put'")).length, 3);
   });
 });
@@ -320,6 +328,17 @@ t.test("an output of another form than promised fails the step at once, charged"
     providerVersion: "1",
   });
   await verifies(t, at.rig, wrong.runUid);
+  await register(at, "greet", { ...GREETING, output_schema: { type: "object" } });
+  const again = await at.operator("POST", `/v1/dead-letters/${wrong.runUid}/a/redrive`, {});
+  t.equal(again.status, 201);
+  const redriven = String(again.json["run_uid"]) as RunUid;
+  t.equal(
+    (await at.rig.ended(redriven)).status,
+    "succeeded",
+    "a redrive is a new run: it takes the version that was mended",
+  );
+  t.match(await toolsInRecords(at, redriven), [{ tool: { version: 2 } }, { tool: { version: 2 } }]);
+  await verifies(t, at.rig, redriven);
 });
 
 t.test("tool_acl decides on the tool that is registered: its name, and the effects of its definition", async (t) => {
