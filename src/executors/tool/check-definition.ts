@@ -8,7 +8,6 @@ import { StepgateError } from "../../core/errors.ts";
 import { TOOL_TYPE, type ToolDefinition } from "../../core/tool.ts";
 import type { ListedExecutor } from "../registry.ts";
 import { checkConfig } from "./check-config.ts";
-import { checkSchema } from "./check-schema.ts";
 import { makeCompileSchema } from "./compile-schema.ts";
 
 export type CheckDefinition = (definition: ToolDefinition) => void;
@@ -25,12 +24,8 @@ export function makeCheckDefinition(
     const found = served.find(({ type }) => type === executor && type !== TOOL_TYPE);
     if (found === undefined) throw refusal("/executor", "no such executor");
     if (argumentsSchema["type"] !== "object") throw refusal("/input_schema/type", "arguments are an object");
-    checkSchema(argumentsSchema, "/input_schema");
     compile(argumentsSchema, "/input_schema");
-    if (outputSchema !== undefined) {
-      checkSchema(outputSchema, "/output_schema");
-      compile(outputSchema, "/output_schema");
-    }
+    if (outputSchema !== undefined) compile(outputSchema, "/output_schema");
     checkConfig(config, { inputsSchema: found.inputsSchema, argumentsSchema });
   };
 }

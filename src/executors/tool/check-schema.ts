@@ -1,7 +1,7 @@
 /**
  * Bounds on a schema that an operator wrote: it must stay within the schema's own text, and its work within a known measure.
  *
- * In: a schema and the field it stands in. Out: nothing, or a refusal that names the place. Every reference is followed
+ * In: a schema and the field it stands in. Out: its weight, or a refusal that names the place. Every reference is followed
  * once, so that neither a circle nor definitions that double at each step cost anything. Not here: compiling
  * (compile-schema.ts).
  */
@@ -16,20 +16,29 @@ const MAX_BYTES = 65_536;
 const MAX_DEPTH = 16;
 /** Schemas that one value may be held against, references counted wherever they are used. */
 const MAX_SCHEMAS = 1_000;
+/** What values are compared with costs as much as a schema for so many bytes. */
+const BYTES_A_SCHEMA = 32;
 /** Items are compared pair by pair. */
 const MAX_UNIQUE_ITEMS = 256;
 const REFERENCE = /^#\/\$defs\/([A-Za-z0-9_.-]{1,64})$/;
 
-/** @throws {StepgateError} FIELD_INVALID {field, reason} for a schema that is larger, deeper or freer than tools may have. */
-export function checkSchema(schema: JsonObject, field: string): void {
+/**
+ * The schema's weight: how many schemas one value may be held against.
+ *
+ * @throws {StepgateError} FIELD_INVALID {field, reason} for a schema that is larger, deeper or freer than tools may have.
+ */
+export function checkSchema(schema: JsonObject, field: string): number {
   const bytes = Buffer.byteLength(canonicalJson(schema));
   if (bytes > MAX_BYTES) throw refusal(field, `${bytes} bytes of at most ${MAX_BYTES}`);
   const walk: Walk = { definitions: schema["$defs"], field, weights: new Map() };
-  weigh(walk, schema, { pointer: "", depth: 0 });
-  if (walk.definitions === undefined) return;
+  const weight = weigh(walk, schema, { pointer: "", depth: 0 });
+  if (walk.definitions === undefined) return weight;
   if (!isJsonObject(walk.definitions)) throw refusal(`${field}/$defs`, "no object of schemas");
   for (const name of Object.keys(walk.definitions)) weighDefinition(walk, name, { pointer: "", depth: 0 });
+  return weight;
 }
+
+const COMPARED: ReadonlySet<string> = new Set(["enum", "const", "required", "dependentRequired"]);
 
 interface Walk {
   readonly definitions: JsonValue | undefined;
@@ -56,6 +65,7 @@ function weigh(walk: Walk, schema: JsonValue, { pointer, depth }: Place): number
     checkKeyword(schema, keyword, `${at}/${keyword}`);
     for (const [below, inside] of schemasIn(place, value))
       weight += weigh(walk, inside, { pointer: `${pointer}/${keyword}${below}`, depth: depth + 1 });
+    if (COMPARED.has(keyword)) weight += Math.floor(Buffer.byteLength(canonicalJson(value)) / BYTES_A_SCHEMA);
     if (keyword === "$ref") weight += follow(walk, value, { pointer, depth });
     if (weight > MAX_SCHEMAS) throw refusal(at, `more than ${MAX_SCHEMAS} schemas for one value`);
   }

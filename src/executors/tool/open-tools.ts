@@ -10,7 +10,6 @@ import type { TenantUid } from "../../core/ids.ts";
 import { definitionJson, TOOL_TYPE, type ToolDefinition, type ToolRef } from "../../core/tool.ts";
 import type { ExecutorAdapter } from "../contract.ts";
 import { makeReader } from "../schema.ts";
-import { checkSchema } from "./check-schema.ts";
 import { makeCompileSchema } from "./compile-schema.ts";
 import { type OpenDeps, type OpenedTool, openTool } from "./opened-tool.ts";
 import { ToolInputs } from "./tool-adapter.ts";
@@ -57,8 +56,6 @@ function makeOpen(deps: OpenToolsDeps & OpenDeps): OpenTools {
     const executor = definition.executor === TOOL_TYPE ? undefined : deps.adapters(definition.executor);
     if (executor === undefined) return { ok: false, reason: "tool_unusable" };
     try {
-      checkSchema(definition.input_schema, "/input_schema");
-      if (definition.output_schema !== undefined) checkSchema(definition.output_schema, "/output_schema");
       return { ok: true, tool: openTool(deps, definition, executor) };
     } catch (caught) {
       // registered by a version of ours that let more pass

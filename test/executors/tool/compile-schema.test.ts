@@ -72,3 +72,24 @@ t.test("what is no schema is refused where it stands, and leaves nothing behind"
   const [one, two] = [compile(schema, "/input_schema"), compile({ ...schema, $defs: { a: true } }, "/input_schema")];
   t.same([one({ n: "x" }), two({ n: "x" })], ["/n", undefined], "definitions of the same name do not meet");
 });
+
+t.test("a value that would take too long to hold against its schema fits nowhere", async (t) => {
+  const alternatives = Array.from({ length: 900 }, (_, index) => ({ const: `x${index}` }));
+  const check = compile(
+    { type: "object", properties: { a: { type: "array", items: { anyOf: alternatives } } } },
+    "/input_schema",
+  );
+  const items = (count: number) => ({ a: Array.from({ length: count }, () => "x899") });
+  t.equal(check(items(1_000)), undefined);
+  const started = performance.now();
+  t.equal(check(items(140_000)), "", "1 MiB against 900 alternatives an item");
+  t.ok(performance.now() - started < 3_000, "at once");
+  const light = compile({ type: "object", properties: { a: { items: { type: "string" } } } }, "/input_schema");
+  t.equal(light(items(140_000)), undefined, "a plain schema takes the largest payload");
+  const values = Array.from({ length: 8_000 }, (_, index) => `v${index}`);
+  t.throws(() => compile({ enum: values }, "/input_schema"), {
+    code: "FIELD_INVALID",
+    detail: { field: "/input_schema" },
+  });
+  t.equal(compile({ enum: values.slice(0, 300) }, "/input_schema")("v299"), undefined);
+});
