@@ -2,15 +2,19 @@
  * A worker in a process of its own, for tests that need several of them or kill one.
  *
  * In: a JSON argument {home, target, env}. Out: `ready` on standard output; it works until its input ends or it is killed.
- * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`.
+ * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`
+ * until it is aborted, which is a line too. Its pack holds where `inputs.hold` says so, and stops the process (SIGSTOP) the
+ * first time that it decides on a step with `inputs.stop_once`, a file that it makes then.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { isJsonObject } from "../../src/core/json.ts";
 import type { ExecutionContext, ExecutorResult } from "../../src/executors/contract.ts";
 import { startStepgate } from "../../src/main.ts";
 import type { DatabaseTarget } from "../../src/storage/pool.ts";
 import { makeLog } from "../../src/telemetry/logger.ts";
-import { done, makeSink, packOf, redactCard } from "./rig.ts";
+import { holdUntilApproved } from "./approval-desk.ts";
+import { type Decide, done, makeSink, packOf, redactCard } from "./rig.ts";
 
 interface Arguments {
   readonly home: string;
@@ -21,12 +25,38 @@ interface Arguments {
 // written by workers.ts in exactly this form
 const { home, target, env } = JSON.parse(process.argv[2] ?? "") as Arguments;
 
-function perform({ spec, stepId, attempt, runUid }: ExecutionContext): Promise<ExecutorResult> | ExecutorResult {
+function perform(
+  { spec, stepId, attempt, runUid }: ExecutionContext,
+  _call: number,
+  signal: AbortSignal,
+): Promise<ExecutorResult> | ExecutorResult {
   const { effects_file: effectsFile, hang_until: hangUntil, tokens } = spec.inputs;
-  if (typeof effectsFile === "string") appendFileSync(effectsFile, `${process.pid} ${runUid} ${stepId} ${attempt}\n`);
-  if (typeof hangUntil === "number" && attempt <= hangUntil) return new Promise(() => undefined);
-  return done({ step: stepId }, { tokens: typeof tokens === "number" ? tokens : 0, usdMicros: 0 });
+  const note = (what: string): void => {
+    if (typeof effectsFile === "string")
+      appendFileSync(effectsFile, `${process.pid} ${runUid} ${stepId} ${attempt}${what}\n`);
+  };
+  const end = (): ExecutorResult =>
+    done({ step: stepId }, { tokens: typeof tokens === "number" ? tokens : 0, usdMicros: 0 });
+  note("");
+  if (typeof hangUntil !== "number" || attempt > hangUntil) return end();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => {
+      note(" aborted");
+      // too late: a result that must count for nothing
+      resolve(end());
+    });
+  });
 }
+
+const decide: Decide = (input) => {
+  const inputs = isJsonObject(input["inputs"]) ? input["inputs"] : {};
+  const { hold, stop_once: mark } = inputs;
+  if (typeof mark === "string" && !existsSync(mark)) {
+    writeFileSync(mark, "");
+    process.kill(process.pid, "SIGSTOP");
+  }
+  return hold === true ? holdUntilApproved(input) : redactCard(input);
+};
 
 const loaded = loadConfig({
   STEPGATE_HOME: home,
@@ -41,7 +71,7 @@ const stepgate = await startStepgate({
   log: makeLog({ level: "error" }),
   onProgress: () => undefined,
   parts: {
-    packs: new Map([["runtime", packOf("runtime", redactCard)]]),
+    packs: new Map([["runtime", packOf("runtime", decide)]]),
     adapters: [makeSink(perform).adapter],
     database: target,
   },
