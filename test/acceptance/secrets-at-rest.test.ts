@@ -3,11 +3,18 @@
  * whole database, in the log stream and in the exported evidence, raw and with every blob opened.
  */
 import { createHash, randomBytes } from "node:crypto";
-import t from "tap";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { makeExportEvidence } from "../../src/runs/export-evidence.ts";
-import { forEachDatabase } from "../storage/test-database.ts";
+import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
+import { deskOf, openApproval } from "./approval-desk.ts";
 import { type Decide, makeSink, type Rig, startRig } from "./rig.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
@@ -102,6 +109,29 @@ function marked(value: JsonValue, mark: string, path: string): readonly string[]
     const here = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     return key.includes(mark) && !Array.isArray(value) ? [here] : marked(item, mark, here);
   });
+}
+
+/** A collector of spans: what it was sent. */
+async function collector(t: Test): Promise<{ readonly url: string; readonly text: () => string }> {
+  const chunks: Buffer[] = [];
+  const server = createServer((request, response) => {
+    request.on("data", (bytes: Buffer) => chunks.push(bytes));
+    request.on("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, text: () => Buffer.concat(chunks).toString("latin1") };
+}
+
+/** Every file below the home, as text. */
+async function files(home: string): Promise<ReadonlyMap<string, string>> {
+  const names = await readdir(home, { recursive: true, withFileTypes: true });
+  const paths = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(
+    await Promise.all(paths.map(async (path) => [`file ${path}`, await readFile(path, "latin1")] as const)),
+  );
 }
 
 t.test("the scan finds a secret in every spelling it knows", async (t) => {
@@ -227,3 +257,124 @@ t.test(
     });
   },
 );
+
+const ADMIN_KEY = "acceptance-test-admin-key-0123456789";
+
+/** A run over HTTP whose step is held, seen and decided; headers, baggage and the caller's key are planted too. */
+async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { readonly redacts: boolean }) {
+  const spans = await collector(t);
+  const [redacted, control, reason, said] = ["redact-shown", "sealed-shown", "sealed-reason", "sealed-said"].map(
+    plant,
+  ) as [string, string, string, string];
+  const never = { header: plant("never-header"), baggage: plant("never-baggage"), key: `${ADMIN_KEY}${TAIL}` };
+  const runtime: Decide = (input) => {
+    const {
+      inputs,
+      approvals,
+      step: shown,
+    } = input as {
+      readonly inputs?: JsonObject;
+      readonly approvals: readonly JsonValue[];
+      readonly step: JsonObject;
+    };
+    const paths = redacts ? marked(inputs ?? {}, "redact-", "/inputs") : [];
+    const patches = paths.map((path) => ({ op: "replace" as const, path, value: "[gone]" }));
+    const effect = patches.length === 0 ? ("allow" as const) : ("redact" as const);
+    if (approvals.length > 0 || shown["id"] !== "held") return { effect, reasons: [], patches };
+    const obligations = [
+      { id: "o", type: "require_approval" as const, properties: { role: "approver", ttl_seconds: 600 } },
+    ];
+    return { effect: "hold", reasons: ["needs_approval"], obligations, patches };
+  };
+  const sink = makeSink(() => ({
+    ok: false,
+    kind: "execution_error",
+    retryable: false,
+    code: "boom",
+    message: said,
+    toolEvents: [],
+  }));
+  const lines: string[] = [];
+  const rig = await startRig(t, {
+    database,
+    packs: { runtime },
+    adapters: [sink.adapter],
+    tenant,
+    env: { STEPGATE_OTLP_ENDPOINT: spans.url },
+    onLogLine: (line) => {
+      lines.push(line);
+    },
+  });
+  const call = async (
+    path: string,
+    body?: JsonObject,
+    more: Readonly<Record<string, string>> = {},
+    key = ADMIN_KEY,
+  ) => {
+    const answer = await fetch(`${rig.stepgate.gateway?.url}${path}`, {
+      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...more },
+    });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const bob = await deskOf(rig, "bob", "approver");
+  const ascii = (text: string) => text.slice(0, -TAIL.length);
+  const submitted = await call(
+    "/v1/runs",
+    { steps: [step("held", { inputs: { value: redacted, control } }), step("broken")] },
+    { "x-planted": ascii(never.header), baggage: `secret=${ascii(never.baggage)}` },
+  );
+  t.equal(submitted.status, 201, submitted.text);
+  const runUid = String(JSON.parse(submitted.text).run_uid) as RunUid;
+  const approvalId = await openApproval(rig, runUid, "held");
+  const shown = await bob("GET", `/v1/approvals/${approvalId}`);
+  const decided = await bob("POST", `/v1/approvals/${approvalId}`, { decision: "reject", reason });
+  t.same([shown.status, decided.status], [200, 200]);
+  t.equal((await rig.ended(runUid)).status, "failed");
+  const opened = new Map([...(await openedBlobs(rig, runUid)), ["what the approver saw", JSON.stringify(shown.json)]]);
+  const raw = await dump(rig);
+  raw.set("the metrics", (await call("/metrics")).text);
+  raw.set("the dead letters", (await call("/v1/dead-letters")).text);
+  raw.set("the events", (await call(`/v1/runs/${runUid}/events`, undefined, { accept: "application/json" })).text);
+  for (const [path, text] of await files(rig.stepgate.rooms.config.instance.home)) raw.set(path, text);
+  await rig.stepgate.stop();
+  raw.set("the spans", spans.text());
+  raw.set("the log stream", lines.join(""));
+  return { runUid, raw, opened, redacted, control, reason, said, never };
+}
+
+t.test(
+  "what an approver is shown, headers, spans, metrics, dead letters and files of the home hold no planted secret",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const seen = await heldOverHttp(t, database, { redacts: true });
+      for (const place of ["the spans", "the metrics", "the dead letters", "the log stream", "table approvals"])
+        t.ok((seen.raw.get(place) ?? "").length > 100, `the control: ${place} are there`);
+      t.ok((seen.raw.get("the spans") ?? "").includes(seen.runUid), "the control: spans tell of the run");
+      t.ok(
+        [...seen.raw.keys()].some((place) => place.startsWith("file ")),
+        "the control: files were read",
+      );
+      for (const secret of [seen.redacted, seen.control, seen.reason, seen.said, ...Object.values(seen.never)])
+        t.same(traces(secret, seen.raw), [], `raw: ${secret.slice(0, 14)}`);
+      t.same(traces(seen.redacted, seen.opened), [], "opened: what was redacted before it was shown is nowhere");
+      t.ok(
+        traces(seen.control, new Map([["shown", seen.opened.get("what the approver saw") ?? ""]])).length > 0,
+        "the control: the rest is shown",
+      );
+      for (const secret of [seen.reason, seen.said])
+        t.ok(traces(secret, seen.opened).length > 0, "the control: a reason and an error's text are sealed and found");
+      for (const secret of Object.values(seen.never))
+        t.same(traces(secret, seen.opened), [], "no header is kept, sealed or not");
+    });
+  },
+);
+
+t.test("with the redaction off the same scan finds what was planted, sealed and as it is shown", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { redacted, opened, raw } = await heldOverHttp(t, database, { redacts: false });
+    t.ok(traces(redacted, opened).some((place) => place.endsWith("in what the approver saw")));
+    t.ok(traces(redacted, opened).some((place) => place.includes("input of held")));
+    t.same(traces(redacted, raw), [], "raw it is nowhere all the same: sealed is sealed");
+  });
+});
