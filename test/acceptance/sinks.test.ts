@@ -24,7 +24,8 @@ t.before(async () => {
     packs: { runtime: allow },
     adapters: [makeSink(() => done({ text: "planted-in-outputs" })).adapter],
     tenant: tenantFor(...receivers.values()),
-    env: QUICK,
+    // longer than a test waits for anything: whoever waits for a sink that hangs fails
+    env: { ...QUICK, STEPGATE_SINK_TIMEOUT_MS: "40000" },
   });
   api = sinkApi(rig);
 });

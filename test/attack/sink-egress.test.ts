@@ -93,6 +93,14 @@ t.test("what is not approved any more is refused before a name is asked for", as
   ];
   for (const { why, url, approved } of refusals) t.match(await sender()(url, approved), REFUSED, why);
   t.equal(victim.connections(), 0);
+  let asked = 0;
+  const ask = () => {
+    asked += 1;
+    return ["93.184.216.34"];
+  };
+  const withdrawn = sender({ names: { "hooks.example": ask }, timeoutMs: 300 });
+  t.match(await withdrawn("https://hooks.example/", { hosts: ["other.example"], privateHosts: [] }), REFUSED);
+  t.equal(asked, 0, "nobody was asked where it is");
 });
 
 t.test("a redirect is not followed, and is final", async (t) => {
