@@ -132,6 +132,19 @@ export function sinkApi(rig: Rig): SinkApi {
   };
 }
 
+/** Waits until no delivery of these runs is left: the last acknowledgement is written after it was answered. */
+export async function untilDelivered(rig: Rig, runs: readonly string[]): Promise<void> {
+  const endMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const left = await rig.rows("select sink, run_uid, done_seq from stepgate.deliveries where run_uid = any($1)", [
+      `{${runs.join(",")}}`,
+    ]);
+    if (left.length === 0) return;
+    if (performance.now() > endMs) throw new TypeError(`deliveries are left: ${JSON.stringify(left)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** Settings of a tenant whose sinks may reach these receivers, and whose steps are all allowed. */
 export function tenantFor(...receivers: readonly Pick<Receiver, "hostPort">[]): JsonObject {
   return {

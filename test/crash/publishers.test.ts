@@ -5,7 +5,16 @@
 import t, { type Test } from "tap";
 import type { RunUid } from "../../src/core/ids.ts";
 import { allow, done, makeSink, type Rig, startRig } from "../acceptance/rig.ts";
-import { oneStep, QUICK, type Receiver, seqsOf, sinkApi, startReceiver, tenantFor } from "../acceptance/sink-desk.ts";
+import {
+  oneStep,
+  QUICK,
+  type Receiver,
+  seqsOf,
+  sinkApi,
+  startReceiver,
+  tenantFor,
+  untilDelivered,
+} from "../acceptance/sink-desk.ts";
 import { startWorker, type WorkerProcess } from "../acceptance/workers.ts";
 import { openTestDatabase, type TestDatabase } from "../storage/test-database.ts";
 
@@ -94,8 +103,5 @@ t.test("publishers side by side, one killed, at a sink that often fails: every r
   );
   for (const runUid of runs) arrivedInOrder(t, runUid, lengths.get(runUid) ?? 0);
   t.same(await sinkApi(rig).list("hooks", "dead-letters"), []);
-  const [left] = await rig.rows("select count(*)::integer as count from stepgate.deliveries where run_uid = any($1)", [
-    `{${runs.join(",")}}`,
-  ]);
-  t.match(left, { count: 0 });
+  await untilDelivered(rig, runs);
 });
