@@ -6,10 +6,10 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary } from "../core/decision.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import { toolMembers } from "../core/tool.ts";
 import type { StepContext } from "./context.ts";
-import { viewBudget } from "./leased-step.ts";
+import { type LeasedStep, viewBudget } from "./leased-step.ts";
 import { executionText, policyText } from "./spec-text.ts";
 
 export interface PackQuestion {
@@ -27,38 +27,19 @@ export interface PackQuestion {
 /** Writes the pack input in canonical form; a test compares it with the canonical form of the parsed text. */
 export function packInputText(context: StepContext, question: PackQuestion): string {
   const { step, authority } = context;
-  const { run, spec } = step;
-  const members: readonly (readonly [string, string | undefined])[] = [
-    ["approvals", canonicalJson(question.approvals)],
-    ["boundary", canonicalJson(question.boundary)],
-    ["budget", canonicalJson(viewBudget(step.budget))],
-    [
-      "caller",
-      canonicalJson({ key: run.caller.keyId, owner: run.caller.owner, role: [...run.caller.roles].sort().join(",") }),
-    ],
-    ["execution", executionText(context.execution)],
-    ["inputs", context.inputsText],
-    ["options", question.options && canonicalJson(question.options)],
-    ["origins", canonicalJson(context.origins.map(originView))],
-    ["output", question.outputText],
-    ["policy", policyText(step.spec.policy)],
-    ["run", canonicalJson({ id: run.id ?? step.runUid, kind: run.kind, labels: run.labels })],
-    ["slo", canonicalJson(context.slo)],
-    [
-      "step",
-      canonicalJson({
-        attempt: step.attempt,
-        id: step.stepId,
-        max_attempts: spec.execution.max_attempts,
-        slug: spec.slug ?? "",
-        type: spec.type,
-      }),
-    ],
-    ["tenant", canonicalJson({ id: step.tenantId, labels: authority.labels })],
-    ["time", String(question.timeMs)],
-    ["tool", toolView(context)],
-  ];
-  return `{${members.flatMap(([key, text]) => (text === undefined ? [] : [`"${key}":${text}`])).join(",")}}`;
+  const own = stepTexts.get(step) ?? writeStep(step);
+  const { approvals, options, outputText } = question;
+  const tool = toolView(context);
+  return (
+    `{"approvals":${approvals.length === 0 ? "[]" : canonicalJson(approvals)},"boundary":"${question.boundary}",` +
+    `"budget":${own.budget},"caller":${own.caller},"execution":${executionText(context.execution)},` +
+    `"inputs":${context.inputsText},${options === undefined ? "" : `"options":${canonicalJson(options)},`}` +
+    `"origins":${once(originTexts, context.origins, () => context.origins.map(originView))},` +
+    `${outputText === undefined ? "" : `"output":${outputText},`}"policy":${policyText(step.spec.policy)},` +
+    `"run":${own.run},"slo":${once(sloTexts, context.slo, () => context.slo)},"step":${own.step},` +
+    `"tenant":${once(tenantTexts, authority, () => ({ id: step.tenantId, labels: authority.labels }))},` +
+    `"time":${question.timeMs}${tool === undefined ? "" : `,"tool":${tool}`}}`
+  );
 }
 
 /** The version that the step is bound to, and what it does to the world. */
@@ -66,6 +47,46 @@ function toolView({ step, tool }: StepContext): string | undefined {
   const { tool: ref } = step.spec;
   if (ref === undefined || tool === undefined) return undefined;
   return canonicalJson({ ...toolMembers(ref), effects: tool.effects });
+}
+
+/** What does not change while a step is asked about, before its effect and after it: written once, by the object it is. */
+interface StepTexts {
+  readonly budget: string;
+  readonly caller: string;
+  readonly run: string;
+  readonly step: string;
+}
+
+const stepTexts = new WeakMap<LeasedStep, StepTexts>();
+const originTexts = new WeakMap<object, string>();
+const sloTexts = new WeakMap<object, string>();
+const tenantTexts = new WeakMap<object, string>();
+
+function once(texts: WeakMap<object, string>, part: object, view: () => JsonValue): string {
+  const known = texts.get(part);
+  if (known !== undefined) return known;
+  const text = canonicalJson(view());
+  texts.set(part, text);
+  return text;
+}
+
+function writeStep(step: LeasedStep): StepTexts {
+  const { run, spec } = step;
+  const { keyId: key, owner, roles } = run.caller;
+  const texts = {
+    budget: canonicalJson(viewBudget(step.budget)),
+    caller: canonicalJson({ key, owner, role: [...roles].sort().join(",") }),
+    run: canonicalJson({ id: run.id ?? step.runUid, kind: run.kind, labels: run.labels }),
+    step: canonicalJson({
+      attempt: step.attempt,
+      id: step.stepId,
+      max_attempts: spec.execution.max_attempts,
+      slug: spec.slug ?? "",
+      type: spec.type,
+    }),
+  };
+  stepTexts.set(step, texts);
+  return texts;
 }
 
 function originView(origin: StepContext["origins"][number]): JsonObject {

@@ -113,3 +113,26 @@ t.test("a pack sees what the host knows: attempt, budget, caller, time, its own 
     time: 5,
   });
 });
+
+t.test("what is written once is written for its own step: another attempt, another tool", async (t) => {
+  const question = {
+    boundary: "ingress_tool",
+    timeMs: 5,
+    outputText: undefined,
+    options: undefined,
+    approvals: [],
+  } as const;
+  const read = (asked: StepContext) => parseJson(packInputText(asked, question));
+  t.match(read(context), { step: { attempt: 2 } });
+  const { step } = context;
+  t.match(read({ ...context, step: { ...step, attempt: 3 } }), { step: { attempt: 3 } });
+  const tool = { name: "crm", version: 1, digest: "d" as Digest };
+  const bound = {
+    ...context,
+    step: { ...step, spec: { ...step.spec, tool } },
+    tool: { effects: "read" } as StepContext["tool"],
+  };
+  t.match(read(bound), { tool: { ...tool, effects: "read" } });
+  const text = packInputText(bound, question);
+  t.equal(text, canonicalJson(parseJson(text)));
+});
