@@ -17,13 +17,13 @@ import type { LazyToolchain } from "./toolchain.ts";
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   allow_all: "e35ea9f74504220fd0f487c0df58fe8ebeef63199688be5bce4c2f461535342e",
-  baseline: "89504192cee3d159ebce0a7320519d67f563064244f0e519a13ff6e008367e0c",
+  baseline: "afe1d021c1bb1d50b466249ce4a673b0db2f9fcb8bcda16b7c15cde9c3ee35e9",
   budget_caps: "d1772a79d1a4dac05d40d29e5fc6362648ee112cb060c0a56b486d8b4b96b206",
   command_output: "70b9e6e6dc63d81f68138afe60723b9a15f6f47d2a7a3744fd5a2c60e0791975",
-  gdpr: "8fcc2a02ee5e017bf968b2f75f105efcc285aee93501ec88f55a38bb3234ba51",
-  hipaa: "b6c2faa16926be857f7dde4646958c351786a28a97c7f984df005792c1b9ab4a",
-  owasp_agentic: "c1409b53100eb5cc382bb08c9696521bc5b6f6e12612f67c9482b087dcbdfee4",
-  pii_redaction: "9a3147b46c3733cdd76bcfa1f5b839997d2912d7cff8fe3d8a29eff4d2281951",
+  gdpr: "06a24a92627aead0522ede81cfeafdeef4bb159cffd752372f6e58ab7a22ff8b",
+  hipaa: "7a1e1939a869c2ae8248e1a937da46a512d6c47dc13ec1b6136245071846adac",
+  owasp_agentic: "5057cf87e7e299649f161d296a5a8fd541beaaa891e2ad2ba8fc161fd7d61a81",
+  pii_redaction: "c9cf6ea74042b3e1a15b34df86d62f6aabbf579a8323ef9f8fe35a24be12e565",
   prompt_injection: "1ae66d961ba4ef2322c4323088f8def559ed95258bc46bf971fa87376d90d81b",
   tool_acl: "fa2e2531cf68566b55712919c497bef224d485fe33d8f9383ee21349180d3672",
 };

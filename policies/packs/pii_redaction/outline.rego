@@ -73,13 +73,20 @@ loud contains "api_token" if {
 	contains(lowered, word)
 }
 
-loud contains "payment_card" if contains(glanced, "0000000000000")
+loud contains "payment_card" if {
+	numerous
+	contains(glanced, "0000000000000")
+}
 
 # All countries but the Netherlands have eleven digits in a row in theirs.
-loud contains "iban" if contains(glanced, "00000000000")
+loud contains "iban" if {
+	numerous
+	contains(glanced, "00000000000")
+}
 
 # Nine digits are many things; a social security number has its own shape.
 loud contains "us_ssn" if {
+	numerous
 	contains(glanced, "000000000")
 	some written in {"000-00-0000", "000 00 0000"}
 	contains(shape, written)
@@ -89,7 +96,11 @@ zeros := {"1": "0", "2": "0", "3": "0", "4": "0", "5": "0", "6": "0", "7": "0", 
 
 shape := strings.replace_n(zeros, lowered)
 
-numerous if contains(glanced, "0000000")
+# Seven digits in a row, as every number has them that is looked for by its length.
+numerous if {
+	figures
+	contains(glanced, "0000000")
+}
 
 subtle contains "email" if {
 	some sign in {"@", "%00"}
