@@ -56,6 +56,11 @@ const CANCEL_POLL_MS = 250;
 const HELD_SHARE = 5 / 6;
 /** How long a step waits that met a failure of our own; what failed it is not over at once. */
 const ABANDON_DELAY_MS = 1000;
+/**
+ * How many times as long as a deep claim took the next one waits while others find work: behind 100 000 steps of paused runs
+ * one takes 0.5 s, and one a second by each worker left a quarter of the speed of the other tenants (bench: stuck tenant).
+ */
+const DEEP_PAUSE = 40;
 
 export class Worker {
   private readonly deps: WorkerDeps;
@@ -74,6 +79,9 @@ export class Worker {
   private isEmptying = false;
   /** The next claim looks behind whatever waits; set with every reaping. */
   private isDeepDue = true;
+  /** Before this, by the monotonic clock, a claim is deep only where the one before it found nothing. */
+  private deepAgainMs = 0;
+  private hasFound = false;
   private isStopping = false;
   private isHealthy = false;
   private isWoken = false;
@@ -153,11 +161,16 @@ export class Worker {
       try {
         await this.sweepWhenDue();
         const maxSteps = Math.min(free, settings.claimBatchSize);
-        const isDeep = this.isDeepDue;
         const askedMs = this.deps.clock.monotonicMs();
+        const isDeep = this.isDeepDue && (!this.hasFound || askedMs >= this.deepAgainMs);
         const claimed = await queue.claim({ types, maxSteps, isIdle, isDeep });
         if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
+        this.hasFound = claimed.length > 0;
+        if (isDeep) {
+          const endMs = this.deps.clock.monotonicMs();
+          this.deepAgainMs = endMs + DEEP_PAUSE * (endMs - askedMs);
+        }
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
         if (claimed.length === 0) {

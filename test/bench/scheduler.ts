@@ -2,7 +2,7 @@
  * How fast governed steps are beside plain jobs, in one run on one PostgreSQL: `npm run bench:scheduler [-- --quick]`.
  *
  * graphile-worker and pg-boss perform no-op jobs; the product performs no-op steps with everything on. Writes
- * results/scheduler-<date>.json; the last line reads `governed/graphile-worker: <ratio>`. Not a test: run it on an idle
+ * results/scheduler-<date>.json, and for each scenario results/scheduler-<scenario>.json; the last line reads `governed/graphile-worker: <ratio>`. Not a test: run it on an idle
  * machine. STEPGATE_BENCH_DATABASE_URL names another server than the embedded one.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,6 +14,8 @@ import { type GovernedFigure, type GovernedRun, measureGoverned } from "./schedu
 import { GRAPHILE_OPEN, measurePeer, type PeerFigure, type PeerRun, PG_BOSS_OPEN } from "./scheduler/peers.ts";
 import { makeProgress } from "./scheduler/progress.ts";
 import { governedLines, peerLine } from "./scheduler/report.ts";
+import { SCENARIOS } from "./scheduler/scenarios/index.ts";
+import type { ScenarioFigure } from "./scheduler/scenarios/scenario.ts";
 import { openServer } from "./scheduler/server.ts";
 
 const { values: options } = parseArgs({
@@ -62,6 +64,9 @@ const isWanted = ({ name }: { readonly name: string }): boolean => only === unde
 const peers = allPeers.filter(isWanted).filter(({ batched }) => !quick || only !== undefined || !batched);
 const governed = allGoverned.filter(isWanted).slice(0, quick && only === undefined ? 1 : undefined);
 
+// minutes each: only in full, or by name
+const scenarios = SCENARIOS.filter(isWanted).filter(() => !quick || only !== undefined);
+
 const folder = await mkdtemp(join(tmpdir(), "stepgate-bench-"));
 const server = await openServer(folder);
 // a run that is cut short leaves no server behind
@@ -70,6 +75,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 const peerFigures: PeerFigure[] = [];
 const governedFigures: GovernedFigure[] = [];
+const scenarioFigures: ScenarioFigure[] = [];
 try {
   say(`${cpus().length} × ${cpus()[0]?.model}, node ${process.version}, PostgreSQL ${server.version}`);
   for (const peer of peers) {
@@ -81,6 +87,11 @@ try {
     const figure = await measureGoverned({ server, folder, progress }, run);
     governedFigures.push(figure);
     for (const line of governedLines(figure)) say(line);
+  }
+  for (const scenario of scenarios) {
+    const figure = await scenario.run({ server, folder, progress });
+    scenarioFigures.push(figure);
+    say(`${figure.name}: ${figure.found} (${figure.holds ? "holds" : "MISSED"}: ${figure.aim})`);
   }
 } finally {
   await server.stop();
@@ -94,9 +105,16 @@ const ratio =
   best(plain.map(({ jobsPerSecond }) => jobsPerSecond));
 const results = fileURLToPath(new URL("results/", import.meta.url));
 const file = join(results, quick ? "scheduler-quick.json" : `scheduler-${new Date().toISOString().slice(0, 10)}.json`);
+await mkdir(results, { recursive: true });
+const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem(), platform: process.platform };
+for (const figure of scenarioFigures) {
+  const own = join(results, `scheduler-${figure.name.replaceAll(" ", "-")}.json`);
+  const at = new Date().toISOString();
+  const about = { at, machine, node: process.version, postgresql: server.version, settings: server.settings };
+  await writeFile(own, `${JSON.stringify({ ...about, ...figure }, null, 2)}\n`);
+  say(`written to ${own}`);
+}
 if (only === undefined) {
-  await mkdir(results, { recursive: true });
-  const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem(), platform: process.platform };
   const versions = { node: process.version, postgresql: server.version, graphileWorker: "0.18.0", pgBoss: "12.38.0" };
   const command = `npm run bench:scheduler${quick ? " -- --quick" : ""}`;
   const report = {

@@ -13,11 +13,16 @@ const quiet = { info: () => undefined, warn: () => undefined, error: () => undef
 
 interface Claim {
   readonly isIdle: boolean;
+  readonly isDeep: boolean;
   readonly inHand: number;
 }
 
 /** A worker over a queue of named steps; each is in hand until `finish` is called for it. */
-function makeRig(steps: readonly { readonly name: string; readonly isAlone: boolean }[], handedBack = 0) {
+function makeRig(
+  steps: readonly { readonly name: string; readonly isAlone: boolean }[],
+  { handedBack = 0, deepMs = 0 }: { readonly handedBack?: number; readonly deepMs?: number } = {},
+) {
+  let spentMs = 0;
   const waiting = [...steps];
   const claims: Claim[] = [];
   const inHand = new Map<string, () => void>();
@@ -37,8 +42,9 @@ function makeRig(steps: readonly { readonly name: string; readonly isAlone: bool
     endLease: async () => handedBack,
     isAloneWaiting: async () => waiting.some(({ isAlone }) => isAlone),
     findCancelled: async () => [],
-    claim: async ({ isIdle, maxSteps }: Parameters<Queue["claim"]>[0]) => {
-      claims.push({ isIdle, inHand: inHand.size });
+    claim: async ({ isIdle, isDeep, maxSteps }: Parameters<Queue["claim"]>[0]) => {
+      claims.push({ isIdle, isDeep, inHand: inHand.size });
+      if (isDeep) spentMs += deepMs;
       const alone = isIdle ? take(true, 1) : [];
       return alone.length > 0 ? alone : take(false, Math.min(1, maxSteps));
     },
@@ -58,7 +64,7 @@ function makeRig(steps: readonly { readonly name: string; readonly isAlone: bool
       }),
     reap: async () => 0,
     leases: makeLeases({ clock: systemClock }),
-    clock: systemClock,
+    clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + spentMs },
     databaseClock: makeDatabaseClock(systemClock),
     wakeSignal: {
       onReady: () => () => undefined,
@@ -142,8 +148,33 @@ t.test("S8 a busy worker stops claiming while such a step waits", async (t) => {
   t.equal(rig.told(), 0, "nothing was handed back, nobody is told");
 });
 
+t.test("a look behind what waits is not repeated soon while it takes long and others find work", async (t) => {
+  const names = Array.from({ length: 60 }, (_, index) => `step-${index}`);
+  const rig = makeRig(
+    names.map((name) => ({ name, isAlone: false })),
+    { deepMs: 1000 },
+  );
+  await rig.worker.start();
+  let finished = 0;
+  while (finished < names.length) {
+    await rig.until(() => rig.inHand().length > 0);
+    for (const name of rig.inHand()) {
+      rig.finish(name);
+      finished += 1;
+    }
+    // long enough for the reaper to ask for the next look
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const busy = rig.claims.slice(0, names.length);
+  t.equal(busy.filter(({ isDeep }) => isDeep).length, 1, `once in ${busy.length} claims`);
+  const before = rig.claims.length;
+  await rig.until(() => rig.claims.slice(before + 2).filter(({ isDeep }) => isDeep).length > 1);
+  t.pass("again and again once nothing else is found");
+  await rig.worker.stop();
+});
+
 t.test("a worker that stops tells the others what it handed back", async (t) => {
-  const rig = makeRig([], 3);
+  const rig = makeRig([], { handedBack: 3 });
   await rig.worker.start();
   await rig.worker.stop();
   t.equal(rig.told(), 1);

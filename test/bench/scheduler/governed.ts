@@ -111,9 +111,12 @@ function runOf(steps: number): JsonObject {
 
 export function startGovernedWorkers(
   { home, database }: Bed,
-  { processes, hasMemo }: Pick<GovernedRun, "processes" | "hasMemo">,
+  { processes, hasMemo, connections }: Pick<GovernedRun, "processes" | "hasMemo"> & { readonly connections?: number },
 ): Promise<readonly Child[]> {
-  const env = hasMemo ? {} : { STEPGATE_SIGNATURE_MEMO: "0" };
+  const env = {
+    ...(hasMemo ? {} : { STEPGATE_SIGNATURE_MEMO: "0" }),
+    ...(connections === undefined ? {} : { STEPGATE_DATABASE_CONNECTIONS: String(connections) }),
+  };
   return Promise.all(
     Array.from({ length: processes }, () => startChild("governed-worker.ts", { home, target: database.target, env })),
   );

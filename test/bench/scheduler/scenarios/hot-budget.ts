@@ -1,0 +1,41 @@
+/**
+ * One budget row that every step of 16 worker processes reserves from, beside the same work over many rows.
+ *
+ * 64 worker processes would need more connections than the embedded server gives; how many are set below.
+ */
+import { type Bed, startGovernedWorkers } from "../governed.ts";
+import { rateOver, type Scenario, type Scene, submitMany, untilEnded, withBed } from "./scenario.ts";
+
+const STEPS = 20_000;
+const WORKERS = 16;
+const LOOK_MS = 8000;
+const LEAST_SHARE = 0.5;
+
+export const hotBudget: Scenario = {
+  name: "hot budget",
+  run: async (scene) => {
+    const spread = await rateOf(scene, (bed) => submitMany(bed, { steps: STEPS, progress: scene.progress }));
+    const hot = await rateOf(scene, (bed) => bed.submit(STEPS / 2));
+    return {
+      name: "hot budget",
+      aim: `${WORKERS} worker processes on one budget row keep at least half of their speed on ${STEPS / 1000} rows`,
+      found: `${spread} steps/s over ${STEPS / 1000} budgets, ${hot} on one`,
+      holds: hot >= spread * LEAST_SHARE,
+      figures: { workers: WORKERS, spread, hot },
+    };
+  },
+};
+
+function rateOf(scene: Scene, submit: (bed: Bed) => Promise<void>): Promise<number> {
+  return withBed(scene, "bench_hot", async (bed) => {
+    await submit(bed);
+    await bed.database.pool.query("vacuum analyze");
+    const children = await startGovernedWorkers(bed, { processes: WORKERS, hasMemo: true, connections: 2 });
+    try {
+      await untilEnded(bed, 1000, scene.progress);
+      return await rateOver(bed, LOOK_MS);
+    } finally {
+      await Promise.all(children.map((child) => child.stop()));
+    }
+  });
+}
