@@ -25,7 +25,7 @@ const LEASE = { STEPGATE_LEASE_MS: "5000" };
 
 t.setTimeout(PATIENCE_MS * 3);
 
-t.test(`PostgreSQL stopped again and again, two of four workers killed, under ${RUNS} runs`, async (t) => {
+t.test(`S4 PostgreSQL stopped again and again, two of four workers killed, under ${RUNS} runs`, async (t) => {
   const rig = await startRig(t, {
     database: undefined,
     packs: { runtime: redactCard },
@@ -57,6 +57,8 @@ t.test(`PostgreSQL stopped again and again, two of four workers killed, under ${
   await client.untilSealed();
   for (const refusal of client.refusals) t.match(refusal, /^(503 STORE_\w+|409 IDEMPOTENCY_IN_PROGRESS)$/);
   t.equal((await fetch(`${rig.stepgate.gateway?.url}/readyz`)).status, 200, "ready again");
+  const pids = await rig.rows("select distinct worker_pid from stepgate.step_attempts where status = 'succeeded'");
+  t.ok(pids.length >= 2, `attempt rows show several workers at work: ${pids.length}`);
   await keptPromises(t, rig, client, { runs: RUNS, verified: STOP_EVERY_MS > 0 ? RUNS : 100 });
 });
 
