@@ -58,9 +58,11 @@ declare
   v_depth integer := case when p_is_deep then null else 512 end;
   t record;
   v_left integer := p_max;
+  v_asked integer;
   v_taken integer;
   v_weights bigint;
   v_round integer;
+  v_spent uuid[] := '{}';
   v_tenants uuid[] := '{}';
   v_steps integer[] := '{}';
 begin
@@ -90,13 +92,18 @@ begin
         join stepgate.tenant_shares p using (tenant_uid)
        where not n.is_paused and exists (select 1 from stepgate.ready_steps r
                                           where r.tenant_uid = n.tenant_uid and r.state = 'queued')
+         -- what gave less than it was asked for has no more
+         and n.tenant_uid <> all (v_spent)
        order by p.pass, n.tenant_uid
     loop
       exit when v_left <= 0;
-      return query select * from stepgate.lease_due(p_worker, t.tenant_uid, p_types,
-        case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / greatest(v_weights, t.weight))::integer) else v_left end,
-        false, v_depth);
+      v_asked := case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / greatest(v_weights, t.weight))::integer)
+                      else v_left end;
+      return query select * from stepgate.lease_due(p_worker, t.tenant_uid, p_types, v_asked, false, v_depth);
       get diagnostics v_taken = row_count;
+      if v_taken < v_asked then
+        v_spent := v_spent || t.tenant_uid;
+      end if;
       v_left := v_left - v_taken;
       if v_taken > 0 then
         v_tenants := v_tenants || t.tenant_uid;
