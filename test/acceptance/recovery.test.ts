@@ -7,7 +7,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { WorkerId } from "../../src/core/ids.ts";
 import { makeClaimStore } from "../../src/storage/claim-store.ts";
-import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
+import { forEachDatabase, openTestDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { deskOf } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
@@ -54,6 +54,33 @@ t.test("A11 a step leased by a worker that never started it is queued again and 
     await verifies(t, rig, runUid);
     await worker.stop();
   });
+});
+
+t.test("S4 two workers perform 1 000 steps, each exactly once, and both are at work", async (t) => {
+  const database = await openTestDatabase(t);
+  const rig = await withGateway(t, database);
+  const effects = await effectsFile(t);
+  const steps = Array.from({ length: 100 }, (_, index) => ({
+    id: `step-${index}`,
+    type: "sink",
+    inputs: { effects_file: effects.path },
+  }));
+  const runs = await Promise.all(Array.from({ length: 10 }, () => rig.submit({ steps })));
+  const workers = await Promise.all([
+    startWorker(t, { rig, database, env: {} }),
+    startWorker(t, { rig, database, env: {} }),
+  ]);
+  for (const runUid of runs) t.equal((await rig.ended(runUid)).status, "succeeded");
+  const calls = (await effects.lines()).map((line) => line.split(" "));
+  t.equal(calls.length, 1000);
+  t.equal(new Set(calls.map(([, runUid, stepId]) => `${runUid}/${stepId}`)).size, 1000, "no step was called twice");
+  const pids = new Set(calls.map(([pid]) => pid));
+  t.same(pids, new Set(workers.map(({ pid }) => String(pid))), "both were at work");
+  const [attempts] = await rig.rows(
+    "select count(*) as attempts, count(distinct worker_id) as workers from stepgate.step_attempts where status = 'succeeded'",
+  );
+  t.same(attempts, { attempts: 1000, workers: 2 }, "and the attempts say so");
+  for (const worker of workers) await worker.stop();
 });
 
 t.test(

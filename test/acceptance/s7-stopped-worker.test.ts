@@ -30,6 +30,8 @@ interface Scene {
   readonly submit: (inputs: JsonObject) => Promise<RunUid>;
   readonly untilNoted: (worker: WorkerProcess, what: string) => Promise<void>;
   readonly mark: string;
+  /** Each call of the executor is a line of it, which begins with its process. */
+  readonly effects: string;
 }
 
 async function scene(t: Test): Promise<Scene> {
@@ -50,6 +52,7 @@ async function scene(t: Test): Promise<Scene> {
     alice,
     bob,
     mark: join(folder, "stopped"),
+    effects,
     start: () => startWorker(t, { rig, database, env: SHORT }),
     submit: (inputs) =>
       submitAs(alice, { steps: [{ id: "a", type: "sink", inputs: { effects_file: effects, ...inputs } }] }),
@@ -60,8 +63,8 @@ async function scene(t: Test): Promise<Scene> {
   };
 }
 
-async function approve({ rig, bob }: Scene, runUid: RunUid): Promise<void> {
-  const approvalId = await openApproval(rig, runUid);
+async function approve({ rig, bob }: Scene, runUid: RunUid, step = "a"): Promise<void> {
+  const approvalId = await openApproval(rig, runUid, step);
   await bob("POST", `/v1/approvals/${approvalId}`, { decision: "approve", reason: "seen" });
 }
 
@@ -118,6 +121,43 @@ t.test("S7 stopped between its claim and the hold it decides: another one holds,
   t.equal((await rig.ended(runUid)).status, "succeeded");
   t.equal((await rig.events(runUid)).filter(({ type }) => type === "step_held").length, 1);
   await goesOnInVain(t, here, runUid, stopped, async () => undefined);
+  await other.stop();
+});
+
+t.test("M4 two workers write to one log: the late one's admission conflicts, and it calls no executor", async (t) => {
+  const here = await scene(t);
+  const { rig, alice, start, mark, effects } = here;
+  const stopped = await start();
+  // the run is not over when the late one goes on: nothing else stands in its way
+  const runUid = await submitAs(alice, {
+    steps: [
+      { id: "a", type: "sink", inputs: { effects_file: effects, stop_once: mark } },
+      { id: "b", type: "sink", inputs: { effects_file: effects, hold: true } },
+    ],
+  });
+  while (!existsSync(mark)) await delay(20);
+  const other = await start();
+  while ((await rig.steps(runUid)).get("a")?.state !== "succeeded") await delay(50);
+  await openApproval(rig, runUid, "b");
+  const log = () =>
+    rig.rows("select seq, type, data from stepgate.run_events where run_uid = $1 order by seq", [runUid]);
+  const before = await log();
+  stopped.kill("SIGCONT");
+  await stopped.stop();
+  t.same(await log(), before, "nothing was appended");
+  t.same(
+    before.map(({ seq }) => seq),
+    before.map((_, index) => index + 1),
+    "no number of the log was given twice or left out",
+  );
+  const calls = (await readFile(effects, "utf8")).split("\n").filter((line) => line !== "");
+  t.same(
+    calls.map((line) => line.split(" ")[0]),
+    [String(other.pid)],
+  );
+  await approve(here, runUid, "b");
+  t.equal((await rig.ended(runUid)).status, "succeeded");
+  await verifies(t, rig, runUid);
   await other.stop();
 });
 
