@@ -1,32 +1,19 @@
 /**
- * Runs as rows: submitted whole, read by their own tenant only, moved by functions/runs.sql.
+ * Runs as rows: read by their own tenant only, moved by functions/runs.sql. Submitting them: submit-runs.ts.
  */
 
-import type { ErrorKind } from "../core/error-kind.ts";
-import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
 import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
-import { parseJson } from "../core/parse-json.ts";
 import type { RunState, StepState } from "../core/state.ts";
-import type {
-  BreakpointRow,
-  BudgetRow,
-  NewRun,
-  RunHeadRow,
-  RunRow,
-  RunStore,
-  StepEndRow,
-  StepRow,
-} from "../runs/ports.ts";
-import { makeBatcher } from "../scheduler/batcher.ts";
-import { jsonbArray } from "./binary-array.ts";
-import { blobItems, readBlobs } from "./blob-rows.ts";
-import { jsonObject, jsonText } from "./json-rows.ts";
-import type { Connection, SqlValue, TenantPool } from "./pool.ts";
+import type { BreakpointRow, BudgetRow, RunHeadRow, RunRow, RunStore } from "../runs/ports.ts";
+import { readBlobs } from "./blob-rows.ts";
+import { jsonObject } from "./json-rows.ts";
+import type { SqlValue, TenantPool } from "./pool.ts";
+import { readEndsTogether } from "./read-step-ends.ts";
 import { READ_FORK_SOURCE } from "./statements/queue.ts";
 import * as sql from "./statements/runs.ts";
-import { makeTenantLanes } from "./tenant-lanes.ts";
+import { type StepColumns, stepRow } from "./step-rows.ts";
+import { submitTogether } from "./submit-runs.ts";
 
 export function makeRunStore(pool: TenantPool): RunStore {
   const changed = async (text: string, values: readonly [TenantUid, ...SqlValue[]]): Promise<boolean> =>
@@ -102,164 +89,6 @@ export function makeRunStore(pool: TenantPool): RunStore {
       (await pool.within(tenantUid).query<BreakpointRow>(sql.LIST_BREAKPOINTS, [tenantUid, runUid])).rows,
     changeBreakpoint: ({ tenantUid, runUid, breakpoint, isSet, actor }) =>
       changed(sql.CHANGE_BREAKPOINT, [tenantUid, runUid, breakpoint.target, breakpoint.value, isSet, actor]),
-  };
-}
-
-type Submitted = Awaited<ReturnType<RunStore["submit"]>>;
-
-const MAX_RUNS_AT_ONCE = 64;
-/** Longer than any bound of the pool. */
-const ANSWER_MAX_MS = 120_000;
-
-/**
- * Runs of one tenant that arrive while a submission of it is under way go together, in one call and one commit. Where one is
- * refused, all go again alone, so that only that one is.
- */
-function submitTogether(pool: TenantPool): RunStore["submit"] {
-  const lanes = makeTenantLanes((tenantUid) => {
-    const database = pool.within(tenantUid);
-    return makeBatcher<NewRun, Submitted>({
-      commit: (runs) => submitAll(database, tenantUid, runs),
-      commitMaxMs: ANSWER_MAX_MS,
-      maxItems: MAX_RUNS_AT_ONCE,
-      // two batches of one process with the same keys in another order would wait for each other
-      maxInFlight: 1,
-      canSplit: (caught) => !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE"),
-    });
-  });
-  return (run) => lanes(run.tenantUid, run);
-}
-
-/** Ends of one tenant's steps that are asked for while a reading of it is under way are read together. */
-function readEndsTogether(pool: TenantPool): RunStore["stepEnd"] {
-  const lanes = makeTenantLanes((tenantUid) => {
-    const database = pool.within(tenantUid);
-    return makeBatcher<RunUid, StepEndRow | undefined>({
-      commit: async (runs) => {
-        const { rows } = await database.query<StepEndColumns>(sql.READ_STEP_ENDS, [tenantUid, [...new Set(runs)]]);
-        const ends = new Map(rows.map((row) => [row.run_uid, stepEndRow(tenantUid, row)]));
-        return runs.map((run) => ends.get(run));
-      },
-      commitMaxMs: ANSWER_MAX_MS,
-      maxItems: MAX_RUNS_AT_ONCE,
-      maxInFlight: 1,
-      canSplit: () => false,
-    });
-  });
-  return lanes;
-}
-
-async function submitAll(
-  database: Connection,
-  tenantUid: TenantUid,
-  runs: readonly NewRun[],
-): Promise<readonly Submitted[]> {
-  const values = [
-    tenantUid,
-    jsonbArray(runs.map((run) => jsonText(runItem(run)))),
-    jsonbArray(runs.map((run) => jsonText(stepItems(run)))),
-    jsonbArray(runs.map((run) => jsonText(run.prepared.edges))),
-    jsonbArray(runs.map((run) => jsonText(blobItems(run.blobs)))),
-  ];
-  try {
-    return await callSubmit(database, values);
-  } catch (caught) {
-    // two at once with one id or key: the slower one finds the faster one's run; a manifest that no run had any more, and
-    // that went with its retention meanwhile, is stored again
-    if (isStepgateError(caught, "STORE_REFUSED") && ["23505", "23503"].includes(String(caught.detail["sqlState"])))
-      return callSubmit(database, values);
-    throw caught;
-  }
-}
-
-async function callSubmit(database: Connection, values: readonly SqlValue[]): Promise<readonly Submitted[]> {
-  const { rows } = await database.query<{ result: string }>(sql.SUBMIT_RUNS, values);
-  return rows.map(({ result }) => {
-    const { outcome, run_uid: runUid, is_same_id: isSameId = false } = jsonObject(result);
-    if ((outcome !== "created" && outcome !== "exists" && outcome !== "mismatch") || typeof runUid !== "string") {
-      throw new StepgateError("STORE_REFUSED", { reason: "unknown submission outcome" });
-    }
-    return { outcome, runUid: runUid as RunUid, isSameId: isSameId === true };
-  });
-}
-
-function runItem({ tenantUid, prepared, caller, idempotencyKey, submissionDigest }: NewRun): object {
-  const { manifest, start, trace, fork } = prepared;
-  const { budget } = start;
-  return {
-    tenant_uid: tenantUid,
-    run_uid: prepared.runUid,
-    run_id: start.runId,
-    idempotency_key: idempotencyKey,
-    submission_digest: submissionDigest,
-    kind: prepared.kind,
-    op_id: manifest.manifest.op_id,
-    manifest_id: manifest.id,
-    manifest: manifest.text,
-    priority: start.priority,
-    seed: start.seed,
-    subject: start.subject,
-    labels_blob: prepared.labelsBlob,
-    caller_key_id: caller.keyId,
-    caller_owner: caller.owner,
-    caller_roles: caller.roles,
-    traceparent: trace.traceparent,
-    tracestate: trace.tracestate,
-    time_limit_ms: start.timeLimitMs,
-    max_parallel:
-      manifest.manifest.run_config.execution_mode === "sequential" ? 1 : manifest.manifest.run_config.max_parallel,
-    fail_fast: manifest.manifest.run_config.fail_fast,
-    budget: budget === undefined ? null : { tokens: budget.tokens, usd_micros: budget.usd_micros },
-    breakpoints: start.breakpoints,
-    submitted: prepared.submitted,
-    ...(fork && { fork: { origin_run: fork.runUid, origin_step: fork.stepId, root_run: fork.rootRunUid } }),
-  };
-}
-
-function stepItems({ prepared }: NewRun): readonly object[] {
-  return prepared.steps.map((step) => ({
-    step_id: step.stepId,
-    idx: step.idx,
-    type: step.spec.type,
-    slug: step.spec.slug,
-    spec: step.spec,
-    input_blob: step.inputBlob,
-    refs: step.refs,
-    is_target: step.origin !== undefined,
-    origin_step: step.origin,
-    compensation_step: step.spec.execution.compensation?.step,
-    compensation_on: step.spec.execution.compensation?.on,
-    pending_dependencies: step.pendingDependencies,
-    priority: step.order.priority,
-    queue_target_ms: step.order.queueTargetMs,
-    deadline_ms: step.spec.execution.deadline_ms,
-  }));
-}
-
-function objectsIn(body: string): readonly JsonObject[] {
-  const value = parseJson(body);
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-interface StepEndColumns extends StepColumns {
-  readonly run_uid: RunUid;
-  /** Each the text of an array. */
-  readonly evaluations: readonly string[];
-  readonly blob_step: string | null;
-  readonly field: string | null;
-  readonly key_id: string | null;
-  readonly wrapped_key: Uint8Array | null;
-  readonly sealed: Uint8Array | null;
-}
-
-function stepEndRow(tenantUid: TenantUid, row: StepEndColumns): StepEndRow {
-  const { output_blob: blobId, blob_step: stepId, field, key_id: keyId, wrapped_key: wrappedKey, sealed } = row;
-  const isKept =
-    blobId !== null && stepId !== null && field !== null && keyId !== null && wrappedKey !== null && sealed !== null;
-  return {
-    step: stepRow(row),
-    evaluations: row.evaluations.flatMap(objectsIn),
-    output: isKept ? { tenantUid, blobId, runUid: row.run_uid, stepId, field, keyId, wrappedKey, sealed } : undefined,
   };
 }
 
@@ -350,58 +179,6 @@ function runRow(row: RunColumns): RunRow {
       : undefined,
     sealRecord: row.seal_record ?? undefined,
   };
-}
-
-interface StepColumns {
-  readonly step_id: StepId;
-  readonly type: string;
-  readonly slug: string | null;
-  readonly state: StepState;
-  readonly attempts_made: number;
-  readonly not_before_ms: number | null;
-  readonly error_kind: ErrorKind | null;
-  readonly reasons: readonly string[];
-  readonly decision_artifact: string | null;
-  readonly provider: string | null;
-  readonly provider_version: string | null;
-  readonly actual_tokens: number;
-  readonly actual_usd_micros: number;
-  readonly output_blob: BlobId | null;
-  readonly approval_id: string | null;
-  readonly approval_role: string | null;
-  readonly approval_expires_at_ms: number | null;
-  readonly depends_on: readonly StepId[];
-  readonly record_ids: readonly RecordId[];
-}
-
-function stepRow(row: StepColumns): StepRow {
-  return {
-    stepId: row.step_id,
-    type: row.type,
-    slug: row.slug ?? undefined,
-    state: row.state,
-    attemptsMade: row.attempts_made,
-    notBeforeMs: row.not_before_ms ?? undefined,
-    errorKind: row.error_kind ?? undefined,
-    reasons: row.reasons,
-    decisionArtifact: row.decision_artifact ?? undefined,
-    provider: row.provider ?? undefined,
-    providerVersion: row.provider_version ?? undefined,
-    tokens: row.actual_tokens,
-    usdMicros: row.actual_usd_micros,
-    outputBlob: row.output_blob ?? undefined,
-    approval: approvalOf(row),
-    dependsOn: row.depends_on,
-    recordIds: row.record_ids,
-  };
-}
-
-function approvalOf({
-  approval_id: approvalId,
-  approval_role: role,
-  approval_expires_at_ms: expiresAtMs,
-}: StepColumns) {
-  return approvalId === null || role === null || expiresAtMs === null ? undefined : { approvalId, role, expiresAtMs };
 }
 
 interface EventColumns {
