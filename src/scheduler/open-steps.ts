@@ -21,7 +21,7 @@ export type OpenedStep =
 
 export interface OpenDeps {
   readonly queue: Pick<Queue, "readBlobs" | "readReferred">;
-  readonly vaults: TenantVaults;
+  readonly vaults: Pick<TenantVaults, "opening">;
 }
 
 /** Opens a batch. A payload that does not open refuses its own step only (spec 10, K4). */

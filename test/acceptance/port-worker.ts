@@ -210,7 +210,10 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
   const packs = new Map(Object.entries({ floor: redactOnce, runtime }).map(([id, decide]) => [id, packOf(id, decide)]));
   const ports: Ports = {
     queue,
-    open: { queue: { readBlobs: queue.readBlobs, readReferred: queue.readReferred }, vaults },
+    open: {
+      queue: { readBlobs: queue.readBlobs, readReferred: queue.readReferred },
+      vaults: { opening: vaults.opening },
+    },
     gate: {
       packs: { get: (name) => packs.get(name) },
       inputsSchema: () => ({ type: "object" }),
