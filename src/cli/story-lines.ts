@@ -113,9 +113,19 @@ export function endLine(story: RunStory): string {
   const sum = (count: (step: StepStory) => number) => steps.reduce((total, step) => total + count(step), 0);
   return [
     `run ${story.end ?? "goes on"}`,
-    `${steps.length} steps`,
-    `${sum((step) => step.records.length)} records`,
-    `${sum((step) => step.tokens.length)} capability tokens`,
+    counted(steps.length, "step"),
+    counted(
+      sum((step) => step.records.length),
+      "record",
+    ),
+    counted(
+      sum((step) => step.tokens.length),
+      "capability token",
+    ),
     `used ${sum((step) => step.costTokens)} tokens, $${usdText(sum((step) => step.costUsdMicros))}`,
   ].join(" · ");
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

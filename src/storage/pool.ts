@@ -6,6 +6,7 @@
  * (local-settings.ts), what an error means (errors.ts).
  */
 import pg from "pg";
+import { systemClock } from "../core/clock.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
@@ -128,7 +129,7 @@ export function makePool(options: PoolOptions): Pool {
     if (!pool.ending) log.warn({ err: error }, message);
   };
   const prepare = isBehindPooler ? unprepared : makePreparer();
-  const session = { prepare, renewPlans: makePlanRenewal(() => performance.now()) };
+  const session = { prepare, renewPlans: makePlanRenewal(systemClock.monotonicMs) };
   const localRole = isBehindPooler ? role : undefined;
   const anywhere = databaseOf(pool, session, localRole === undefined ? undefined : { role: localRole });
   return {
