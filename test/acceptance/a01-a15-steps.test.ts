@@ -5,21 +5,10 @@ import t from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
-import { allow, type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { allow, type Decide, done, failure, makeSink, type Rig, startRig } from "./rig.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const deny: Decide = () => ({ effect: "deny", reasons: ["nothing_allowed"] });
-const failure = (over: Partial<Extract<ExecutorResult, { ok: false }>> = {}): ExecutorResult => ({
-  ok: false,
-  kind: "execution_error",
-  retryable: true,
-  code: "boom",
-  message: "it broke",
-  usage: { tokens: 3, usdMicros: 7 },
-  toolEvents: [],
-  ...over,
-});
-
 async function eventOf(rig: Rig, runUid: Parameters<Rig["events"]>[0], type: string): Promise<JsonObject> {
   return (await rig.events(runUid)).find((event) => event.type === type)?.data ?? {};
 }

@@ -152,6 +152,30 @@ t.test(
   },
 );
 
+t.test("M12 the time until a retry goes on while no worker is there", async (t) => {
+  const database = await openTestDatabase(t);
+  const rig = await withGateway(t, database);
+  const effects = await effectsFile(t);
+  const first = await startWorker(t, { rig, database, env: SHORT });
+  const inputs = { effects_file: effects.path, fail_until: 1 };
+  const execution = { max_attempts: 2, retry_backoff_ms: 6000 };
+  const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs, execution }] });
+  await rig.until(runUid, (steps) => steps.get("a")?.attemptsMade === 1);
+  first.kill("SIGKILL");
+  const second = await startWorker(t, { rig, database, env: SHORT });
+  const [restart] = await rig.rows("select clock_timestamp()::text as at");
+  t.equal((await rig.ended(runUid)).status, "succeeded");
+  const [times] = await rig.rows(
+    `select s.at - r.at >= interval '6 s' as is_waited_for, s.at < $2::timestamptz + interval '5.5 s' as is_remainder
+       from stepgate.run_events r join stepgate.run_events s using (run_uid)
+      where r.run_uid = $1 and r.type = 'step_retry_scheduled' and s.type = 'step_started' and s.seq > r.seq`,
+    [runUid, String(restart?.["at"])],
+  );
+  t.same(times, { is_waited_for: true, is_remainder: true }, "neither at once nor anew from the restart on");
+  t.equal((await effects.lines()).length, 2);
+  await second.stop();
+});
+
 t.test("S8 a step that kills its worker every time ends lease_exhausted and is compensated", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const rig = await withGateway(t, database);

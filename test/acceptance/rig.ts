@@ -86,6 +86,18 @@ export const done = (
   toolEvents: [],
 });
 
+/** An execution that failed and may be tried again. */
+export const failure = (over: Partial<Extract<ExecutorResult, { ok: false }>> = {}): ExecutorResult => ({
+  ok: false,
+  kind: "execution_error",
+  retryable: true,
+  code: "boom",
+  message: "it broke",
+  usage: { tokens: 3, usdMicros: 7 },
+  toolEvents: [],
+  ...over,
+});
+
 export interface RigOptions {
   /** Undefined for a server of its own, in the home folder. */
   readonly database: TestDatabase | undefined;

@@ -3,7 +3,7 @@
  *
  * In: a JSON argument {home, target, env}. Out: `ready` on standard output; it works until its input ends or it is killed.
  * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`
- * until it is aborted, which is a line too. Its pack holds where `inputs.hold` says so, and stops the process (SIGSTOP) the
+ * until it is aborted, which is a line too; attempts up to `inputs.fail_until` fail and may be tried again. Its pack holds where `inputs.hold` says so, and stops the process (SIGSTOP) the
  * first time that it decides on a step with `inputs.stop_once`, a file that it makes then.
  */
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { startStepgate } from "../../src/main.ts";
 import type { DatabaseTarget } from "../../src/storage/pool.ts";
 import { makeLog } from "../../src/telemetry/logger.ts";
 import { holdUntilApproved } from "./approval-desk.ts";
-import { type Decide, done, makeSink, packOf, redactCard } from "./rig.ts";
+import { type Decide, done, failure, makeSink, packOf, redactCard } from "./rig.ts";
 
 interface Arguments {
   readonly home: string;
@@ -30,7 +30,7 @@ function perform(
   _call: number,
   signal: AbortSignal,
 ): Promise<ExecutorResult> | ExecutorResult {
-  const { effects_file: effectsFile, hang_until: hangUntil, tokens } = spec.inputs;
+  const { effects_file: effectsFile, hang_until: hangUntil, fail_until: failUntil, tokens } = spec.inputs;
   const note = (what: string): void => {
     if (typeof effectsFile === "string")
       appendFileSync(effectsFile, `${process.pid} ${runUid} ${stepId} ${attempt}${what}\n`);
@@ -38,6 +38,7 @@ function perform(
   const end = (): ExecutorResult =>
     done({ step: stepId }, { tokens: typeof tokens === "number" ? tokens : 0, usdMicros: 0 });
   note("");
+  if (typeof failUntil === "number" && attempt <= failUntil) return failure();
   if (typeof hangUntil !== "number" || attempt > hangUntil) return end();
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => {
