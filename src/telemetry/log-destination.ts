@@ -21,17 +21,20 @@ export function standardOutput(put: (bytes: Uint8Array) => number = (bytes) => w
   let lost = 0;
   let isTorn = false;
   const writeWhole = (text: string): boolean => {
-    let rest: Uint8Array = Buffer.from(isTorn ? `\n${text}` : text);
-    const { length } = rest;
-    try {
-      while (rest.length > 0) rest = rest.subarray(putPatiently(put, rest));
-      isTorn = false;
-      return true;
-    } catch {
-      // whatever the system says: the next line may be written again
-      isTorn ||= rest.length < length;
-      return false;
+    const bytes = Buffer.from(isTorn ? `\n${text}` : text);
+    // once a line was lost nobody is waited for: a reader that stands still would hold up the process with every line
+    let patienceMs = lost > 0 ? 0 : BUSY_LIMIT_MS;
+    for (let done = 0; done < bytes.length; ) {
+      const taken = tryPut(put, bytes.subarray(done));
+      if (typeof taken === "number") done += taken;
+      else if (taken === "busy" && patienceMs > 0) patienceMs -= pause();
+      else {
+        isTorn ||= done > 0;
+        return false;
+      }
     }
+    isTorn = false;
+    return true;
   };
   return {
     write: (line) => {
@@ -50,14 +53,17 @@ export function standardOutput(put: (bytes: Uint8Array) => number = (bytes) => w
   };
 }
 
-function putPatiently(put: (bytes: Uint8Array) => number, bytes: Uint8Array): number {
-  for (let waitedMs = 0; ; waitedMs += BUSY_PAUSE_MS) {
-    try {
-      return put(bytes);
-    } catch (caught) {
-      const isBusy = caught instanceof Error && "code" in caught && caught.code === "EAGAIN";
-      if (!isBusy || waitedMs >= BUSY_LIMIT_MS) throw caught;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_PAUSE_MS);
-    }
+/** How many bytes were taken, or why none: whatever the system says, the next line may be written again. */
+function tryPut(put: (bytes: Uint8Array) => number, bytes: Uint8Array): number | "busy" | "failed" {
+  try {
+    return put(bytes);
+  } catch (caught) {
+    return caught instanceof Error && "code" in caught && caught.code === "EAGAIN" ? "busy" : "failed";
   }
+}
+
+/** Stops the thread for a moment; returns for how long. */
+function pause(): number {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_PAUSE_MS);
+  return BUSY_PAUSE_MS;
 }

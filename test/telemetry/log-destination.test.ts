@@ -57,3 +57,35 @@ t.test("a reader that is busy for a moment is waited for, one that is gone is no
   gone.write("nobody\n");
   t.equal(tries, 1);
 });
+
+t.test("a reader that stands still is waited for once, not with every line", async (t) => {
+  let tries = 0;
+  let isStill = true;
+  const written: string[] = [];
+  const { write } = standardOutput((bytes) => {
+    tries += 1;
+    if (isStill) throw Object.assign(new Error("write"), { code: "EAGAIN" });
+    written.push(Buffer.from(bytes).toString());
+    return bytes.length;
+  });
+  write("first\n");
+  const patience = tries;
+  t.ok(patience > 10, "the first line waits");
+  for (let line = 0; line < 100; line += 1) write("later\n");
+  t.equal(tries, patience + 100, "each later one is tried once");
+  isStill = false;
+  write("last\n");
+  t.match(JSON.parse(written[0] ?? ""), { lost: 101 });
+  t.equal(written[1], "last\n");
+});
+
+t.test("a reader that takes a little now and then is waited for no longer than one that takes nothing", async (t) => {
+  let tries = 0;
+  const { write } = standardOutput((bytes) => {
+    tries += 1;
+    if (tries % 2 === 0) return Math.min(1, bytes.length);
+    throw Object.assign(new Error("write"), { code: "EAGAIN" });
+  });
+  write(`${"x".repeat(1000)}\n`);
+  t.ok(tries < 300, `${tries} tries`);
+});
