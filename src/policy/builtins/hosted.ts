@@ -22,8 +22,11 @@ export const HOSTED_BUILTINS = [
 
 type HostedName = (typeof HOSTED_BUILTINS)[number];
 
-/** Tables of replacements that packs write down; together a few hundred keys a pack. */
-const MAX_REPLACERS = 200;
+/**
+ * Of the keys of tables that are remembered for a module, in bytes; packs have a few thousand. A tree takes some 30 bytes
+ * for each, outside of what a thread's own limits count.
+ */
+const MAX_REMEMBERED_KEY_BYTES = 1024 * 1024;
 
 export function makeHostedBuiltins(engine: RegexEngine): Readonly<Record<HostedName, InPlaceBuiltin>> {
   const replacerAt = makeReplacers();
@@ -70,6 +73,7 @@ export function makeHostedBuiltins(engine: RegexEngine): Readonly<Record<HostedN
 function makeReplacers(): (values: ModuleValues, address: number) => Replacer | undefined {
   const byPlace = new WeakMap<ModuleValues, Map<number, Replacer>>();
   const byContent = new Map<string, Replacer>();
+  let rememberedKeyBytes = 0;
   return (values, address) => {
     const known = byPlace.get(values)?.get(address);
     if (known !== undefined) return known;
@@ -79,8 +83,14 @@ function makeReplacers(): (values: ModuleValues, address: number) => Replacer | 
     const entries = texts.map(([key, value]) => [copyOf(key), copyOf(value)] as const);
     if (!values.lasts(address)) return makeReplacer(entries);
     const content = JSON.stringify(texts.map((pair) => pair.map(values.textOf)));
-    const replacer = byContent.get(content) ?? makeReplacer(entries);
-    if (byContent.size < MAX_REPLACERS) byContent.set(content, replacer);
+    let replacer = byContent.get(content);
+    if (replacer === undefined) {
+      replacer = makeReplacer(entries);
+      const keyBytes = entries.reduce((sum, [key]) => sum + key.length, 0);
+      if (rememberedKeyBytes + keyBytes > MAX_REMEMBERED_KEY_BYTES) return replacer;
+      rememberedKeyBytes += keyBytes;
+      byContent.set(content, replacer);
+    }
     const places = byPlace.get(values) ?? new Map<number, Replacer>();
     byPlace.set(values, places.set(address, replacer));
     return replacer;
