@@ -10,6 +10,9 @@ import type { Connection, TenantPool } from "./pool.ts";
 import * as sql from "./statements/sinks.ts";
 import { APPEND_AUDIT } from "./statements/tenants.ts";
 
+/** Of a sink's backlog, dropped by one statement: each must end well before its timeout. */
+const MAX_DROPPED = 5000;
+
 export function makeSinkStore(pool: TenantPool): SinkStore {
   const withBacklog = async (tenantUid: TenantUid, columns: readonly SinkColumns[]) => {
     const names = columns.map(({ name }) => name);
@@ -43,10 +46,13 @@ export function makeSinkStore(pool: TenantPool): SinkStore {
         const values = [tenantUid, name, ...sealedColumns(secret)];
         return (await connection.query(sql.UPDATE_SINK_SECRET, values)).rowCount;
       }).then((changed) => changed > 0),
-    remove: ({ tenantUid, name, actor }) =>
-      change(pool, { tenantUid, actor, action: "sink.delete", resource: { name } }, async (connection) => {
-        return (await connection.query(sql.DELETE_SINK, [tenantUid, name])).rowCount;
-      }).then((removed) => removed > 0),
+    remove: async ({ tenantUid, name, actor }) => {
+      const own = pool.within(tenantUid);
+      const drop = () => own.query<{ has_more: boolean }>(sql.DROP_BACKLOG, [tenantUid, name, actor, MAX_DROPPED]);
+      while ((await drop()).rows[0]?.has_more === true);
+      const { rows } = await own.query<{ is_removed: boolean }>(sql.REMOVE_SINK, [tenantUid, name, actor]);
+      return rows[0]?.is_removed === true;
+    },
     waiting: async ({ tenantUid, name, after, limit }) => {
       const { rows } = await pool
         .within(tenantUid)

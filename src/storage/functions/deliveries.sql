@@ -101,18 +101,30 @@ begin
    where (tenant_uid, sink, run_uid, seq) = (p_tenant, p_sink, p_run, p_seq) and lease_epoch = p_epoch;
 end $$;
 
+-- Of the advisory lock that submissions of a tenant share and that who makes or removes a sink has alone: of a run and a sink
+-- made at the same time, each would miss the other. No limited key's lock (concurrency.sql) begins with a word.
+create or replace function stepgate.sinks_key(p_tenant uuid) returns bigint language sql immutable as $$
+  select hashtextextended('sinks/' || p_tenant, 0)
+$$;
+
 -- Makes sink p_name or changes it, audited. A new one gets the events of runs submitted from now on, and of open runs what
 -- follows. p_secret is used where there is none yet. Result: whether it is new.
 create or replace function stepgate.put_sink(p_tenant uuid, p_name text, p_url text, p_types text[], p_is_paused boolean, p_key_id text,
   p_wrapped bytea, p_sealed bytea, p_actor text) returns boolean language plpgsql as $$
 declare
-  v_is_new boolean;
+  v_is_new boolean := false;
 begin
-  insert into stepgate.sinks as s (tenant_uid, name, url, event_types, is_paused, key_id, wrapped_key, sealed)
-  values (p_tenant, p_name, p_url, p_types, p_is_paused, p_key_id, p_wrapped, p_sealed)
-  on conflict (tenant_uid, name) do update
-    set url = excluded.url, event_types = excluded.event_types, is_paused = excluded.is_paused, version = s.version + 1
-  returning xmax = 0 into v_is_new;
+  -- a change waits for no submission: whoever pauses a sink may be in a hurry
+  update stepgate.sinks set url = p_url, event_types = p_types, is_paused = p_is_paused, version = version + 1
+   where tenant_uid = p_tenant and name = p_name;
+  if not found then
+    perform pg_advisory_xact_lock(stepgate.sinks_key(p_tenant));
+    insert into stepgate.sinks as s (tenant_uid, name, url, event_types, is_paused, key_id, wrapped_key, sealed)
+    values (p_tenant, p_name, p_url, p_types, p_is_paused, p_key_id, p_wrapped, p_sealed)
+    on conflict (tenant_uid, name) do update
+      set url = excluded.url, event_types = excluded.event_types, is_paused = excluded.is_paused, version = s.version + 1
+    returning xmax = 0 into v_is_new;
+  end if;
   if v_is_new then
     insert into stepgate.deliveries (tenant_uid, sink, run_uid, done_seq)
     select h.tenant_uid, p_name, h.run_uid, h.head_seq from stepgate.run_heads h
@@ -121,4 +133,46 @@ begin
   perform stepgate.append_audit(p_tenant, p_actor, case when v_is_new then 'sink.create' else 'sink.update' end,
     format('{"name":%s}', to_json(p_name)));
   return v_is_new;
+end $$;
+
+-- Drops up to p_limit runs that wait for a sink and as many of its dead letters, audited; leaves what somebody works on at
+-- this moment. Result: whether there may be more. Before a removal, so that it holds up submissions only for what is left.
+create or replace function stepgate.drop_backlog(p_tenant uuid, p_sink text, p_actor text, p_limit integer) returns boolean
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_runs integer;
+  v_letters integer;
+begin
+  with gone as (select d.run_uid from stepgate.deliveries d where d.tenant_uid = p_tenant and d.sink = p_sink
+                 order by d.run_uid limit p_limit for update skip locked)
+  delete from stepgate.deliveries d using gone g where (d.tenant_uid, d.sink, d.run_uid) = (p_tenant, p_sink, g.run_uid);
+  get diagnostics v_runs = row_count;
+  with gone as (select l.run_uid, l.seq from stepgate.dead_letters l where l.tenant_uid = p_tenant and l.sink = p_sink
+                 order by l.run_uid, l.seq limit p_limit for update skip locked)
+  delete from stepgate.dead_letters l using gone g
+   where (l.tenant_uid, l.sink, l.run_uid, l.seq) = (p_tenant, p_sink, g.run_uid, g.seq);
+  get diagnostics v_letters = row_count;
+  if v_runs + v_letters > 0 then
+    perform stepgate.append_audit(p_tenant, p_actor, 'sink.backlog.drop',
+      format('{"dead_letters":%s,"name":%s,"runs":%s}', v_letters, to_json(p_sink), v_runs));
+  end if;
+  return greatest(v_runs, v_letters) = p_limit;
+end $$;
+
+-- Removes a sink with what is left of its backlog, audited; false where there is none of this name.
+create or replace function stepgate.remove_sink(p_tenant uuid, p_name text, p_actor text) returns boolean language plpgsql as $$
+begin
+  -- a submission that sees the sink adds a row for it
+  perform pg_advisory_xact_lock(stepgate.sinks_key(p_tenant));
+  -- in the order of move_deliveries, which locks runs first and for a dead letter asks for the sink
+  perform 1 from stepgate.deliveries where tenant_uid = p_tenant and sink = p_name order by run_uid for update;
+  delete from stepgate.deliveries where tenant_uid = p_tenant and sink = p_name;
+  perform 1 from stepgate.dead_letters where tenant_uid = p_tenant and sink = p_name order by run_uid, seq for update;
+  delete from stepgate.dead_letters where tenant_uid = p_tenant and sink = p_name;
+  delete from stepgate.sinks where tenant_uid = p_tenant and name = p_name;
+  if not found then
+    return false;
+  end if;
+  perform stepgate.append_audit(p_tenant, p_actor, 'sink.delete', format('{"name":%s}', to_json(p_name)));
+  return true;
 end $$;

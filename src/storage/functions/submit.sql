@@ -65,6 +65,8 @@ declare
   -- by the run that passed the ratio
   v_warnings jsonb[] := '{}';
 begin
+  -- before any row: one that holds rows and waits here would wait for a sink that waits for it
+  perform pg_advisory_xact_lock_shared(stepgate.sinks_key(p_tenant));
   for q in select * from stepgate.quotas n where n.tenant_uid = p_tenant and n.unit = 'runs' order by n.quota_id loop
     insert into stepgate.quota_usage as a (tenant_uid, quota_id, window_start, quota_limit, used)
     select p_tenant, q.quota_id, stepgate.window_start(q.quota_window, now()), q.quota_limit, v_count where q.quota_limit >= v_count

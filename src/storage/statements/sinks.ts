@@ -24,7 +24,9 @@ export const PUT_SINK = `select stepgate.put_sink($1, $2, $3, $4, $5, $6, $7, $8
 export const UPDATE_SINK_SECRET = `
   update stepgate.sinks set key_id = $3, wrapped_key = $4, sealed = $5, version = version + 1 where tenant_uid = $1 and name = $2`;
 
-export const DELETE_SINK = `delete from stepgate.sinks where tenant_uid = $1 and name = $2`;
+export const DROP_BACKLOG = `select stepgate.drop_backlog($1, $2, $3, $4) as has_more`;
+
+export const REMOVE_SINK = `select stepgate.remove_sink($1, $2, $3) as is_removed`;
 
 /** Runs whose events sink $2 of tenant $1 has not all had, by run uid after $3. */
 export const LIST_DELIVERIES = `

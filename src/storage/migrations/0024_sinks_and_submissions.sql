@@ -1,0 +1,2 @@
+-- A sink and a run made at the same time see each other; what waits for a sink goes before the sink does
+-- (functions/deliveries.sql, submit.sql).
