@@ -22,7 +22,7 @@ import { ANSWER_MARGIN_MS, opener, type Rooms } from "./main-rooms.ts";
 import { sinkPorts } from "./main-sinks.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
-import { makePerformStep, summarise } from "./runs/perform-step.ts";
+import { decisionOf, makePerformStep } from "./runs/perform-step.ts";
 import { pinTool } from "./runs/pin-tools.ts";
 import { makeRunReader } from "./runs/read-run.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
@@ -262,7 +262,7 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
     const answer = await decide({ tenantUid, authority, vault, caller, ...asked, ...bound });
     return {
       record_id: answer.recordId,
-      decision: { ...summarise(answer.written), effect: answer.effect, reasons: answer.reasons },
+      decision: { ...decisionOf(answer.written), effect: answer.effect, reasons: answer.reasons },
       obligations: answer.obligations,
       ...(answer.inputs === undefined ? {} : { inputs: answer.inputs }),
       ...(answer.output === undefined ? {} : { output: answer.output }),
@@ -327,6 +327,7 @@ function answerVault({ keyRing, ids }: Rooms): AnswerVault {
     },
     open: async (tenantUid, blob) =>
       Buffer.from(openBlob(await keyRing.tenants.dataKey(tenantUid, blob.keyId), place(tenantUid), blob)).toString(),
+    digest: async (tenantUid, text) => (await keyRing.tenants.of(tenantUid)).digest("idempotency", text),
   };
 }
 

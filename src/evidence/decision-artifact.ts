@@ -38,6 +38,14 @@ export interface DecisionArtifact {
   readonly metadataDigest: Digest;
 }
 
+/** Of an evaluation as records write it: what the summary is made of. */
+export interface WrittenEvaluation {
+  readonly boundary: Boundary;
+  readonly effect: Effect;
+  readonly reasons: readonly ReasonCode[];
+  readonly origins: readonly JsonObject[];
+}
+
 /** What a step's view shows of its decisions; previews are added by who may open them. */
 export interface DecisionSummary {
   readonly count: number;
@@ -61,8 +69,9 @@ export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): Decis
   }));
   const payload = canonicalJson(entries);
   const id = sha256Hex(payload) as string as ArtifactId;
-  const evaluations = evidence.evaluations.map(({ evaluation }) => evaluation);
-  const summary = summarise(evaluations);
+  const summary = summarise(
+    evidence.evaluations.map(({ evaluation }) => ({ ...evaluation, origins: evaluation.origins.map(originMembers) })),
+  );
   const manifest = buildManifest({
     artifactId: id,
     mediaType: DECISION_ARTIFACT_MEDIA_TYPE,
@@ -85,9 +94,9 @@ export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): Decis
 }
 
 /** The summary of some evaluations, in their order. */
-export function summarise(evaluations: readonly Evaluation[]): DecisionSummary {
+export function summarise(evaluations: readonly WrittenEvaluation[]): DecisionSummary {
   const effects = unique(evaluations.map(({ effect }) => effect));
-  const origins = evaluations.flatMap((evaluation) => evaluation.origins).map(originMembers);
+  const origins = evaluations.flatMap((evaluation) => evaluation.origins);
   return {
     count: evaluations.length,
     effects,

@@ -4,13 +4,14 @@
  * In: the step and who sends it. Out: its result, its refusal, or where to look while it goes on. Not here: HTTP.
  */
 import type { Clock } from "../core/clock.ts";
-import { dominantEffect, type Effect } from "../core/decision.ts";
+import { dominantEffect } from "../core/decision.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/error-kind.ts";
-import type { RunUid, TenantUid } from "../core/ids.ts";
+import type { ArtifactId, RunUid, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isStepEnded } from "../core/state.ts";
 import type { StoredBlob } from "../core/vault.ts";
+import { summarise, viewWithDecisions, type WrittenEvaluation } from "../evidence/decision-artifact.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { runOfStep } from "./normalize-submission.ts";
 import type { RunStore, StepEndRow, StepRow } from "./ports.ts";
@@ -108,7 +109,7 @@ async function outcomeOf(deps: PerformDeps, runUid: RunUid, found: StepEndRow | 
       },
     };
   }
-  const decision = summarise(found.evaluations);
+  const decision = decisionOf(found.evaluations);
   if (step.state === "succeeded") {
     return {
       kind: "succeeded" as const,
@@ -118,7 +119,7 @@ async function outcomeOf(deps: PerformDeps, runUid: RunUid, found: StepEndRow | 
         status: "succeeded" as const,
         attempt: step.attemptsMade,
         decision,
-        output: await outputOf(deps, found.output),
+        output: viewOf(await outputOf(deps, found.output), found),
         record_ids: recordIds,
         cost: { tokens: step.tokens, usd_micros: step.usdMicros },
       },
@@ -149,13 +150,19 @@ async function outputOf({ open }: PerformDeps, blob: StoredBlob | undefined): Pr
   return isJsonObject(sealed) ? (sealed["value"] ?? null) : null;
 }
 
+/** The output as it is shown: an object with its decisions (A14). What is stored, and what other steps read, is without. */
+function viewOf(output: JsonValue, { step, evaluations }: StepEndRow): JsonValue {
+  if (!isJsonObject(output) || step.decisionArtifact === undefined) return output;
+  return viewWithDecisions(output, summarise(written(evaluations)), step.decisionArtifact as ArtifactId);
+}
+
 /** What was decided, of evaluations as records write them. */
-export function summarise(evaluations: readonly JsonObject[]) {
-  const written = evaluations as readonly (JsonObject & WrittenEvaluation)[];
+export function decisionOf(evaluations: readonly JsonObject[]) {
+  const all = written(evaluations);
   return {
-    effect: dominantEffect(written.map(({ effect }) => effect)),
-    reasons: [...new Set(written.flatMap(({ reasons }) => reasons))],
-    evaluations: written.map(({ stage, boundary, effect, reasons, patch_paths, pack, duration_us }) => ({
+    effect: dominantEffect(all.map(({ effect }) => effect)),
+    reasons: [...new Set(all.flatMap(({ reasons }) => reasons))],
+    evaluations: all.map(({ stage, boundary, effect, reasons, patch_paths, pack, duration_us }) => ({
       stage,
       boundary,
       effect,
@@ -168,20 +175,13 @@ export function summarise(evaluations: readonly JsonObject[]) {
 }
 
 /** Written by evidence/statement.ts in exactly this form. */
-interface WrittenEvaluation {
+interface ShownEvaluation extends WrittenEvaluation {
   readonly stage: "guardrails" | "decide" | "guard" | "admit" | "inspect";
-  readonly boundary:
-    | "ingress_prompt"
-    | "ingress_tool"
-    | "ingress_memory"
-    | "scheduler"
-    | "egress_prompt"
-    | "egress_tool"
-    | "egress_memory"
-    | "artifact";
-  readonly effect: Effect;
-  readonly reasons: readonly string[];
   readonly patch_paths: readonly string[];
   readonly pack: { readonly id: string; readonly version: string; readonly digest: string };
   readonly duration_us: number;
+}
+
+function written(evaluations: readonly JsonObject[]): readonly ShownEvaluation[] {
+  return evaluations as readonly (JsonObject & ShownEvaluation)[];
 }

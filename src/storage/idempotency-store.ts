@@ -20,6 +20,8 @@ export interface AnswerVault {
     tenantUid: TenantUid,
     blob: { readonly keyId: string; readonly wrappedKey: Uint8Array; readonly sealed: Uint8Array },
   ) => Promise<string>;
+  /** Keyed digest for internal equality (spec 00, payloads at rest): a request's own digest could be guessed at. */
+  readonly digest: (tenantUid: TenantUid, text: string) => Promise<Digest>;
 }
 
 interface Scope {
@@ -38,14 +40,13 @@ export function makeIdempotencyStore(pool: TenantPool, vault: AnswerVault) {
   return {
     claim: async (input: Scope & { readonly requestDigest: Digest }) => {
       const scope = scopeOf(input);
-      const { rowCount } = await pool
-        .within(scope[0])
-        .query(sql.CLAIM_IDEMPOTENCY_KEY, [...scope, input.requestDigest]);
+      const keyedDigest = await vault.digest(scope[0], input.requestDigest);
+      const { rowCount } = await pool.within(scope[0]).query(sql.CLAIM_IDEMPOTENCY_KEY, [...scope, keyedDigest]);
       if (rowCount > 0) return { kind: "new" as const };
       const [row] = (await pool.within(scope[0]).query<Row>(sql.READ_IDEMPOTENCY_KEY, scope)).rows;
       // given back between the two statements: whoever asks again gets it
       if (row === undefined) return { kind: "busy" as const };
-      if (row.request_digest !== input.requestDigest) return { kind: "mismatch" as const };
+      if (row.request_digest !== keyedDigest) return { kind: "mismatch" as const };
       if (row.status === null) return { kind: "busy" as const };
       return { kind: "stored" as const, answer: await openAnswer(vault, scope[0], row) };
     },

@@ -87,11 +87,14 @@ export async function toolsInRecords({ rig }: ToolScene, runUid: RunUid): Promis
   });
 }
 
-/** The output of one step, performed at once. */
+/** The output of one step, performed at once, without the decisions that its answer shows beside (A14). */
 export async function outputOf({ submitter }: ToolScene, step: JsonObject): Promise<JsonValue | undefined> {
   const { status, json } = await submitter("POST", "/v1/steps", { step });
   if (status !== 200) throw new TypeError(JSON.stringify(json));
-  return json["output"];
+  const { output } = json;
+  if (!isJsonObject(output)) return output;
+  const { policy_decisions: _, artifacts: __, ...returned } = output;
+  return returned;
 }
 
 /** One step as a run of its own, once that has ended. */

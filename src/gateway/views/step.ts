@@ -57,7 +57,9 @@ export const StepResultView = named(
     status: oneOf(["succeeded"], "How it ended."),
     attempt: count("The attempt that succeeded.", 1),
     decision: DecisionSummary,
-    output: anyJson("What it returned, after *inspect*."),
+    output: anyJson(
+      "What it returned, after *inspect*; an object is shown with its decisions under `policy_decisions` and their artifact under `artifacts`.",
+    ),
     record_ids: Type.Array(Type.String(), { description: "Its signed records, oldest first." }),
     cost: amount("What it used."),
   },
