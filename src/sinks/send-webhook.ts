@@ -37,8 +37,9 @@ export type SendWebhook = (
   signal: AbortSignal,
 ) => Promise<SendResult>;
 
-/** Of an answer, which is read only so that its connection can be used again. */
-const MAX_ANSWER_BYTES = 16_384;
+/** Of an answer's body, which is read only so that its connection can be used again; what is longer costs the connection. */
+const MAX_BODY_BYTES = 16_384;
+const MAX_BODY_MS = 1000;
 /** Refused by us or meant by the receiver: the same message would meet the same again. */
 const FINAL_FAULTS: ReadonlySet<string> = new Set(["egress_refused", "too_many_redirects", "redirect_refused"]);
 
@@ -60,29 +61,34 @@ export function makeSendWebhook(deps: SendWebhookDeps): SendWebhook {
         body,
         mayReach: (url) => isApproved(url, sink.approved),
         mayRead: () => true,
-        maxBytes: MAX_ANSWER_BYTES,
+        maxBytes: MAX_BODY_BYTES,
         timeoutMs: deps.timeoutMs,
+        maxBodyMs: MAX_BODY_MS,
         maxRedirects: 0,
       },
       signal,
     );
-    if (!result.ok && result.fault === "aborted") throw new StepgateError("SHUTTING_DOWN");
     return judge(result, deps.nowMs());
   };
 }
 
-/** 2xx is an acknowledgement; 408, 429, 5xx and what the transport met are tried again; every other status is final. */
+/**
+ * What the status line says, whatever becomes of the body: 2xx is an acknowledgement; 408, 429 and 5xx are tried again, as is
+ * what the transport met; every other status is final. @throws {StepgateError} SHUTTING_DOWN before there was an answer.
+ */
 function judge(result: GuardedResult, nowMs: number): SendResult {
-  const status = result.ok ? result.response.status : result.status;
-  if (status === undefined) {
+  const head = result.ok ? result.response : result.head;
+  if (head === undefined) {
     const fault = result.ok ? "no_answer" : result.fault;
+    if (fault === "aborted") throw new StepgateError("SHUTTING_DOWN");
     return { ok: false, fault, isFinal: FINAL_FAULTS.has(fault), retryAfterMs: undefined };
   }
+  const { status, headers } = head;
   if (status >= 200 && status <= 299) return { ok: true };
   return {
     ok: false,
     fault: `status_${status}`,
     isFinal: status !== 408 && status !== 429 && status < 500,
-    retryAfterMs: result.ok ? retryAfterMs(result.response.headers["retry-after"], nowMs) : undefined,
+    retryAfterMs: retryAfterMs(headers["retry-after"], nowMs),
   };
 }

@@ -1,4 +1,6 @@
 /** Attacks on webhooks: forged hosts, rebinding, redirects, metadata, our own listeners, answers that never end. */
+import type { ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import t from "tap";
 import type { TenantUid } from "../../src/core/ids.ts";
 import { hostPortOf, hostPortText } from "../../src/executors/http/host-port.ts";
@@ -147,4 +149,56 @@ t.test("a receiver that never answers is given up in time", async (t) => {
   const send = sender({ timeoutMs: 200 });
   const approved = { hosts: [], privateHosts: [server.hostPort] };
   t.match(await send(`http://${server.hostPort}/`, approved), { ok: false, fault: "timeout", isFinal: false });
+});
+
+t.test("the status line says what became of a message, whatever comes after it", { timeout: 60_000 }, async (t) => {
+  const ends: (() => void)[] = [];
+  t.teardown(() => ends.forEach((end) => void end()));
+  const bodies: Readonly<Record<string, (response: ServerResponse) => void>> = {
+    "breaks off": (response) => response.write("x", () => response.destroy()),
+    "never ends": (response) => {
+      response.write("x");
+      const drip = setInterval(() => response.write("x"), 20);
+      ends.push(() => clearInterval(drip));
+    },
+    "never ends, fast": (response) => {
+      const fill = () => {
+        while (!response.destroyed && response.write("x".repeat(65_536)));
+      };
+      response.on("drain", fill);
+      fill();
+    },
+    "is not packed as it says": (response) => response.setHeader("content-encoding", "gzip").end("x"),
+    "is packed in a way of its own": (response) => response.setHeader("content-encoding", "zz").end("x"),
+  };
+  let told: { readonly status: number; readonly body: (response: ServerResponse) => void };
+  const server = await startServer(t, (_, response) => {
+    response.statusCode = told.status;
+    response.setHeader("retry-after", "7");
+    told.body(response);
+  });
+  const send = sender({ timeoutMs: 50_000 });
+  const approved = { hosts: [], privateHosts: [server.hostPort] };
+  for (const [name, body] of Object.entries(bodies)) {
+    told = { status: 200, body };
+    t.same(await send(`http://${server.hostPort}/`, approved), { ok: true }, `200, and a body that ${name}`);
+    told = { status: 503, body };
+    const refused = { ok: false, fault: "status_503", isFinal: false, retryAfterMs: 7000 };
+    t.same(await send(`http://${server.hostPort}/`, approved), refused, `503, and a body that ${name}`);
+  }
+});
+
+/** Made for tests of time: puts forward the clock of undici's timers of more than a second. */
+const undiciTimers = createRequire(import.meta.url)("undici/lib/util/timers.js") as {
+  readonly tick: (ms: number) => void;
+};
+
+t.test("a receiver has as long as was set, however long that is", async (t) => {
+  const server = await startServer(t, (_, response) => {
+    // the first makes a timer that was just set a running one
+    for (let minute = 0; minute < 2; minute += 1) undiciTimers.tick(60_000);
+    setImmediate(() => setImmediate(() => response.writeHead(204).end()));
+  });
+  const approved = { hosts: [], privateHosts: [server.hostPort] };
+  t.same(await sender({ timeoutMs: 120_000 })(`http://${server.hostPort}/`, approved), { ok: true });
 });

@@ -26,14 +26,19 @@ export interface GuardedRequest {
   readonly maxBytes: number;
   /** For everything: names, connections, redirects, the last byte. */
   readonly timeoutMs: number;
+  /** From an answer's head to the last byte of its body; `timeoutMs` may end it sooner. */
+  readonly maxBodyMs: number;
   /** Followed by hand, each through every check; one more is a fault. */
   readonly maxRedirects: number;
 }
 
-export interface GuardedResponse {
+export interface GuardedHead {
   readonly status: number;
   /** As received, names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface GuardedResponse extends GuardedHead {
   /** Undefined where `mayRead` said no. */
   readonly body: Buffer | undefined;
 }
@@ -43,8 +48,8 @@ export type GuardedResult =
   | {
       readonly ok: false;
       readonly fault: TransportFault | BodyFault;
-      /** Where an answer began and its body is not one. */
-      readonly status?: number;
+      /** Where an answer began and its body is not one, or did not end. */
+      readonly head?: GuardedHead;
     };
 
 export interface GuardedTransport {
@@ -56,8 +61,6 @@ export interface GuardedTransport {
 export type GuardDeps = Omit<ConnectDeps, "connectTimeoutMs">;
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** Between two chunks, and before the first; the request's own deadline stands above both. */
-const IDLE_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS_PER_ORIGIN = 32;
 const KEEP_ALIVE_MS = 4000;
@@ -71,8 +74,9 @@ export function makeGuardedTransport(deps: GuardDeps): GuardedTransport {
   const agent = new Agent({
     connect: makeCheckedConnect({ ...deps, connectTimeoutMs: CONNECT_TIMEOUT_MS }),
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: IDLE_TIMEOUT_MS,
-    bodyTimeout: IDLE_TIMEOUT_MS,
+    // the request's own deadline is the only clock: one of the agent's would end what was given longer
+    headersTimeout: 0,
+    bodyTimeout: 0,
     connections: MAX_CONNECTIONS_PER_ORIGIN,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -82,7 +86,7 @@ export function makeGuardedTransport(deps: GuardDeps): GuardedTransport {
     request: async (request, signal) => {
       const deadline = withDeadline(signal, request.timeoutMs);
       try {
-        return await follow(agent, request, deadline.signal);
+        return await follow(agent, request, deadline);
       } catch (caught) {
         return { ok: false, fault: faultOf(caught, deadline) };
       } finally {
@@ -92,7 +96,7 @@ export function makeGuardedTransport(deps: GuardDeps): GuardedTransport {
   };
 }
 
-async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal): Promise<GuardedResult> {
+async function follow(agent: Agent, request: GuardedRequest, deadline: Deadline): Promise<GuardedResult> {
   const { method, url, headers, body, maxRedirects } = request;
   let hop: Hop = { method, url, headers, body };
   for (let redirects = 0; ; redirects += 1) {
@@ -102,11 +106,11 @@ async function follow(agent: Agent, request: GuardedRequest, signal: AbortSignal
       method: hop.method,
       headers: hop.headers,
       body: hop.body ?? null,
-      signal,
+      signal: deadline.signal,
     });
     // undici reports the end of a destroyed body as an error event; without a listener it would end the process
     answer.body.on("error", () => undefined);
-    if (!isRedirect(answer.statusCode, answer.headers)) return read(answer, hop.method, request);
+    if (!isRedirect(answer.statusCode, answer.headers)) return read(answer, hop.method, request, deadline);
     answer.body.destroy();
     if (redirects === maxRedirects) return { ok: false, fault: "too_many_redirects" };
     const next = nextHop(hop, answer.statusCode, answer.headers["location"]);
@@ -131,22 +135,26 @@ async function read(
   { statusCode: status, headers: received, body }: Answer,
   method: Method,
   request: GuardedRequest,
+  deadline: Deadline,
 ): Promise<GuardedResult> {
   const headers = Object.fromEntries(
     Object.entries(received).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
+  const head = { status, headers };
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
   if (hasBody && !request.mayRead(single(received["content-type"]))) {
     body.destroy();
-    return { ok: true, response: { status, headers, body: undefined } };
+    return { ok: true, response: { ...head, body: undefined } };
   }
   const encoding = received["content-encoding"];
-  const result = await readBody(
-    body,
-    hasBody ? (Array.isArray(encoding) ? encoding.join(",") : encoding) : undefined,
-    request.maxBytes,
-  );
-  return result.ok ? { ok: true, response: { status, headers, body: result.bytes } } : { ...result, status };
+  const packing = hasBody ? (Array.isArray(encoding) ? encoding.join(",") : encoding) : undefined;
+  deadline.endWithin(request.maxBodyMs);
+  try {
+    const result = await readBody(body, packing, request.maxBytes);
+    return result.ok ? { ok: true, response: { ...head, body: result.bytes } } : { ...result, head };
+  } catch (caught) {
+    return { ok: false, fault: faultOf(caught, deadline), head };
+  }
 }
 
 function single(value: string | string[] | undefined): string | undefined {
@@ -156,6 +164,8 @@ function single(value: string | string[] | undefined): string | undefined {
 interface Deadline {
   readonly signal: AbortSignal;
   readonly isPast: () => boolean;
+  /** Brings it forward; never puts it off. */
+  readonly endWithin: (ms: number) => void;
   readonly clear: () => void;
 }
 
@@ -163,18 +173,22 @@ interface Deadline {
 function withDeadline(outer: AbortSignal, timeoutMs: number): Deadline {
   const controller = new AbortController();
   let isPast = false;
-  const timer = setTimeout(() => {
+  const end = () => {
     isPast = true;
     controller.abort();
-  }, timeoutMs);
+  };
+  const timers = [setTimeout(end, timeoutMs)];
   const onAbort = () => controller.abort();
   if (outer.aborted) onAbort();
   outer.addEventListener("abort", onAbort, { once: true });
   return {
     signal: controller.signal,
     isPast: () => isPast,
+    endWithin: (ms) => {
+      timers.push(setTimeout(end, ms));
+    },
     clear: () => {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       outer.removeEventListener("abort", onAbort);
     },
   };

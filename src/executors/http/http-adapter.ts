@@ -86,6 +86,11 @@ async function perform(
 ): Promise<ExecutorResult> {
   const { inputs, settings, url, headers, body } = request;
   const { limits } = context;
+  const timeoutMs = Math.min(
+    settings.timeout_ms,
+    inputs.timeout_ms ?? settings.timeout_ms,
+    limits.wall_ms ?? settings.timeout_ms,
+  );
   const result = await transport.request(
     {
       method: inputs.method,
@@ -97,11 +102,8 @@ async function perform(
         disallowed(next, method, settings).length === 0 && isGranted(hostPortOf(next), egress),
       mayRead: (type) => isRead(type, settings.content_types) && isFlagged(type, context.spec.policy.guardrails),
       maxBytes: Math.min(settings.max_bytes, limits.bytes_out ?? settings.max_bytes),
-      timeoutMs: Math.min(
-        settings.timeout_ms,
-        inputs.timeout_ms ?? settings.timeout_ms,
-        limits.wall_ms ?? settings.timeout_ms,
-      ),
+      timeoutMs,
+      maxBodyMs: timeoutMs,
       maxRedirects: MAX_REDIRECTS,
     },
     signal,

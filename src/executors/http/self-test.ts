@@ -53,6 +53,7 @@ async function check(
       mayRead: () => true,
       maxBytes: 64,
       timeoutMs: TIMEOUT_MS,
+      maxBodyMs: TIMEOUT_MS,
       maxRedirects: 0,
     },
     new AbortController().signal,
