@@ -46,11 +46,9 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
         throw caught;
       }
     },
-    ensure: ({ tenantUid, tenantId, settings }) =>
-      pool.within(tenantUid).transaction(async (connection) => {
-        const { rowCount } = await connection.query(sql.ENSURE_TENANT, [tenantUid, tenantId, jsonText(settings)]);
-        if (rowCount > 0) await connection.query(sql.ENSURE_SHARE, [tenantUid]);
-      }),
+    ensure: async ({ tenantUid, tenantId, settings }) => {
+      await pool.within(tenantUid).query(sql.ENSURE_TENANT, [tenantUid, tenantId, jsonText(settings)]);
+    },
     authority: async (tenantUid) => {
       const { rows } = await pool.within(tenantUid).query<AuthorityColumns>(sql.READ_AUTHORITY, [tenantUid]);
       const [row] = rows;
@@ -180,7 +178,6 @@ async function putTenant(
     jsonText(tenant.settings),
   ]);
   const { tenant_uid: tenantUid, is_new: isNew } = rows[0] ?? { tenant_uid: tenant.tenantUid, is_new: false };
-  await connection.query(sql.ENSURE_SHARE, [tenantUid]);
   // in the order in which batches lock their usage
   const quotas = [...tenant.quotas].sort((one, other) => (one.id < other.id ? -1 : 1));
   await connection.query(sql.DELETE_QUOTAS, [

@@ -74,6 +74,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
 const INSTANCE_WIDE_INSIDE: Readonly<Record<string, readonly [number, string]>> = {
   extend_lease: [1, "a worker holds steps of every tenant"],
   release_lapsed: [1, "forgets workers that hold no step of any tenant"],
+  claim_steps: [1, "how far any tenant is that these workers serve"],
   rebuild_steps: [1, "rows that carry their tenant, one run's"],
   end_lease: [1, "hands back what a worker holds, of every tenant"],
   due_ranges: [1, "the shortest time that any tenant keeps runs for"],

@@ -41,79 +41,107 @@ create or replace function stepgate.is_alone_waiting(p_types text[]) returns boo
        and h.status in ('pending', 'running', 'compensating'))
 $$;
 
--- Leases up to p_max due steps of the types this worker serves. Tenants take turns by stride (smallest pass first, the
--- share of a call in proportion to the weights, what one leaves over goes to the next); inside a tenant one walk of
+-- Leases up to p_max due steps of the types this worker serves. Tenants take turns by stride, a step at a time: the smallest
+-- pass is served first, and each step moves its tenant's pass on by 1000000 / weight; inside a tenant one walk of
 -- ready_steps_rank_idx. SKIP LOCKED keeps workers off each other's rows; the new epoch fences whoever held a row before.
 -- A step that was lost once is leased alone, to a worker that has nothing else in hand (p_is_idle; spec 00, attempts).
 -- Steps that are not due, of paused runs or of types that nobody serves stand in the same order: of a tenant that has many,
 -- a call looks at the first 512 only (0.5 ms, where 100 000 take 60), but for one call a second of each worker (p_is_deep).
--- How long a tenant may wait: with n tenants that have due steps, weights w and p_max steps a call, each call serves tenants in
--- order of pass, and each of them at least one step, so that every tenant is served within n / min(n, p_max) rounded up
--- calls whatever the others declare; a tenant's share over many calls is w / sum(w).
+-- Passes are kept for each set of types that workers serve: a tenant that only others could serve would lag behind, and
+-- lose what it is owed. Whoever had no due steps goes on at the pass of the last step that any tenant was served: it gets
+-- its share from now on, not for the past. No tenant that has due steps is behind that, so whoever waits loses nothing.
+-- How long a tenant may wait: with n tenants of weights w that have due steps, and W = sum(w), others are served at most
+-- (W - w) / w + n - 1 steps between two of its own, and before its first, whatever they declare: it is served within
+-- ((W - w) / w + n) / p_max calls, rounded up. A call that is under way at the same time sees the same passes, and adds at
+-- most what it leases itself.
 create or replace function stepgate.claim_steps(p_worker text, p_types text[], p_max integer, p_is_idle boolean,
   p_is_deep boolean) returns setof stepgate.leased_step language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as $$
 declare
   v_depth integer := case when p_is_deep then null else 512 end;
+  v_pool text := stepgate.pool_of(p_types);
+  -- the pass of the last step that any tenant was served
+  v_present bigint := (select coalesce(max(p.served_pass), 0) from stepgate.tenant_shares p where p.pool = v_pool);
   t record;
+  -- tenants in the order of their passes; one that gave less than it was asked for has no more, and no pass
+  v_tenants uuid[];
+  v_weights integer[];
+  v_passes bigint[];
+  v_asked integer[];
+  v_steps integer[];
   v_left integer := p_max;
-  v_asked integer;
   v_taken integer;
-  v_weights bigint;
-  v_round integer;
-  v_spent uuid[] := '{}';
-  v_tenants uuid[] := '{}';
-  v_steps integer[] := '{}';
+  v_served bigint := v_present;
 begin
   if not stepgate.is_live(p_worker) then
     raise exception 'the lease of this worker has lapsed' using errcode = 'SG002';
   end if;
   if p_is_idle then
     for t in
-      select n.tenant_uid from stepgate.tenants n join stepgate.tenant_shares p using (tenant_uid)
+      select n.tenant_uid from stepgate.tenants n
+        left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool
        where not n.is_paused and exists (select 1 from stepgate.ready_steps r
                                           where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone)
-       order by p.pass, n.tenant_uid
+       order by greatest(p.pass, v_present), p.pass nulls first, n.tenant_uid
     loop
       return query select * from stepgate.lease_due(p_worker, t.tenant_uid, p_types, 1, true, null);
       if found then
-        perform stepgate.charge_claims(array[t.tenant_uid], array[1]);
+        perform stepgate.charge_claims(v_pool, array[t.tenant_uid], array[1], v_present, v_present);
         return;
       end if;
     end loop;
   end if;
-  select coalesce(sum(n.weight), 0) into v_weights from stepgate.tenants n
-   where not n.is_paused and exists (select 1 from stepgate.ready_steps r
-                                      where r.tenant_uid = n.tenant_uid and r.state = 'queued');
-  for v_round in 1..2 loop
-    for t in
-      select n.tenant_uid, n.weight from stepgate.tenants n
-        join stepgate.tenant_shares p using (tenant_uid)
-       where not n.is_paused and exists (select 1 from stepgate.ready_steps r
-                                          where r.tenant_uid = n.tenant_uid and r.state = 'queued')
-         -- what gave less than it was asked for has no more
-         and n.tenant_uid <> all (v_spent)
-       order by p.pass, n.tenant_uid
-    loop
-      exit when v_left <= 0;
-      v_asked := case when v_round = 1 then least(v_left, ceil(p_max::numeric * t.weight / greatest(v_weights, t.weight))::integer)
-                      else v_left end;
-      return query select * from stepgate.lease_due(p_worker, t.tenant_uid, p_types, v_asked, false, v_depth);
+  select array_agg(x.tenant_uid order by x.place), array_agg(x.weight order by x.place), array_agg(x.pass order by x.place)
+    into v_tenants, v_weights, v_passes
+    from (select n.tenant_uid, n.weight, greatest(p.pass, v_present) as pass,
+                 row_number() over (order by greatest(p.pass, v_present), p.pass nulls first, n.tenant_uid) as place
+            from stepgate.tenants n
+            left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool
+           where not n.is_paused and exists (select 1 from stepgate.ready_steps r
+                                              where r.tenant_uid = n.tenant_uid and r.state = 'queued')) x;
+  if v_tenants is null then
+    return;
+  end if;
+  v_steps := array_fill(0, array[cardinality(v_tenants)]);
+  while v_left > 0 and array_remove(v_passes, null) <> '{}' loop
+    v_asked := stepgate.share_out(v_passes, v_weights, v_left);
+    for v_n in 1 .. cardinality(v_tenants) loop
+      continue when v_asked[v_n] = 0;
+      return query select * from stepgate.lease_due(p_worker, v_tenants[v_n], p_types, v_asked[v_n], false, v_depth);
       get diagnostics v_taken = row_count;
-      if v_taken < v_asked then
-        v_spent := v_spent || t.tenant_uid;
-      end if;
       v_left := v_left - v_taken;
+      v_steps[v_n] := v_steps[v_n] + v_taken;
       if v_taken > 0 then
-        v_tenants := v_tenants || t.tenant_uid;
-        v_steps := v_steps || v_taken;
+        v_served := greatest(v_served, v_passes[v_n] + (v_taken - 1) * stepgate.stride(v_weights[v_n]));
       end if;
+      v_passes[v_n] := case when v_taken = v_asked[v_n] then v_passes[v_n] + v_taken * stepgate.stride(v_weights[v_n]) end;
     end loop;
-    exit when v_left <= 0;
   end loop;
-  perform stepgate.charge_claims(v_tenants, v_steps);
+  perform stepgate.charge_claims(v_pool, v_tenants, v_steps, v_present, v_served);
 end $$;
+
+-- The workers that serve these types: they share their tenants' passes.
+create or replace function stepgate.pool_of(p_types text[]) returns text language sql immutable parallel safe as $$
+  select coalesce(string_agg(distinct t, ',' order by t), '') from unnest(p_types) t
+$$;
+
+-- How far one step moves a tenant's pass on; weights are at most 1000.
+create or replace function stepgate.stride(p_weight integer) returns bigint language sql immutable parallel safe as $$
+  select 1000000::bigint / p_weight
+$$;
+
+-- How many of the next p_steps steps each tenant is to give, by stride; those without a pass none. Places are tenants'.
+create or replace function stepgate.share_out(p_passes bigint[], p_weights integer[], p_steps integer) returns integer[]
+language sql stable as $$
+  with tenants as (
+    select t.place, t.pass, stepgate.stride(t.weight) as stride
+      from unnest(p_passes, p_weights) with ordinality as t (pass, weight, place)
+     where t.pass is not null order by t.pass, t.place limit p_steps),
+  turns as (
+    select t.place from tenants t, generate_series(0, p_steps - 1) k order by t.pass + k * t.stride, t.place limit p_steps)
+  select array_agg((select count(*)::integer from turns u where u.place = n) order by n) from generate_subscripts(p_passes, 1) n
+$$;
 
 -- Leases due steps of one tenant in their order, with all that the gate needs of them. The walk stops with the last step that
 -- is leased: each row of it is tried for itself, in the order of the index, and nothing is sorted.
@@ -166,22 +194,20 @@ begin
 end $$;
 
 -- Tenants pay for what was claimed from them; last and in one order: claims that pay as they take deadlock with each other.
-create or replace function stepgate.charge_claims(p_tenants uuid[], p_steps integer[]) returns void language plpgsql as $$
+-- p_present and p_served: the pass of the last step served before this claim, and after it.
+create or replace function stepgate.charge_claims(p_pool text, p_tenants uuid[], p_steps integer[], p_present bigint, p_served bigint)
+returns void language plpgsql as $$
 declare
   t record;
 begin
   for t in
-    select n.tenant_uid, n.weight, x.steps from stepgate.tenants n
-      join (select u.tenant_uid, sum(u.steps) as steps from unnest(p_tenants, p_steps) as u (tenant_uid, steps) group by 1) x
-        on x.tenant_uid = n.tenant_uid
-     order by n.tenant_uid
+    select n.tenant_uid, x.steps * stepgate.stride(n.weight) as price from stepgate.tenants n
+      join unnest(p_tenants, p_steps) as x (tenant_uid, steps) on x.tenant_uid = n.tenant_uid
+     where x.steps > 0 order by n.tenant_uid
   loop
-    -- a tenant that was idle joins at the present pass: it gets its share from now on, not for the past
-    update stepgate.tenant_shares s
-       set pass = greatest(s.pass, (select coalesce(min(o.pass), 0) from stepgate.tenant_shares o
-                                     where o.tenant_uid <> t.tenant_uid and exists
-                                       (select 1 from stepgate.ready_steps r where r.tenant_uid = o.tenant_uid)))
-                  + t.steps * 1000000 / t.weight
-     where s.tenant_uid = t.tenant_uid;
+    insert into stepgate.tenant_shares as s (tenant_uid, pool, pass, served_pass)
+    values (t.tenant_uid, p_pool, p_present + t.price, p_served)
+    on conflict (tenant_uid, pool) do update
+       set pass = greatest(s.pass, p_present) + t.price, served_pass = greatest(s.served_pass, excluded.served_pass);
   end loop;
 end $$;

@@ -42,7 +42,7 @@ language sql immutable as $$
     ('step_attempts', 's', 'si'),
     ('step_edges', 'si', 'sid'),
     ('steps', 'siu', 'siud'),
-    ('tenant_shares', 'si', 'siu'),
+    ('tenant_shares', '', 'siu'),
     ('tenants', 'siu', 'si'),
     ('tools', 'si', 's'),
     ('trust_bundles', 'si', 'si'),

@@ -150,7 +150,6 @@ begin
     select * into v_head from stepgate.run_heads where tenant_uid = p_tenant and run_uid = f.run_uid;
     perform stepgate.save_head(stepgate.append_event(v_head, 'budget_warning', null, f.data));
   end loop;
-  insert into stepgate.tenant_shares (tenant_uid) values (p_tenant) on conflict do nothing;
   insert into stepgate.deliveries (tenant_uid, sink, run_uid)
   select p_tenant, s.name, (r ->> 'run_uid')::uuid from stepgate.sinks s, unnest(p_runs) r where s.tenant_uid = p_tenant;
 end $$;

@@ -33,9 +33,6 @@ export const UPSERT_TENANT = `
 /** The tenant of a first start; one that is there already stays as it is. Instance-wide: looked up by name. */
 export const ENSURE_TENANT = `
   insert into stepgate.tenants (tenant_uid, tenant_id, settings) values ($1, $2, $3) on conflict (tenant_id) do nothing`;
-
-export const ENSURE_SHARE = `insert into stepgate.tenant_shares (tenant_uid) values ($1) on conflict do nothing`;
-
 /** All quotas but those that stay what they are: id $2, unit $3 and window $4 stand in arrays of equal length. */
 export const DELETE_QUOTAS = `
   delete from stepgate.quotas q where q.tenant_uid = $1
