@@ -3,27 +3,31 @@
  *
  * Any number of processes may: one at a time does something. Not here: what is done (scheduler/retention.ts).
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { isStepgateError } from "./core/errors.ts";
 import type { Rooms } from "./main-rooms.ts";
 import { makeMaintain, type RetentionReport } from "./scheduler/retention.ts";
 import { makeHistoryStore } from "./storage/retention-store.ts";
 
-/** Events of runs that must stay: so many are moved in about a second, and for so long a table waits. */
+/** Rows that must stay: so many are moved in about a second, and for so long a table waits. */
 const MAX_MOVED = 10_000;
 
 /** The configured user changes no table: somebody else must run retention, with one who does. */
 const NOT_OWNER = "42501";
 
 /** Starts the loop, at once and then at intervals; returns what stops it after the round that is under way. */
-export function startRetention({ config, log, ownerPool }: Rooms): () => Promise<void> {
+export function startRetention({ config, log, clock, ownerPool }: Rooms): () => Promise<void> {
   const { retention, retentionWindowDays: windowDays, retentionIntervalMs } = config.storage;
-  let isStopping = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const maintain = makeMaintain({
     store: makeHistoryStore(ownerPool),
     windowDays,
     maxMoved: MAX_MOVED,
     isDropping: retention === "on",
-    isStopping: () => isStopping,
+    isStopping: () => signal.aborted,
+    clock,
+    pause: (ms) => sleep(ms, undefined, { signal }).catch(() => undefined),
     onProgress: (progress) => log.debug({ ...progress }, "retention goes on"),
   });
   let round: Promise<void> | undefined;
@@ -49,7 +53,7 @@ export function startRetention({ config, log, ownerPool }: Rooms): () => Promise
   const timer = setInterval(start, retentionIntervalMs);
   return async () => {
     clearInterval(timer);
-    isStopping = true;
+    stopping.abort();
     await round;
   };
 }

@@ -112,31 +112,45 @@ export interface HistoryRange {
   readonly endsAtMs: number | undefined;
 }
 
-/** `by_run`: so much of the window must stay that the rest goes run by run. `busy`: another process maintains. */
-export type WindowVerdict = "nothing" | "dropping" | "by_run" | "busy";
+/**
+ * `by_run`: so much of the window must stay that the rest goes run by run; `stuck`: the same of one whose runs went without
+ * their rows already. `busy`: another process maintains.
+ */
+export type WindowVerdict = "nothing" | "dropping" | "by_run" | "stuck" | "busy";
+
+/** Not done: more is left, others hold a lock on what is left, or another process maintains. */
+export interface Removal {
+  readonly removed: number;
+  readonly isDone: boolean;
+}
+
+/** `later`: it must wait, or another process maintains. `locked`: others held the table for longer than may be waited. */
+export type DropOutcome = "dropped" | "gone" | "later" | "locked";
 
 type Moment = { readonly atMs: number | undefined };
 
 /** Windows of history, as the owner of the schema maintains them; each call is one transaction. `atMs` undefined: now. */
 export interface HistoryStore {
-  readonly planWindows: (
-    input: Moment & { readonly aheadDays: number; readonly windowDays: number },
-  ) => Promise<number>;
+  readonly planWindows: (input: Moment & { readonly aheadDays: number; readonly windowDays: number }) => Promise<void>;
   readonly missingPartitions: () => Promise<readonly { readonly relation: string; readonly name: string }[]>;
-  /** False when it is there or another process maintains. @throws {StepgateError} STORE_BUSY when a lock was not free in time. */
-  readonly makePartition: (input: { readonly relation: string; readonly name: string }) => Promise<boolean>;
+  /** `there` too while another process maintains. */
+  readonly makePartition: (input: {
+    readonly relation: string;
+    readonly name: string;
+  }) => Promise<"made" | "there" | "locked">;
   readonly dueRanges: (atMs: number | undefined) => Promise<readonly HistoryRange[]>;
   readonly judgeWindow: (input: Moment & { readonly name: string; readonly maxKept: number }) => Promise<WindowVerdict>;
   readonly retireRuns: (
     input: Moment & { readonly of: HistoryRange; readonly limit: number; readonly hasHistory: boolean },
-  ) => Promise<number | "busy">;
-  readonly retireDecisions: (
-    input: Moment & { readonly of: HistoryRange; readonly limit: number },
-  ) => Promise<number | "busy">;
-  readonly retireLeftovers: (input: Moment & { readonly limit: number }) => Promise<number | "busy">;
+  ) => Promise<Removal>;
+  readonly retireDecisions: (input: Moment & { readonly of: HistoryRange; readonly limit: number }) => Promise<Removal>;
+  readonly retireOrphans: (input: { readonly name: string; readonly limit: number }) => Promise<Removal>;
+  readonly retireLeftovers: (input: Moment & { readonly limit: number }) => Promise<Removal>;
   /** In the order in which they are dropped. */
   readonly historyTables: () => Promise<readonly string[]>;
-  /** False when it is gone, must wait or another process maintains. @throws {StepgateError} STORE_BUSY as above. */
-  readonly dropPartition: (input: Moment & { readonly relation: string; readonly name: string }) => Promise<boolean>;
-  readonly forgetWindow: (name: string) => Promise<boolean>;
+  /** Moves at most `maxKept` rows that must stay. */
+  readonly dropPartition: (
+    input: Moment & { readonly relation: string; readonly name: string; readonly maxKept: number },
+  ) => Promise<DropOutcome>;
+  readonly forgetWindow: (name: string) => Promise<void>;
 }

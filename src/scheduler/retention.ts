@@ -5,20 +5,24 @@
  * loses nothing; while another process maintains, this one does nothing. Not here: what may go and why
  * (storage/functions/retention.sql), how often (main-retention.ts).
  */
-import { isStepgateError } from "../core/errors.ts";
-import type { HistoryRange, HistoryStore } from "./ports.ts";
+import type { Clock } from "../core/clock.ts";
+import { StepgateError } from "../core/errors.ts";
+import type { HistoryRange, HistoryStore, Removal } from "./ports.ts";
 
 export interface RetentionDeps {
   readonly store: HistoryStore;
   /** How much time one window takes in. */
   readonly windowDays: number;
-  /** Events that a window may hold of runs that must stay, which are moved while its tables are locked. */
+  /** Rows that a window may hold in a table of what must stay, which are moved while the table is locked. */
   readonly maxMoved: number;
   /** False: windows are made, and nothing goes. */
   readonly isDropping: boolean;
   /** Asked between transactions: what is left is done another time. */
   readonly isStopping: () => boolean;
-  /** After each transaction that removed something. */
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Waits; ends early when this process stops. */
+  readonly pause: (ms: number) => Promise<void>;
+  /** After each transaction that removed something; what this round has done until then. */
   readonly onProgress: (progress: RetentionReport) => void;
 }
 
@@ -37,92 +41,102 @@ const WINDOWS_AHEAD = 1;
 /** Runs whose rows one transaction deletes, and decisions. */
 const RUNS_AT_ONCE = 200;
 const ROWS_AT_ONCE = 5000;
-/** A lock that was not free in time: others go first, and the next round tries again. */
-const LOCK_TRIES = 20;
+/**
+ * A table that others hold: everybody queues behind the quarter of a second for which it is asked for, so it is asked for
+ * rarely, and no longer than this.
+ */
+const LOCK_WAIT_MS = 60_000;
+const FIRST_PAUSE_MS = 1000;
+const MAX_PAUSE_MS = 16_000;
 
 /**
  * Makes the act: once round, until nothing is due at `atMs` (undefined: now by the database's clock).
  *
- * @throws {StepgateError} (the act) STORE_REFUSED where the user does not own the schema, STORE_UNAVAILABLE …
+ * @throws {StepgateError} (the act) STORE_BUSY when a table was not free in time, STORE_REFUSED where the user does not own
+ *   the schema, STORE_UNAVAILABLE …
  */
 export function makeMaintain(deps: RetentionDeps): Maintain {
   return async (atMs) => {
-    const report = { made: 0, runs: 0, decisions: 0, leftovers: 0, dropped: 0 };
-    report.made = await makeWindows(deps, atMs);
+    const round: Round = { ...deps, atMs, report: { made: 0, runs: 0, decisions: 0, leftovers: 0, dropped: 0 } };
+    const { store, report } = round;
+    await makeWindows(round);
     if (!deps.isDropping) return report;
-    for (const of of await deps.store.dueRanges(atMs)) {
+    for (const of of await store.dueRanges(atMs)) {
       if (deps.isStopping()) return report;
-      await clearRange(deps, { atMs, of }, report);
+      await clearRange(round, of);
     }
-    report.leftovers = await repeat(deps, ROWS_AT_ONCE, (limit) => deps.store.retireLeftovers({ atMs, limit }));
+    await repeat(round, "leftovers", () => store.retireLeftovers({ atMs, limit: ROWS_AT_ONCE }));
     return report;
   };
 }
 
-async function makeWindows(
-  { store, windowDays }: Pick<RetentionDeps, "store" | "windowDays">,
-  atMs: number | undefined,
-): Promise<number> {
-  await store.planWindows({ atMs, aheadDays: windowDays * WINDOWS_AHEAD, windowDays });
-  let made = 0;
-  for (const missing of await store.missingPartitions()) {
-    if (await whenFree(() => store.makePartition(missing))) made += 1;
-  }
-  return made;
-}
-
-interface Place {
-  readonly atMs: number | undefined;
-  readonly of: HistoryRange;
-}
-
 type Counts = { -readonly [Name in keyof RetentionReport]: RetentionReport[Name] };
 
-async function clearRange(deps: RetentionDeps, { atMs, of }: Place, report: Counts): Promise<void> {
-  const { store, onProgress, maxMoved } = deps;
-  const { name } = of;
-  const verdict = name === undefined ? "by_run" : await store.judgeWindow({ atMs, name, maxKept: maxMoved });
-  if (verdict === "nothing" || verdict === "busy") return;
-  const hasHistory = verdict === "by_run";
-  report.runs += await repeat(deps, RUNS_AT_ONCE, async (limit) => {
-    const count = await store.retireRuns({ atMs, of, limit, hasHistory });
-    if (count !== "busy" && count > 0) onProgress({ ...report, runs: report.runs + count });
-    return count;
-  });
-  if (hasHistory || name === undefined) {
-    report.decisions += await repeat(deps, ROWS_AT_ONCE, (limit) => store.retireDecisions({ atMs, of, limit }));
-    return;
+type Round = RetentionDeps & { readonly atMs: number | undefined; readonly report: Counts };
+
+async function makeWindows(round: Round): Promise<void> {
+  const { store, windowDays, atMs, report } = round;
+  await store.planWindows({ atMs, aheadDays: windowDays * WINDOWS_AHEAD, windowDays });
+  for (const missing of await store.missingPartitions()) {
+    if ((await whenFree(round, () => store.makePartition(missing))) === "made") report.made += 1;
   }
+}
+
+async function clearRange(round: Round, of: HistoryRange): Promise<void> {
+  const { store, maxMoved, atMs } = round;
+  const { name } = of;
+  const judge = async () => (name === undefined ? "by_run" : store.judgeWindow({ atMs, name, maxKept: maxMoved }));
+  const verdict = await judge();
+  if (verdict === "nothing" || verdict === "busy") return;
+  const hasHistory = verdict !== "dropping";
+  const isDone = await repeat(round, "runs", () => store.retireRuns({ atMs, of, limit: RUNS_AT_ONCE, hasHistory }));
+  if (verdict === "stuck" && name !== undefined)
+    await repeat(round, "leftovers", () => store.retireOrphans({ name, limit: ROWS_AT_ONCE }));
+  if (hasHistory || name === undefined)
+    await repeat(round, "decisions", () => store.retireDecisions({ atMs, of, limit: ROWS_AT_ONCE }));
+  // a run that could not go yet, or what stays and grew meanwhile, would be moved while a table is locked
+  else if (isDone && (await judge()) === "dropping") await dropWindow(round, name);
+}
+
+async function dropWindow(round: Round, name: string): Promise<void> {
+  const { store, maxMoved, atMs, report, onProgress } = round;
   for (const relation of await store.historyTables()) {
-    if (deps.isStopping()) return;
-    if (!(await whenFree(() => store.dropPartition({ atMs, relation, name })))) continue;
+    if (round.isStopping()) return;
+    const outcome = await whenFree(round, () => store.dropPartition({ atMs, relation, name, maxKept: maxMoved }));
+    if (outcome === "later") return;
+    if (outcome === "gone") continue;
     report.dropped += 1;
-    onProgress(report);
+    onProgress({ ...report });
   }
   await store.forgetWindow(name);
 }
 
-/** Until a call finds less than its limit, or another process maintains. */
+/** Until all is removed that can be; false when something is left, for whatever reason. */
 async function repeat(
-  { isStopping }: Pick<RetentionDeps, "isStopping">,
-  limit: number,
-  act: (limit: number) => Promise<number | "busy">,
-): Promise<number> {
-  for (let total = 0; ; ) {
-    const count = await act(limit);
-    if (count === "busy") return total;
-    total += count;
-    if (count < limit || isStopping()) return total;
+  { report, onProgress, isStopping }: Round,
+  what: "runs" | "decisions" | "leftovers",
+  act: () => Promise<Removal>,
+): Promise<boolean> {
+  for (;;) {
+    const { removed, isDone } = await act();
+    report[what] += removed;
+    if (removed > 0) onProgress({ ...report });
+    if (isDone) return true;
+    if (removed === 0 || isStopping()) return false;
   }
 }
 
-/** Tries again while others hold the lock. @throws {StepgateError} STORE_BUSY when that did not end. */
-async function whenFree(act: () => Promise<boolean>): Promise<boolean> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await act();
-    } catch (caught) {
-      if (!isStepgateError(caught, "STORE_BUSY") || tries >= LOCK_TRIES) throw caught;
-    }
+/** Tries again while others hold the table, after longer and longer pauses. @throws {StepgateError} STORE_BUSY when that did not end. */
+async function whenFree<Outcome extends string>(
+  { clock, pause, isStopping }: Round,
+  act: () => Promise<Outcome | "locked">,
+): Promise<Outcome> {
+  const endMs = clock.monotonicMs() + LOCK_WAIT_MS;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+    const outcome = await act();
+    if (outcome !== "locked") return outcome;
+    if (isStopping() || clock.monotonicMs() + pauseMs > endMs)
+      throw new StepgateError("STORE_BUSY", { reason: "others hold the table" });
+    await pause(pauseMs);
   }
 }

@@ -4,8 +4,8 @@
  *
  * Not here: when and in which order (scheduler/retention.ts), what may go (functions/retention.sql).
  */
-import { StepgateError } from "../core/errors.ts";
-import type { HistoryRange, HistoryStore, WindowVerdict } from "../scheduler/ports.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
+import type { DropOutcome, HistoryRange, HistoryStore, Removal, WindowVerdict } from "../scheduler/ports.ts";
 import type { RetentionStore } from "../tenancy/ports.ts";
 import type { Connection, TenantPool } from "./pool.ts";
 import * as sql from "./statements/retention.ts";
@@ -15,10 +15,13 @@ interface RangeColumns {
   readonly first_uid: string;
   readonly end_uid: string;
   readonly ends_at_ms: number | null;
-  readonly is_dropping: boolean;
 }
 
-const VERDICTS: readonly WindowVerdict[] = ["nothing", "dropping", "by_run", "busy"];
+const VERDICTS: readonly WindowVerdict[] = ["nothing", "dropping", "by_run", "stuck", "busy"];
+const OUTCOMES: readonly DropOutcome[] = ["dropped", "gone", "later"];
+
+/** SQLSTATE of a lock that was not free in time, and of one that was given up since its holder waited for another of ours. */
+const LOCK_STATES: ReadonlySet<unknown> = new Set(["55P03", "40P01"]);
 
 /** Makes the store; `atMs` of every call is the moment it acts for, undefined: the database's own now. */
 export function makeHistoryStore(pool: Connection): HistoryStore {
@@ -28,18 +31,25 @@ export function makeHistoryStore(pool: Connection): HistoryStore {
     if (row === undefined) throw new StepgateError("STORE_REFUSED", { reason: "no answer" });
     return row;
   };
-  const count = async (text: string, values: Parameters<Connection["query"]>[1]): Promise<number | "busy"> => {
-    const { count: found } = await first<{ readonly count: number }>(text, values);
-    return found < 0 ? "busy" : found;
+  const remove = async (text: string, values: Parameters<Connection["query"]>[1]): Promise<Removal> => {
+    const { removed, is_done: isDone } = await first<{ readonly removed: number; readonly is_done: boolean }>(
+      text,
+      values,
+    );
+    return { removed, isDone };
   };
   const range = ({ firstUid, endUid, endsAtMs }: HistoryRange) => [firstUid, endUid, endsAtMs ?? null] as const;
   return {
-    planWindows: async ({ atMs, aheadDays, windowDays }) =>
-      (await first<{ readonly planned: number }>(sql.PLAN_WINDOWS, [atMs ?? null, aheadDays, windowDays])).planned,
+    planWindows: async ({ atMs, aheadDays, windowDays }) => {
+      await pool.query(sql.PLAN_WINDOWS, [atMs ?? null, aheadDays, windowDays]);
+    },
     missingPartitions: async () =>
       (await pool.query<{ relation: string; name: string }>(sql.MISSING_PARTITIONS, [])).rows,
-    makePartition: async ({ relation, name }) =>
-      (await first<{ readonly done: boolean }>(sql.MAKE_PARTITION, [relation, name])).done,
+    makePartition: ({ relation, name }) =>
+      unlessLocked(async () => {
+        const { is_made: isMade } = await first<{ readonly is_made: boolean }>(sql.MAKE_PARTITION, [relation, name]);
+        return isMade ? "made" : "there";
+      }),
     dueRanges: async (atMs) =>
       (await pool.query<RangeColumns>(sql.DUE_RANGES, [atMs ?? null])).rows.map((row) => ({
         name: row.name ?? undefined,
@@ -49,20 +59,41 @@ export function makeHistoryStore(pool: Connection): HistoryStore {
       })),
     judgeWindow: async ({ atMs, name, maxKept }) => {
       const { verdict } = await first<{ readonly verdict: string }>(sql.JUDGE_WINDOW, [atMs ?? null, name, maxKept]);
-      const known = VERDICTS.find((one) => one === verdict);
-      if (known === undefined) throw new StepgateError("STORE_REFUSED", { reason: "unknown verdict" });
-      return known;
+      return oneOf(VERDICTS, verdict);
     },
     retireRuns: ({ atMs, of, limit, hasHistory }) =>
-      count(sql.RETIRE_RUNS, [atMs ?? null, ...range(of), limit, hasHistory]),
-    retireDecisions: ({ atMs, of, limit }) => count(sql.RETIRE_DECISIONS, [atMs ?? null, ...range(of), limit]),
-    retireLeftovers: ({ atMs, limit }) => count(sql.RETIRE_LEFTOVERS, [atMs ?? null, limit]),
+      remove(sql.RETIRE_RUNS, [atMs ?? null, ...range(of), limit, hasHistory]),
+    retireDecisions: ({ atMs, of, limit }) => remove(sql.RETIRE_DECISIONS, [atMs ?? null, ...range(of), limit]),
+    retireOrphans: ({ name, limit }) => remove(sql.RETIRE_ORPHANS, [name, limit]),
+    retireLeftovers: ({ atMs, limit }) => remove(sql.RETIRE_LEFTOVERS, [atMs ?? null, limit]),
     historyTables: async () =>
       (await pool.query<{ relation: string }>(sql.HISTORY_TABLES, [])).rows.map(({ relation }) => relation),
-    dropPartition: async ({ atMs, relation, name }) =>
-      (await first<{ readonly done: boolean }>(sql.DROP_PARTITION, [atMs ?? null, relation, name])).done,
-    forgetWindow: async (name) => (await first<{ readonly done: boolean }>(sql.FORGET_WINDOW, [name])).done,
+    dropPartition: ({ atMs, relation, name, maxKept }) =>
+      unlessLocked(async () => {
+        const values = [atMs ?? null, relation, name, maxKept];
+        const { outcome } = await first<{ readonly outcome: string }>(sql.DROP_PARTITION, values);
+        return oneOf(OUTCOMES, outcome);
+      }),
+    forgetWindow: async (name) => {
+      await pool.query(sql.FORGET_WINDOW, [name]);
+    },
   };
+}
+
+/** A statement that was cancelled is no such case: it may be so long that it never ends in time. */
+async function unlessLocked<Outcome>(act: () => Promise<Outcome>): Promise<Outcome | "locked"> {
+  try {
+    return await act();
+  } catch (caught) {
+    if (isStepgateError(caught, "STORE_BUSY") && LOCK_STATES.has(caught.detail["sqlState"])) return "locked";
+    throw caught;
+  }
+}
+
+function oneOf<Word extends string>(words: readonly Word[], found: string): Word {
+  const known = words.find((word) => word === found);
+  if (known === undefined) throw new StepgateError("STORE_REFUSED", { reason: "an unknown word" });
+  return known;
 }
 
 interface WindowColumns {

@@ -1,6 +1,8 @@
 /**
  * A process that maintains history as of 60 days from now and kills itself after AFTER transactions that removed something.
  */
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeMaintain } from "../../src/scheduler/retention.ts";
 import { type DatabaseTarget, makePool } from "../../src/storage/pool.ts";
 import { makeHistoryStore } from "../../src/storage/retention-store.ts";
@@ -15,6 +17,8 @@ const maintain = makeMaintain({
   maxMoved: 1000,
   isDropping: true,
   isStopping: () => false,
+  clock: systemClock,
+  pause: (ms) => sleep(ms),
   onProgress: () => {
     left -= 1;
     if (left === 0) process.kill(process.pid, "SIGKILL");

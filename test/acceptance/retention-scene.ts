@@ -1,10 +1,13 @@
 /**
  * A Stepgate whose history is maintained as of a moment in the years to come, and what tests look at.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
+import { systemClock } from "../../src/core/clock.ts";
 import type { RunUid, TenantUid } from "../../src/core/ids.ts";
 import { isJsonObject, type JsonObject } from "../../src/core/json.ts";
 import { checkAuditChain } from "../../src/evidence/audit-chain.ts";
@@ -31,6 +34,8 @@ export function maintainer(
     maxMoved,
     isDropping: true,
     isStopping: () => false,
+    clock: systemClock,
+    pause: (ms) => sleep(ms),
     onProgress,
   });
   return (days: number) => maintain(Date.now() + days * DAY_MS);

@@ -1,5 +1,7 @@
 /** Tables of history keep what they had before they were partitioned, and each partition has what the first one has. */
+import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeMaintain } from "../../src/scheduler/retention.ts";
 import { migrate, readSchema } from "../../src/storage/migrate.ts";
 import type { Pool } from "../../src/storage/pool.ts";
@@ -134,6 +136,8 @@ t.test(
           maxMoved: 0,
           isDropping: false,
           isStopping: () => false,
+          clock: systemClock,
+          pause: (ms) => sleep(ms),
           onProgress: () => undefined,
         });
         await maintain(Date.now() + 8 * 86_400_000);

@@ -1,5 +1,7 @@
 /** Tables of history become partitioned with all that is in them, and every row finds a place whatever its uuid says. */
+import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeMaintain } from "../../src/scheduler/retention.ts";
 import { migrate, readSchema } from "../../src/storage/migrate.ts";
 import type { Pool } from "../../src/storage/pool.ts";
@@ -103,6 +105,8 @@ t.test("a row whose window nobody made is stored, and found in its window once t
       maxMoved: 0,
       isDropping: false,
       isStopping: () => false,
+      clock: systemClock,
+      pause: (ms) => sleep(ms),
       onProgress: () => undefined,
     });
     t.match(await maintain(Date.now() + 8 * 86_400_000), { dropped: 0 });
