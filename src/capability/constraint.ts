@@ -5,7 +5,7 @@
  */
 import { canonicalDigest, canonicalJson } from "../core/canonical-json.ts";
 import type { Constraint, TokenReason } from "../core/capability.ts";
-import { DIGEST_PATTERN } from "../core/ids.ts";
+import { DIGEST_PATTERN, type Digest } from "../core/ids.ts";
 import { isJsonArray, type JsonValue, jsonEquals } from "../core/json.ts";
 import { hasFields, isArrayOf, isInteger, isRecord, isText, type UnknownRecord } from "./form.ts";
 import { isHostCovered, readHost } from "./host.ts";
@@ -80,6 +80,21 @@ export function meetsConstraint(constraint: Constraint, value: JsonValue, salt: 
       return constraint.constraints.every((each) => meetsConstraint(each, value, salt));
     case "any":
       return constraint.constraints.some((each) => meetsConstraint(each, value, salt));
+  }
+}
+
+/** Whether a schema or a definition of which only the digest is at hand meets a constraint. */
+export function meetsDigest(constraint: Constraint, digest: Digest): boolean {
+  switch (constraint.constraint_type) {
+    case "schema_digest":
+      return constraint.sha256 === digest;
+    case "all":
+      return constraint.constraints.every((each) => meetsDigest(each, digest));
+    case "any":
+      return constraint.constraints.some((each) => meetsDigest(each, digest));
+    default:
+      // what it says of the value cannot be told from the digest
+      return false;
   }
 }
 

@@ -4,7 +4,7 @@
  * In: a demand, obligations of the deciding packs, a budget. Out: a scope, which may be too narrow for the demand: then the
  * guard refuses it with every reason. Not here: tenant and tool settings, which the adapter puts into its demand.
  */
-import { canonicalDigest, canonicalJson } from "../core/canonical-json.ts";
+import { canonicalJson } from "../core/canonical-json.ts";
 import {
   type Constraint,
   DEFINITION_ARGUMENT,
@@ -50,8 +50,8 @@ export function scopeOf(demand: ScopeDemand, salt: Uint8Array): Scope {
 function definitionEntry({ tool, definition }: ScopeDemand): Scope["tools"] {
   if (definition === undefined) return {};
   if (definition.tool === tool) throw new StepgateError("SCOPE_INVALID", { tool });
-  const sha256 = canonicalDigest(definition.value);
-  return { [definition.tool]: { [DEFINITION_ARGUMENT]: { constraint_type: "schema_digest", sha256 } } };
+  const constraint: Constraint = { constraint_type: "schema_digest", sha256: definition.digest };
+  return { [definition.tool]: { [DEFINITION_ARGUMENT]: constraint } };
 }
 
 /**

@@ -5,13 +5,15 @@
  * (narrow-scope.ts).
  */
 import {
+  type Constraint,
   DEFINITION_ARGUMENT,
   type Scope,
   type ScopeDemand,
   type ScopeLimits,
   type TokenReason,
 } from "../core/capability.ts";
-import { meetsConstraint } from "./constraint.ts";
+import type { JsonValue } from "../core/json.ts";
+import { meetsConstraint, meetsDigest } from "./constraint.ts";
 import { isCount } from "./form.ts";
 import { isHostCovered } from "./host.ts";
 import { orderedReasons } from "./read-scope.ts";
@@ -39,15 +41,21 @@ export function demandFits(scope: Scope, demand: ScopeDemand, salt: Uint8Array):
   const reasons: TokenReason[] = [];
   if (!scope.actions.includes(demand.action)) reasons.push("action");
   if (!scope.locations.includes(demand.location)) reasons.push("location");
-  reasons.push(...argumentReasons(scope, demand, salt));
-  const { definition } = demand;
+  const { tool, definition } = demand;
+  reasons.push(
+    ...argumentReasons(scope, {
+      tool,
+      names: Object.keys(demand.arguments).filter((name) => demand.arguments[name] !== undefined),
+      isMet: (name, constraint) => meetsConstraint(constraint, demand.arguments[name] as JsonValue, salt),
+    }),
+  );
   if (definition !== undefined)
     reasons.push(
-      ...argumentReasons(
-        scope,
-        { tool: definition.tool, arguments: { [DEFINITION_ARGUMENT]: definition.value } },
-        salt,
-      ),
+      ...argumentReasons(scope, {
+        tool: definition.tool,
+        names: [DEFINITION_ARGUMENT],
+        isMet: (_name, constraint) => meetsDigest(constraint, definition.digest),
+      }),
     );
   for (const name of LIMIT_NAMES) {
     const wanted = demand.limits[name];
@@ -61,20 +69,21 @@ export function demandFits(scope: Scope, demand: ScopeDemand, salt: Uint8Array):
 }
 
 /** Closed world: each constrained argument must be there and meet its constraint, and no other may be there. */
-function argumentReasons(
-  { tools }: Scope,
-  demand: Pick<ScopeDemand, "tool" | "arguments">,
-  salt: Uint8Array,
-): readonly TokenReason[] {
+function argumentReasons({ tools }: Scope, { tool, names, isMet }: NamedArguments): readonly TokenReason[] {
   // names are compared as bytes and as own members: `constructor` is no tool that every scope has
-  const constraints = Object.hasOwn(tools, demand.tool) ? tools[demand.tool] : undefined;
+  const constraints = Object.hasOwn(tools, tool) ? tools[tool] : undefined;
   if (constraints === undefined) return ["tool"];
   const reasons: TokenReason[] = [];
   for (const [name, constraint] of Object.entries(constraints)) {
-    const value = Object.hasOwn(demand.arguments, name) ? demand.arguments[name] : undefined;
-    if (value === undefined) reasons.push("argument_missing");
-    else if (!meetsConstraint(constraint, value, salt)) reasons.push("argument");
+    if (!names.includes(name)) reasons.push("argument_missing");
+    else if (!isMet(name, constraint)) reasons.push("argument");
   }
-  if (Object.keys(demand.arguments).some((name) => !Object.hasOwn(constraints, name))) reasons.push("argument_unnamed");
+  if (names.some((name) => !Object.hasOwn(constraints, name))) reasons.push("argument_unnamed");
   return reasons;
+}
+
+interface NamedArguments {
+  readonly tool: string;
+  readonly names: readonly string[];
+  readonly isMet: (name: string, constraint: Constraint) => boolean;
 }

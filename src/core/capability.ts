@@ -4,7 +4,7 @@
  * Here: subject, scope, claims, reasons. Not here: minting and checking (capability/).
  */
 import type { KeyObject } from "node:crypto";
-import type { RunUid, StepId, TenantUid } from "./ids.ts";
+import type { Digest, RunUid, StepId, TenantUid } from "./ids.ts";
 import type { JsonValue } from "./json.ts";
 
 export const TOKEN_TYPE = "stepgate.cap+jwt";
@@ -68,7 +68,7 @@ export interface ScopeDemand {
   readonly egress: readonly string[];
   readonly data: readonly string[];
   /** The registered tool that this is a call of; the token names it with the digest of its definition. */
-  readonly definition?: { readonly tool: string; readonly value: JsonValue };
+  readonly definition?: { readonly tool: string; readonly digest: Digest };
 }
 
 /** The one argument under which a scope names a tool's definition (`schema_digest`). */

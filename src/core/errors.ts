@@ -150,6 +150,11 @@ export const ERROR_CODES = {
   EGRESS_REFUSED: { status: 403, retry: "never", summary: "the address or host is not allowed" },
   EXECUTION_FAILED: { status: 422, retry: "same_attempt", summary: "the executor reported a failure" },
   IO_UNIMPLEMENTED: { status: 500, retry: "never", summary: "no transport was given for outside I/O" },
+  TOOL_WORK_EXCEEDED: {
+    status: 422,
+    retry: "never",
+    summary: "holding a value against a tool's schema would take more work than one check may",
+  },
   TOOL_SECRETS_UNSUPPORTED: {
     status: 422,
     retry: "never",

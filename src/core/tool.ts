@@ -15,6 +15,11 @@ export const TOOL_TYPE = "tool";
 export const EFFECT_CLASSES = ["none", "read", "write"] as const;
 export type EffectClass = (typeof EFFECT_CLASSES)[number];
 
+/** Tells whether a value names one; plugins and old rows are not of our compiler. */
+export function isEffectClass(value: unknown): value is EffectClass {
+  return EFFECT_CLASSES.some((name) => name === value);
+}
+
 /** A tool as decisions, records and approvals name it. */
 export interface ToolRef {
   readonly name: string;

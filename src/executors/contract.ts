@@ -11,6 +11,7 @@ import type { RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
+import type { EffectClass } from "../core/tool.ts";
 
 export interface ExecutorAdapter {
   /** The step type it serves. */
@@ -41,7 +42,7 @@ export interface AdapterDescription {
   readonly type: string;
   readonly version: string;
   readonly summary: string;
-  readonly effects: "none" | "read" | "write";
+  readonly effects: EffectClass;
   /** Whether a call spends tokens or money that somebody charges for: a model, anything with a price (spec 03). */
   readonly isMetered: boolean;
   /** The strongest level the last self-test proved. */

@@ -9,7 +9,7 @@ import { refuse, type Stage } from "./context.ts";
 import { decideWithPack } from "./decide-with-pack.ts";
 import { makePassHold, type PassHoldDeps } from "./pass-hold.ts";
 import { inputPayload } from "./payload.ts";
-import { inputFaults, type StepToolDeps } from "./step-tool.ts";
+import { refuseInputs, type StepToolDeps } from "./step-tool.ts";
 
 export interface DecideStageDeps extends PassHoldDeps, Pick<StepToolDeps, "validateInputs"> {}
 
@@ -30,7 +30,7 @@ export function makeDecide(deps: DecideStageDeps): Stage {
     const { pack } = verdict.decided ?? {};
     if (pack === undefined) return refuse(next.context, "decide", "policy_error", ["no_decision"]);
     const decided = { ...next.context, runtimeDecision: { pack, packInput: verdict.packInput } };
-    if (verdict.isPatched && inputFaults(deps, decided)?.length !== 0) {
+    if (verdict.isPatched && refuseInputs(deps, decided) !== undefined) {
       return refuse(decided, "decide", "invalid_request", ["inputs_invalid_after_patch"]);
     }
     return passHold(decided);

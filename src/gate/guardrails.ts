@@ -6,6 +6,7 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary, Origin } from "../core/decision.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
 import { resolveReferences } from "../runs/references.ts";
@@ -14,7 +15,7 @@ import { goOn, refuse, type Stage, type StepContext } from "./context.ts";
 import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import { inputPayload } from "./payload.ts";
-import { inputFaults, inputsSchemaOf, openStepTool, type StepToolDeps } from "./step-tool.ts";
+import { type InputRefusal, inputsSchemaOf, openStepTool, refuseInputs, type StepToolDeps } from "./step-tool.ts";
 
 export interface GuardrailDeps extends DecideDeps, StepToolDeps {}
 
@@ -26,12 +27,9 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     const resolved = resolveInputs(opened.context);
     if (resolved === undefined) return refuse(opened.context, "guardrails", "invalid_request", ["reference_missing"]);
     let context = resolved;
-    const faults = inputFaults(deps, context);
-    if (faults === undefined) return refuse(context, "guardrails", "no_executor", ["no_executor"]);
-    if (faults.length > 0)
-      return refuse(context, "guardrails", "invalid_request", ["inputs_invalid"], {
-        fields: shown(deps, context, faults),
-      });
+    const refusal = refuseInputs(deps, context);
+    if (refusal !== undefined)
+      return refuse(context, "guardrails", refusal.errorKind, [refusal.reason], shown(deps, context, refusal));
     const packs = guardrailPacks(context.authority, context.step.spec);
     if (!packs.ok)
       return refuse(context, "guardrails", "policy_error", ["guardrail_not_supported"], { flag: packs.flag });
@@ -47,7 +45,7 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
       const next = applyVerdict(context, verdict, use);
       if (next.kind !== "continue") return next;
       context = rememberRuntimeDecision(context, next.context, packName, verdict);
-      if (verdict.isPatched && inputFaults(deps, context)?.length !== 0) {
+      if (verdict.isPatched && refuseInputs(deps, context) !== undefined) {
         return refuse(context, "guardrails", "invalid_request", ["inputs_invalid_after_patch"]);
       }
     }
@@ -56,9 +54,10 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
 }
 
 /** Pointers of what is wrong, without keys that the caller chose. */
-function shown(deps: DecideDeps, context: StepContext, pointers: readonly string[]): readonly string[] {
+function shown(deps: DecideDeps, context: StepContext, { pointers }: InputRefusal): JsonObject {
+  if (pointers.length === 0) return {};
   const schema = inputsSchemaOf(deps, context);
-  return pointers.map((pointer) => visiblePath(`/inputs${pointer === "/" ? "" : pointer}`, schema));
+  return { fields: pointers.map((pointer) => visiblePath(`/inputs${pointer === "/" ? "" : pointer}`, schema)) };
 }
 
 /** Steps that prompt a model are guarded as prompts, all others as tool calls. */

@@ -15,6 +15,7 @@ import { ERROR_CODES, isStepgateError, StepgateError } from "../core/errors.ts";
 import { type Ids, UUID_PATTERN } from "../core/ids.ts";
 import type { Signer } from "../core/keys.ts";
 import type { StepSpec } from "../core/step.ts";
+import { isEffectClass } from "../core/tool.ts";
 import type { AdapterDescription, ExecutorAdapter } from "../executors/contract.ts";
 import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -109,7 +110,7 @@ function newUid(ids: Ids): string {
 export function describeAdapter(adapter: ExecutorAdapter): AdapterDescription {
   const description = adapter.describe();
   const { effects, isMetered } = description ?? {};
-  if (!["none", "read", "write"].includes(effects) || typeof isMetered !== "boolean")
+  if (!isEffectClass(effects) || typeof isMetered !== "boolean")
     throw new StepgateError("ANSWER_MALFORMED", { part: "describe" });
   return description;
 }

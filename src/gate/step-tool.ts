@@ -5,9 +5,9 @@
  * checks, adapter and limits, which are the step type's own for every other step. Not here: definitions (executors/tool/).
  */
 import type { Obligation } from "../core/decision.ts";
-import { StepgateError } from "../core/errors.ts";
+import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
-import { TOOL_TYPE } from "../core/tool.ts";
+import { isEffectClass, TOOL_TYPE } from "../core/tool.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
 import type { OpenedTool } from "../executors/tool/opened-tool.ts";
 import { goOn, refuse, type StageOutcome, type StepContext } from "./context.ts";
@@ -37,12 +37,34 @@ function isTool(tool: OpenedTool | undefined, name: string): boolean {
     tool?.name === name &&
     typeof tool.inputFaults === "function" &&
     typeof tool.adapter?.execute === "function" &&
-    ["none", "read", "write"].includes(tool.effects)
+    isEffectClass(tool.effects)
   );
 }
 
-/** Pointers of what is wrong with the inputs as they would run now; undefined for a type that nobody serves. */
-export function inputFaults(
+/** Why a step's inputs do not let it run. */
+export interface InputRefusal {
+  readonly errorKind: "no_executor" | "invalid_request";
+  readonly reason: "no_executor" | "inputs_invalid" | "inputs_too_complex";
+  /** Of what is wrong. */
+  readonly pointers: readonly string[];
+}
+
+/** What is wrong with the inputs as they would run now; undefined when they fit. */
+export function refuseInputs(
+  deps: Pick<StepToolDeps, "validateInputs">,
+  context: StepContext,
+): InputRefusal | undefined {
+  try {
+    const pointers = inputFaults(deps, context);
+    if (pointers === undefined) return { errorKind: "no_executor", reason: "no_executor", pointers: [] };
+    return pointers.length === 0 ? undefined : { errorKind: "invalid_request", reason: "inputs_invalid", pointers };
+  } catch (caught) {
+    if (!isStepgateError(caught, "TOOL_WORK_EXCEEDED")) throw caught;
+    return { errorKind: "invalid_request", reason: "inputs_too_complex", pointers: ["/arguments"] };
+  }
+}
+
+function inputFaults(
   { validateInputs }: Pick<StepToolDeps, "validateInputs">,
   { tool, step, inputs }: StepContext,
 ): readonly string[] | undefined {

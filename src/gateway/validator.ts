@@ -7,6 +7,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import type { FastifySchemaCompiler } from "fastify";
 import { StepgateError } from "../core/errors.ts";
+import { pointerToken } from "../core/pointer-token.ts";
 import { type FieldError, FieldErrors } from "./errors.ts";
 import { NAMED_SCHEMAS } from "./views/named-schemas.ts";
 
@@ -85,7 +86,7 @@ function fieldError({ instancePath, keyword, params, message }: ErrorObject, htt
 }
 
 function escapePointer(name: string): string {
-  return shownName(name.replaceAll("~", "~0").replaceAll("/", "~1"));
+  return shownName(pointerToken(name));
 }
 
 /** A name as it was sent where it can be a slip of the pen; what is longer or odd may be a value, and no value is shown. */

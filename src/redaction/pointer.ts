@@ -4,6 +4,7 @@
  * In: a pointer. Out: its unescaped tokens. Not here: which value a path leads to (apply-patch.ts).
  */
 import { StepgateError } from "../core/errors.ts";
+import { pointerKey, pointerToken } from "../core/pointer-token.ts";
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
 
@@ -16,7 +17,7 @@ const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;
 export function parsePointer(pointer: string): readonly string[] {
   if (typeof pointer !== "string" || !isPointer(pointer))
     throw new StepgateError("PATCH_MALFORMED", { reason: "pointer" });
-  return pointer.split("/").slice(1).map(unescapeToken);
+  return pointer.split("/").slice(1).map(pointerKey);
 }
 
 /** Tells whether a text is a pointer that `parsePointer` takes. */
@@ -26,10 +27,5 @@ export function isPointer(text: string): boolean {
 
 /** The pointer of a path of keys. */
 export function formatPointer(tokens: readonly string[]): string {
-  return tokens.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
-function unescapeToken(token: string): string {
-  // this order: ~01 is the key "~1" (RFC 6901 §4)
-  return token.replaceAll("~1", "/").replaceAll("~0", "~");
+  return tokens.map((token) => `/${pointerToken(token)}`).join("");
 }

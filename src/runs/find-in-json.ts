@@ -5,7 +5,7 @@
  * from a hit: written down on the way in, it was most of the cost for a manifest of 10 000 steps.
  */
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { pointerToken } from "./references.ts";
+import { pointerToken } from "../core/pointer-token.ts";
 
 export interface Hit<R> {
   readonly path: string;

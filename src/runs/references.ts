@@ -6,6 +6,7 @@
  */
 import type { StepId } from "../core/ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { pointerKey, pointerToken } from "../core/pointer-token.ts";
 
 /** Where a reference stands in the inputs, and what it takes; both pointers are RFC 6901. */
 export interface Reference {
@@ -70,7 +71,7 @@ export function valueAt(value: JsonValue | undefined, pointer: string): JsonValu
   if (!POINTER.test(pointer)) return undefined;
   let current = value;
   for (const token of pointer.split("/").slice(1)) {
-    const key = token.replaceAll("~1", "/").replaceAll("~0", "~");
+    const key = pointerKey(token);
     if (Array.isArray(current)) {
       // "-" and leading zeros name no element (RFC 6901 §4)
       current = /^(?:0|[1-9][0-9]*)$/.test(key) ? (current[Number(key)] as JsonValue | undefined) : undefined;
@@ -80,11 +81,6 @@ export function valueAt(value: JsonValue | undefined, pointer: string): JsonValu
     if (current === undefined) return undefined;
   }
   return current;
-}
-
-/** One key as a token of an RFC 6901 pointer. */
-export function pointerToken(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 function readReference(object: JsonObject, path: string): Reference | undefined {

@@ -109,6 +109,13 @@ t.test("E2 arguments against the schema: refused before any pack decides, 0 char
       t.match(record, { kind: "refusal", tool: { name: "greet", version: 1, digest } }, "the refusal names the tool");
       await verifies(t, at.rig, runUid);
     }
+    const slow = { ...GREETING, input_schema: { type: "object", properties: { name: { pattern: "(a?){200}[bc]$" } } } };
+    await register(at, "slow", slow);
+    const long = await at.submitter("POST", "/v1/steps", { step: call("slow", { name: "a".repeat(60_000) }) });
+    t.match(long, { status: 403, json: { error_kind: "invalid_request" } }, "what would take too long to check");
+    const longRun = String(long.json["run_uid"]) as RunUid;
+    await at.rig.ended(longRun);
+    t.match((await at.rig.steps(longRun)).get("step"), { reasons: ["inputs_too_complex"], attemptsMade: 0 });
     t.equal(decided, 0);
     t.equal(at.calls.length, 0);
     t.same(await outputOf(at, call("greet", { name: "ada" })), { by: "one", to: "ada" }, "the control");

@@ -100,11 +100,11 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
     {
       calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: 100 }),
       clockSkewSec: 30,
-      compile: makeCompileSchema(),
+      compile: makeCompileSchema(1),
       readInputs: makeReader(ToolInputs),
       validateInputs: () => [],
     },
-    TOOL,
+    { definition: TOOL, digest: canonicalDigest(definitionJson(TOOL)) },
     sink.adapter,
   );
   const blobs = new Map<BlobId, StoredBlob>();

@@ -10,7 +10,11 @@ import { fillUrl } from "./url-template.ts";
 
 export const HOLES = ["$argument", "$arguments", "$url"] as const;
 
-/** The inputs, or undefined when an argument cannot stand where the config wants it. An argument that is missing leaves its member out. */
+/**
+ * The inputs, or undefined when an argument cannot stand where the config wants it.
+ *
+ * An argument that is missing leaves its member out. Out of a list nothing is left: what comes after would stand in its place.
+ */
 export function bindArguments(config: JsonObject, args: JsonObject): JsonObject | undefined {
   const bound = fill(config, args);
   return bound.kind === "value" && isJsonObject(bound.value) ? bound.value : undefined;
@@ -44,8 +48,8 @@ function fillArray(config: readonly JsonValue[], args: JsonObject): Filled {
   const items: JsonValue[] = [];
   for (const item of config) {
     const filled = fill(item, args);
-    if (filled.kind === "misfit") return MISFIT;
-    if (filled.kind === "value") items.push(filled.value);
+    if (filled.kind !== "value") return MISFIT;
+    items.push(filled.value);
   }
   return { kind: "value", value: items };
 }

@@ -10,13 +10,16 @@ import type { ListedExecutor } from "../registry.ts";
 import { checkConfig } from "./check-config.ts";
 import { makeCompileSchema } from "./compile-schema.ts";
 
+/** An author sends the same schema a few times over, with another config. */
+const MAX_SCHEMAS = 16;
+
 export type CheckDefinition = (definition: ToolDefinition) => void;
 
 /** Makes the check. @throws {StepgateError} (the check) FIELD_INVALID {field, reason}. */
 export function makeCheckDefinition(
   executors: () => readonly Pick<ListedExecutor, "type" | "inputsSchema">[],
 ): CheckDefinition {
-  const compile = makeCompileSchema();
+  const compile = makeCompileSchema(MAX_SCHEMAS);
   return ({ name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema }) => {
     const served = executors();
     // a token names tool and executor side by side

@@ -7,6 +7,7 @@
 import { canonicalDigest } from "../../core/canonical-json.ts";
 import { isStepgateError } from "../../core/errors.ts";
 import type { TenantUid } from "../../core/ids.ts";
+import { keepNewest } from "../../core/keep-newest.ts";
 import { definitionJson, TOOL_TYPE, type ToolDefinition, type ToolRef } from "../../core/tool.ts";
 import type { ExecutorAdapter } from "../contract.ts";
 import { makeReader } from "../schema.ts";
@@ -28,16 +29,12 @@ export type ToolAnswer =
 export type OpenTools = (tenantUid: TenantUid, ref: ToolRef) => Promise<ToolAnswer>;
 
 export function makeOpenTools(deps: OpenToolsDeps): OpenTools {
-  const open = makeOpen({ ...deps, compile: makeCompileSchema(), readInputs: makeReader(ToolInputs) });
+  const open = makeOpen({ ...deps, compile: makeCompileSchema(deps.maxTools), readInputs: makeReader(ToolInputs) });
   const known = new Map<string, Promise<ToolAnswer>>();
   return async (tenantUid, ref) => {
     const key = `${tenantUid}/${ref.name}/${ref.version}/${ref.digest}`;
     const answer = known.get(key) ?? open(tenantUid, ref);
-    // in order of use: what was used longest ago goes first
-    known.delete(key);
-    known.set(key, answer);
-    const [oldest] = known.keys();
-    if (known.size > deps.maxTools && oldest !== undefined) known.delete(oldest);
+    keepNewest(known, key, answer, deps.maxTools);
     const isKept = await answer.then(
       ({ ok }) => ok,
       () => false,
@@ -56,7 +53,7 @@ function makeOpen(deps: OpenToolsDeps & OpenDeps): OpenTools {
     const executor = definition.executor === TOOL_TYPE ? undefined : deps.adapters(definition.executor);
     if (executor === undefined) return { ok: false, reason: "tool_unusable" };
     try {
-      return { ok: true, tool: openTool(deps, definition, executor) };
+      return { ok: true, tool: openTool(deps, { definition, digest }, executor) };
     } catch (caught) {
       // registered by a version of ours that let more pass
       if (isStepgateError(caught, "FIELD_INVALID")) return { ok: false, reason: "tool_unusable" };

@@ -6,10 +6,12 @@
  * Not here: which version a step is bound to (runs/), keeping opened ones (open-tools.ts).
  */
 import type { ScopeLimits } from "../../core/capability.ts";
+import { isStepgateError } from "../../core/errors.ts";
+import type { Digest } from "../../core/ids.ts";
 import type { IsolationLevel } from "../../core/isolation.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { StepSpec } from "../../core/step.ts";
-import { definitionJson, type EffectClass, type ToolDefinition } from "../../core/tool.ts";
+import type { EffectClass, ToolDefinition } from "../../core/tool.ts";
 import type { ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
 import type { AdapterDeps } from "../ports.ts";
 import type { makeReader } from "../schema.ts";
@@ -28,7 +30,11 @@ export interface OpenedTool {
   readonly egress: readonly string[] | undefined;
   /** Of `inputs`: tool and arguments. Keys it does not name are payload. */
   readonly inputsSchema: JsonObject;
-  /** Pointers of what is wrong with the inputs of a step; empty when they fit tool and executor. */
+  /**
+   * Pointers of what is wrong with the inputs of a step; empty when they fit tool and executor.
+   *
+   * @throws {StepgateError} TOOL_WORK_EXCEEDED when it would take too long to find out.
+   */
   readonly inputFaults: (inputs: JsonObject) => readonly string[];
   /** Of the executor's type and audience; it takes the step as it was submitted. */
   readonly adapter: ExecutorAdapter;
@@ -40,14 +46,27 @@ export interface OpenDeps extends AdapterDeps {
   readonly validateInputs: ValidateInputs;
 }
 
+/** A definition with the digest that it was held against. */
+export interface FoundTool {
+  readonly definition: ToolDefinition;
+  readonly digest: Digest;
+}
+
 /** Opens a definition. @throws {StepgateError} FIELD_INVALID when a schema of it does not compile. */
-export function openTool(deps: OpenDeps, definition: ToolDefinition, executor: ExecutorAdapter): OpenedTool {
+export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAdapter): OpenedTool {
+  const { definition } = found;
   const { name, effects, config, min_isolation: minIsolation, limits, egress } = definition;
   const { readInputs } = deps;
   const argumentFault = deps.compile(definition.input_schema, "/input_schema");
+  // stages ask for the same inputs one after the other, and nobody changes them
+  const known = new WeakMap<JsonObject, { readonly bound: JsonObject | undefined }>();
   const bind = (inputs: JsonObject): JsonObject | undefined => {
+    const before = known.get(inputs);
+    if (before !== undefined) return before.bound;
     const read = readInputs(inputs);
-    return read === undefined || read.tool !== name ? undefined : bindArguments(config, read.arguments ?? {});
+    const bound = read === undefined || read.tool !== name ? undefined : bindArguments(config, read.arguments ?? {});
+    known.set(inputs, { bound });
+    return bound;
   };
   return {
     name,
@@ -55,7 +74,7 @@ export function openTool(deps: OpenDeps, definition: ToolDefinition, executor: E
     minIsolation,
     limits,
     egress,
-    inputsSchema: { type: "object", properties: { tool: { type: "string" }, arguments: definition.input_schema } },
+    inputsSchema: inputsSchema(definition.input_schema),
     inputFaults: (inputs) => {
       const read = readInputs(inputs);
       if (read === undefined) return deps.validateInputs("tool", inputs) ?? ["/"];
@@ -67,22 +86,30 @@ export function openTool(deps: OpenDeps, definition: ToolDefinition, executor: E
       const faults = bound === undefined ? undefined : deps.validateInputs(executor.type, bound);
       return faults?.length === 0 ? [] : ["/arguments"];
     },
-    adapter: toolAdapter(deps, { definition, executor, bind }),
+    adapter: toolAdapter(deps, { ...found, executor, bind }),
   };
 }
 
-interface Routed {
-  readonly definition: ToolDefinition;
+/** Definitions stand at the top, where the references inside the schema of the arguments look for them. */
+function inputsSchema({ $defs, ...argumentsSchema }: JsonObject): JsonObject {
+  return {
+    type: "object",
+    properties: { tool: { type: "string" }, arguments: argumentsSchema },
+    ...($defs === undefined ? {} : { $defs }),
+  };
+}
+
+interface Routed extends FoundTool {
   readonly executor: ExecutorAdapter;
   readonly bind: (inputs: JsonObject) => JsonObject | undefined;
 }
 
-function toolAdapter(deps: OpenDeps, { definition, executor, bind }: Routed): ExecutorAdapter {
+function toolAdapter(deps: OpenDeps, { definition, digest, executor, bind }: Routed): ExecutorAdapter {
   const { name, effects, defaults } = definition;
   const checkToken = makeTokenCheck({ ...deps, audience: executor.audience });
   const outputFault =
     definition.output_schema === undefined ? undefined : deps.compile(definition.output_schema, "/output_schema");
-  const named = { tool: name, value: definitionJson(definition) };
+  const named = { tool: name, digest };
   const boundSpec = (spec: StepSpec): StepSpec | undefined => {
     const inputs = bind(spec.inputs);
     return inputs && { ...spec, type: executor.type, inputs };
@@ -124,20 +151,26 @@ function judged(
   outputFault: SchemaCheck | undefined,
 ): ExecutorResult {
   if (!result.ok) return result;
-  if (outputFault?.(result.output) === undefined) {
-    return {
-      ...result,
-      provider: result.provider ?? name,
-      providerVersion: result.providerVersion ?? String(version),
-    };
-  }
-  return {
+  const { usage, toolEvents } = result;
+  const failed = (code: string, message: string): ExecutorResult => ({
     ok: false,
     kind: "execution_error",
     retryable: false,
-    code: "output_schema",
-    message: "the output is not of the form that the tool's output_schema promises",
-    ...(result.usage === undefined ? {} : { usage: result.usage }),
-    toolEvents: result.toolEvents,
+    code,
+    message,
+    ...(usage === undefined ? {} : { usage }),
+    toolEvents,
+  });
+  try {
+    if (outputFault?.(result.output) !== undefined)
+      return failed("output_schema", "the output is not of the form that the tool's output_schema promises");
+  } catch (caught) {
+    if (!isStepgateError(caught, "TOOL_WORK_EXCEEDED")) throw caught;
+    return failed("output_too_complex", "holding the output against the tool's output_schema would take too long");
+  }
+  return {
+    ...result,
+    provider: result.provider ?? name,
+    providerVersion: result.providerVersion ?? String(version),
   };
 }

@@ -5,6 +5,7 @@
  * give it another name (`$id`, `$anchor`, `$dynamicRef`, `$vocabulary`). Not here: bounds (check-schema.ts).
  */
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { pointerToken } from "../../core/pointer-token.ts";
 
 /** `value`: no schema inside. `schema`: it is one. `list`, `map`: it holds some. `defs`: they count where they are used. */
 type Place = "value" | "schema" | "list" | "map" | "defs";
@@ -102,8 +103,4 @@ export function mapSchemas(schema: JsonValue, change: (schema: JsonObject) => Js
     }
   });
   return change(Object.fromEntries(entries));
-}
-
-function pointerToken(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }

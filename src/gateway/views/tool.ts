@@ -5,6 +5,7 @@
  */
 import Type from "typebox";
 import { ISOLATION_LEVELS } from "../../core/isolation.ts";
+import { EFFECT_CLASSES } from "../../core/tool.ts";
 import {
   anyObject,
   closedObject,
@@ -20,7 +21,6 @@ import {
   type View,
 } from "./schema.ts";
 
-const EFFECT_CLASSES = ["none", "read", "write"] as const;
 /** Nine digits, as the query that asks for one. */
 const MAX_VERSION = 999_999_999;
 

@@ -18,9 +18,15 @@ t.test("fills holes at any depth, and leaves the rest as it is", async (t) => {
   });
 });
 
-t.test("leaves out members and items whose argument is missing", async (t) => {
-  const config = { a: { $argument: "x" }, b: [{ $argument: "x" }, "kept"], c: { $argument: "toString" } };
-  t.same(bindArguments(config, {}), { b: ["kept"] });
+t.test("leaves out members whose argument is missing", async (t) => {
+  const config = { a: { $argument: "x" }, b: [{ in: { $argument: "x" } }, "kept"], c: { $argument: "toString" } };
+  t.same(bindArguments(config, {}), { b: [{}, "kept"] });
+});
+
+t.test("leaves nothing out of a list: the items after it would move up", async (t) => {
+  const config = { command: ["transfer", "--from", { $argument: "from" }, "--to", { $argument: "to" }] };
+  t.equal(bindArguments(config, { to: "x" }), undefined);
+  t.same(bindArguments(config, { from: "y", to: "x" }), { command: ["transfer", "--from", "y", "--to", "x"] });
 });
 
 t.test("fills once: an argument that looks like a hole is data", async (t) => {

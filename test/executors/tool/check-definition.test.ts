@@ -22,7 +22,7 @@ const TICKETS: ToolDefinition = {
   version: 1,
   executor: "http",
   config: { method: "GET", url: { $url: "https://crm.example/v1/tickets/{id}" } },
-  input_schema: { type: "object", properties: { id: { type: "integer" } }, required: ["id"] },
+  input_schema: { type: "object", properties: { id: { type: "integer" }, at: { type: "string" } }, required: ["id"] },
   effects: "read",
   idempotent: true,
   defaults: {},
@@ -59,6 +59,8 @@ t.test("takes a definition that its executor can perform", async (t) => {
   const good: readonly Partial<ToolDefinition>[] = [
     {},
     { config: config({ method: "POST", body: { $arguments: true } }) },
+    { config: config({ method: "POST", body: [{ $argument: "id" }, { when: { $argument: "at" } }] }) },
+    { config: config({ method: "POST", body: Array.from({ length: 15 }, () => ({ $argument: "id" })) }) },
     { config: config({ headers: { "x-id": { $argument: "id" } }, timeout_ms: { $argument: "id" } }) },
     { executor: "noop", config: { result: { deep: [{ $argument: "id" }] }, anything: 1 } },
     { executor: "noop", config: { $arguments: true } },
@@ -85,6 +87,21 @@ t.test("names the field of a definition that nothing could perform", async (t) =
       why: "an argument that is not named",
       change: { config: config({ body: { $argument: "di" } }) },
       field: "/config/body",
+    },
+    {
+      why: "an optional argument in a list",
+      change: { config: config({ body: [1, { $argument: "at" }] }) },
+      field: "/config/body/1",
+    },
+    {
+      why: "one argument in many places",
+      change: { config: config({ body: Array.from({ length: 16 }, () => ({ $argument: "id" })) }) },
+      field: "/config/body/15",
+    },
+    {
+      why: "all arguments in many places",
+      change: { config: config({ body: Array.from({ length: 17 }, () => ({ $arguments: true })) }) },
+      field: "/config/body/16",
     },
     {
       why: "a hole with two members",

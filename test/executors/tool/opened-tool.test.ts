@@ -10,6 +10,7 @@ import { makeOpenTools } from "../../../src/executors/tool/open-tools.ts";
 import type { OpenedTool } from "../../../src/executors/tool/opened-tool.ts";
 import { makeToolAdapter } from "../../../src/executors/tool/tool-adapter.ts";
 import { makeValidateInputs } from "../../../src/executors/validate-inputs.ts";
+import { visiblePath } from "../../../src/redaction/visible-path.ts";
 import { adapterDeps, callOf, never, refusingVerifier, stepSpec } from "../call.ts";
 
 const TENANT = "0199c1b2-0000-7000-8000-000000000001" as TenantUid;
@@ -127,6 +128,72 @@ t.test("takes only a token that names this definition, and the call as it is", a
   t.match(await one.adapter.execute(call, never), { ok: true }, "the control");
   t.match(calls[0]?.spec, { type: "noop", inputs: { result: { hello: "ada" } } });
   t.notOk(calls[0] && "definition" in calls[0].demand, "the executor's own demand");
+});
+
+t.test("arguments are bound once for all stages that ask for them", async (t) => {
+  const asked: JsonObject[] = [];
+  const noop = makeNoopAdapter(adapterDeps());
+  const spy: ExecutorAdapter = {
+    ...noop,
+    scope: (spec, settings) => {
+      asked.push(spec.inputs);
+      return noop.scope(spec, settings);
+    },
+    check: (spec, settings, wanted) => {
+      asked.push(spec.inputs);
+      return noop.check(spec, settings, wanted);
+    },
+  };
+  const { adapter, inputFaults } = await opened(GREET, [spy]);
+  const spec = stepSpec("tool", inputs("ada"));
+  t.same(inputFaults(spec.inputs), []);
+  adapter.scope(spec, {});
+  adapter.check(spec, {}, { minimum: "none", weakerAllowed: false });
+  const [first] = asked;
+  t.ok(asked.length === 2 && asked.every((one) => one === first));
+  t.match(adapter.scope(spec, {}).definition, { tool: "greet", digest: refOf(GREET).digest });
+});
+
+t.test("names that a definition inside the schema declares are no payload", async (t) => {
+  const tool = await opened({
+    ...GREET,
+    input_schema: {
+      type: "object",
+      properties: { name: { $ref: "#/$defs/name" } },
+      $defs: { name: { type: "object", properties: { first: {} } } },
+    },
+  });
+  t.equal(visiblePath("/inputs/arguments/name/first", tool.inputsSchema), "/inputs/arguments/name/first");
+  t.equal(visiblePath("/inputs/arguments/name/4111", tool.inputsSchema), "/inputs/*");
+});
+
+t.test(
+  "an output that would take too long to hold against its schema is an error, and nothing is let through",
+  async (t) => {
+    const { adapter } = await opened({
+      ...GREET,
+      output_schema: { properties: { hello: { pattern: "(a?){200}[bc]$" } } },
+    });
+    const long = callOf(adapter, { inputs: inputs("a".repeat(60_000)) });
+    t.match(await adapter.execute(long, never), { ok: false, retryable: false, code: "output_too_complex" });
+    t.match(await adapter.execute(callOf(adapter, { inputs: inputs("ab") }), never), { ok: true }, "the control");
+  },
+);
+
+t.test("of the tools that are open the one used longest ago goes first", async (t) => {
+  const { open, reads } = shelf(GREET);
+  const tenants = ["1", "2", "3"].map((digit) => TENANT.replace(/1$/, digit) as TenantUid);
+  const ask = async (...digits: readonly number[]): Promise<number> => {
+    const before = reads();
+    for (const digit of digits) t.ok((await open(tenants[digit - 1] as TenantUid, refOf(GREET))).ok);
+    return reads() - before;
+  };
+  t.equal(await ask(1, 2, 1, 2), 2, "two fit");
+  t.equal(await ask(1, 3), 1);
+  t.equal(await ask(1), 0, "used after the second");
+  t.equal(await ask(2), 1, "which has gone");
+  t.equal(await ask(1), 0);
+  t.equal(await ask(3), 1);
 });
 
 t.test("an output of another form than promised is an error that no attempt mends", async (t) => {
