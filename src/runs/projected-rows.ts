@@ -173,13 +173,12 @@ function readyRow(step: ProjectedStep, { order, facts }: RowFacts): ProjectedRow
   const { open } = facts;
   const readyMs = step.readyAtMs ?? step.firstReadyAtMs;
   const { queueTargetMs } = order;
-  const firstReadyMs = step.firstReadyAtMs ?? 0;
   return {
     step_id: step.spec.id,
     type: step.spec.type,
     state: isRunning ? "running" : "queued",
     is_contracted: queueTargetMs !== undefined,
-    breach_at: queueTargetMs === undefined ? "infinity" : timeOf(firstReadyMs + queueTargetMs),
+    breach_at: queueTargetMs === undefined ? "infinity" : timeOf((readyMs ?? 0) + queueTargetMs),
     priority: order.priority,
     ready_at: timeOf(readyMs),
     not_before: timeOf(step.notBeforeMs ?? readyMs),

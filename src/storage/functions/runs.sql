@@ -70,8 +70,9 @@ begin
   if h.run_uid is null or h.status <> 'paused_at_step' then
     return false;
   end if;
-  -- time spent paused does not count against deadlines (spec 01, stage deadline)
-  update stepgate.steps set deadline_at = deadline_at + (now() - h.paused_at)
+  -- time spent paused does not count against deadlines (spec 01, stage deadline); what became ready meanwhile has waited
+  -- since then only
+  update stepgate.steps set deadline_at = deadline_at + (now() - greatest(h.paused_at, first_ready_at))
    where tenant_uid = p_tenant and run_uid = p_run and status = 'queued' and deadline_at is not null;
   h.status := h.paused_from;
   h.paused_from := null;

@@ -355,14 +355,17 @@ create or replace function stepgate.requeue_step(h stepgate.run_heads, i stepgat
 language plpgsql as $$
 declare
   v_not_before timestamptz := to_timestamp(i.not_before_ms / 1000.0);
+  v_target_ms integer;
 begin
   update stepgate.steps
      set not_before = v_not_before, error_kind = null,
          decision_artifact = coalesce(i.artifact_id, decision_artifact)
-   where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
+   where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id) returning queue_target_ms into v_target_ms;
   update stepgate.ready_steps
      set state = 'queued', lease_owner = null, started_at = null, reserved_tokens = 0, reserved_usd_micros = 0,
          admission_record = null, jti = null, not_before = v_not_before, ready_at = v_not_before,
+         -- its wait begins anew, and so does what its contract says of it
+         breach_at = coalesce(v_not_before + v_target_ms * interval '1 millisecond', 'infinity'),
          is_alone = is_alone or i.is_lost
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
   return stepgate.stop_step(h, i);

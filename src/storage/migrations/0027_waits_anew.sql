@@ -1,0 +1,1 @@
+-- Functions only: a retry begins its wait anew, and a step that became ready in a pause is given that time alone.
