@@ -42,6 +42,12 @@ interface Failure {
   readonly message?: string;
 }
 
+/**
+ * Of one test rule or case in the interpreter: ends what never would, and no more. The slowest rule of our own packs took
+ * 3 s on a machine at work, and not even 5 s were enough for it when that was very busy.
+ */
+const INTERPRETER_TIMEOUT_MS = 60_000;
+
 const CASE_TENANT = "cases" as TenantUid;
 
 /** Runs all tests and cases; faults of the Rego are values, a failed test is `ok: false` in the report. */
@@ -53,12 +59,13 @@ export async function testSources(
   const toolchain = await deps.toolchain.open();
   const built = compilePack(sources, toolchain);
   if (!built.ok) return built;
-  const run = toolchain.testFiles({ ...sources.rules, ...sources.tests });
+  const run = toolchain.testFiles({ ...sources.rules, ...sources.tests }, INTERPRETER_TIMEOUT_MS);
   if (!run.ok) return run;
   const interpreted = toolchain.evalInterpreter({
     files: sources.rules,
     entrypoint: sources.manifest.entrypoint,
     inputs: cases.map((one) => one.input),
+    timeoutMs: INTERPRETER_TIMEOUT_MS,
   });
   if (!interpreted.ok) return interpreted;
   const decide = await makeDecide(built.result, deps);
