@@ -3,11 +3,11 @@
  * the flag it does.
  */
 import t from "tap";
-import type { JsonObject } from "../../src/core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../src/core/json.ts";
 import type { StepRow } from "../../src/runs/ports.ts";
 import { localSettings, startServer } from "../executors/http/local-server.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
-import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { allow, type Decide, done, makeSink, packOf, type Rig, startRig } from "./rig.ts";
 
 const tenant = { runtime_pack: "open", required_guardrails: [] };
 
@@ -76,6 +76,54 @@ t.test("flags about payloads: what reaches the sink, and what is stored of its o
     value: { log: "done\n[redacted:command]\nbye" },
   });
 });
+
+t.test(
+  "a pack with the hook pre sees no output, one with post nothing else, and each is obeyed on its side",
+  async (t) => {
+    const seen: (readonly [string, JsonValue | undefined, boolean])[] = [];
+    const watching =
+      (name: string, onOutput: Decide): Decide =>
+      (input) => {
+        seen.push([name, input["boundary"], input["output"] !== undefined]);
+        return input["output"] === undefined ? { effect: "allow" } : onOutput(input);
+      };
+    const mask: Decide = ({ output }) =>
+      isJsonObject(output) && output["result"] === "masked"
+        ? { effect: "allow" }
+        : { effect: "redact", reasons: ["r"], patches: [{ op: "replace", path: "/output/result", value: "masked" }] };
+    const deny: Decide = () => ({ effect: "deny", reasons: ["not_this"] });
+    const { packs } = rig.stepgate.rooms;
+    packs.set("before", packOf("before", watching("before", deny)));
+    packs.set("after", packOf("after", watching("after", mask)));
+    packs.set("strict", packOf("strict", watching("strict", deny)));
+    packs.set(
+      "never_in",
+      packOf("never_in", ({ output }) => ({ effect: output === undefined ? "deny" : "allow" })),
+    );
+    const asked = (...uses: readonly (readonly [string, string])[]) =>
+      run(rig, {
+        type: "sink",
+        inputs: {},
+        policy: { packs: uses.map(([name, hook]) => ({ name, hooks: [hook] })) },
+      });
+
+    const changed = await asked(["before", "pre"], ["after", "post"], ["never_in", "post"]);
+    t.match(changed, { state: "succeeded", attemptsMade: 1 }, "what a pack says of the other side counts for nothing");
+    t.match(await outputOf(rig, changed), { value: "masked" });
+    t.same(
+      new Set(seen.map((one) => one.join(" "))),
+      new Set(["before ingress_tool false", "after egress_tool true"]),
+      "each pack was asked on its own side only",
+    );
+    const calls = sink.calls.length;
+    const denied = await asked(["strict", "post"]);
+    t.match(denied, { state: "failed", errorKind: "output_denied", reasons: ["not_this"], attemptsMade: 1 });
+    t.equal(denied.outputBlob, undefined, "the output is kept nowhere");
+    t.equal(sink.calls.length, calls + 1, "it was made before anybody could see what came of it");
+    t.match(await asked(["never_in", "pre"]), { state: "failed", errorKind: "policy_denied", attemptsMade: 0 });
+    t.equal(sink.calls.length, calls + 1);
+  },
+);
 
 t.test("flags about HTTP: host, content type and size, each with its control", async (t) => {
   const [good, other] = await Promise.all([
