@@ -3,6 +3,7 @@
  */
 import t from "tap";
 import { StepgateError } from "../../src/core/errors.ts";
+import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { ExecutorAdapter, ExecutorResult } from "../../src/executors/contract.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
@@ -11,6 +12,11 @@ import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
 import { startWorker } from "./workers.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+/** Everything that holds for tokens holds for money. */
+const UNITS = ["tokens", "usd_micros"] as const;
+/** A step that asks for so much of one unit, and for nothing of the other. */
+const askingOf = (unit: (typeof UNITS)[number], id: string, amount: number) =>
+  unit === "tokens" ? asking(id, amount) : asking(id, 0, amount);
 const asking = (id: string, tokens: number, usd_micros = 0) => ({
   id,
   type: "sink",
@@ -54,25 +60,35 @@ t.test(
       });
 
       // 200 alone would be refused at submission: two of 60 pass it, and the second is denied in *admit*
-      const denied = await rig.submit({
+      const fitting = await rig.submit({
         steps: [asking("a", 60), asking("b", 60)],
         budget: { tokens: 100 },
         run_config: { execution_mode: "sequential" },
       });
       const before = sink.calls.length;
-      await rig.ended(denied);
+      await rig.ended(fitting);
       t.equal(sink.calls.length, before + 2, "60 of which 4 were used, and 60 more fit");
-      const over = await rig.submit({
-        steps: [asking("a", 100), asking("b", 100)],
-        budget: { tokens: 100 },
-        run_config: { execution_mode: "sequential" },
-      });
-      t.equal((await rig.ended(over)).status, "failed");
-      t.match((await rig.steps(over)).get("b"), { state: "failed", errorKind: "budget_exceeded", attemptsMade: 0 });
-      t.match(await refusalOf(rig, over), {
-        stage: "admit",
-        detail: { which: "tokens", limit: 100, used: 4, reserved: 0, requested: 100 },
-      });
+      const over: RunUid[] = [];
+      for (const [unit, used] of [
+        ["tokens", 4],
+        ["usd_micros", 400_000],
+      ] as const) {
+        const limit = used * 25;
+        const runUid = await rig.submit({
+          steps: [askingOf(unit, "a", limit), askingOf(unit, "b", limit)],
+          budget: { [unit]: limit },
+          run_config: { execution_mode: "sequential" },
+        });
+        over.push(runUid);
+        const calls = sink.calls.length;
+        t.equal((await rig.ended(runUid)).status, "failed");
+        t.match((await rig.steps(runUid)).get("b"), { state: "failed", errorKind: "budget_exceeded", attemptsMade: 0 });
+        t.match(await refusalOf(rig, runUid), {
+          stage: "admit",
+          detail: { which: unit, limit, used, reserved: 0, requested: limit },
+        });
+        t.equal(sink.calls.length, calls + 1, `denied by its ${unit}, the second never ran`);
+      }
       await t.rejects(
         rig.submit({ steps: [asking("a", 200, 20_000_000)], budget }),
         { code: "PLAN_NEVER_ADMISSIBLE" },
@@ -87,7 +103,7 @@ t.test(
       const zero = await rig.submit({ steps: [asking("a", 0)], budget });
       t.equal((await rig.ended(zero)).status, "succeeded");
       t.match(views[0], { tracked: true, tokens: { limit: 100, used: 0, reserved: 0, remaining: 100 } });
-      for (const runUid of [granted, over, free]) await verifies(t, rig, runUid);
+      for (const runUid of [granted, ...over, free]) await verifies(t, rig, runUid);
     });
   },
 );
@@ -101,29 +117,38 @@ t.test("B4 64 concurrent requests of 10 against 100: exactly 10 are granted, by 
       tenant,
       env: { STEPGATE_ROLE: "gateway" },
     });
-    // what a step reserves stays reserved: every granted one hangs until its worker is gone
-    const steps = Array.from({ length: 64 }, (_, index) => ({
-      ...asking(`s${index}`, 10),
-      inputs: { hang_until: 1 },
-    }));
-    const runUid = await rig.submit({ steps, budget: { tokens: 100 } });
-    const env = { STEPGATE_BATCH_SIZE: "8" };
-    const workers = await Promise.all([startWorker(t, { rig, database, env }), startWorker(t, { rig, database, env })]);
-    await rig.until(runUid, (found) =>
-      [...found.values()].every(({ state }) => state === "running" || state === "failed"),
-    );
-    const states = [...(await rig.steps(runUid)).values()];
-    t.equal(states.filter(({ state }) => state === "running").length, 10);
-    t.equal(states.filter(({ errorKind }) => errorKind === "budget_exceeded").length, 54);
-    t.match(
-      (
-        await rig.rows("select tokens_used, tokens_reserved, tokens_overrun from stepgate.budgets where run_uid = $1", [
-          runUid,
-        ])
-      )[0],
-      { tokens_used: 0, tokens_reserved: 100, tokens_overrun: 0 },
-    );
-    t.equal((await rig.rows("select distinct worker_id from stepgate.workers")).length, workers.length);
+    // eight at once are fewer than the ten that are granted: no worker can run them all
+    const env = { STEPGATE_BATCH_SIZE: "8", STEPGATE_MAX_CONCURRENT_STEPS: "8" };
+    await Promise.all([startWorker(t, { rig, database, env }), startWorker(t, { rig, database, env })]);
+    for (const unit of UNITS) {
+      // what a step reserves stays reserved: every granted one hangs until its run is cancelled
+      const steps = Array.from({ length: 64 }, (_, index) => ({
+        ...askingOf(unit, `s${index}`, 10),
+        inputs: { hang_until: 1 },
+      }));
+      const runUid = await rig.submit({ steps, budget: { [unit]: 100 } });
+      await rig.until(runUid, (found) =>
+        [...found.values()].every(({ state }) => state === "running" || state === "failed"),
+      );
+      const states = [...(await rig.steps(runUid)).values()];
+      t.equal(states.filter(({ state }) => state === "running").length, 10, unit);
+      t.equal(states.filter(({ errorKind }) => errorKind === "budget_exceeded").length, 54, unit);
+      t.match(
+        await rig.rows(
+          `select ${unit}_used as used, ${unit}_reserved as reserved, ${unit}_overrun as overrun from stepgate.budgets
+            where run_uid = $1`,
+          [runUid],
+        ),
+        [{ used: 0, reserved: 100, overrun: 0 }],
+      );
+      const owners = await rig.rows(
+        "select distinct lease_owner from stepgate.ready_steps where run_uid = $1 and state = 'running'",
+        [runUid],
+      );
+      t.equal(owners.length, 2, "both workers run some of them");
+      await rig.stepgate.rooms.store.cancel(rig.tenantUid, runUid, "test");
+      await rig.until(runUid, (_, run) => run.status === "cancelled");
+    }
   });
 });
 
@@ -174,27 +199,35 @@ t.test("a metered step that asks for nothing is denied on a full budget, any oth
 
 t.test("B6 a day's quota ends the step and names itself and its reset", async (t) => {
   await forEachDatabase(t, async (t, database) => {
-    const sink = makeSink(() => done(null, { tokens: 50, usdMicros: 0 }));
-    const rig = await startRig(t, {
-      database,
-      packs: { runtime: allow },
-      adapters: [sink.adapter],
-      tenant: { ...tenant, quotas: [{ id: "daily", unit: "tokens", window: "day", limit: 60 }] },
-    });
-    const runUid = await rig.submit({
-      steps: [asking("a", 50), asking("b", 50)],
-      run_config: { execution_mode: "sequential" },
-    });
-    t.equal((await rig.ended(runUid)).status, "failed");
-    t.match((await rig.steps(runUid)).get("b"), { state: "failed", errorKind: "quota_exceeded", attemptsMade: 0 });
-    const { detail } = await refusalOf(rig, runUid);
-    t.match(detail, { quota: "daily", unit: "tokens", limit: 60, used: 50, requested: 50 });
-    const midnightMs = new Date().setUTCHours(24, 0, 0, 0);
-    t.equal((detail as JsonObject)["resets_at_ms"], midnightMs);
-    t.match(await rig.rows("select used, reserved, overrun from stepgate.quota_usage"), [
-      { used: 50, reserved: 0, overrun: 0 },
-    ]);
-    await verifies(t, rig, runUid);
+    const sink = makeSink(() => done(null, { tokens: 50, usdMicros: 50 }));
+    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
+    for (const [at, unit] of UNITS.entries()) {
+      const quota = `daily_${unit}`;
+      await rig.stepgate.rooms.tenants.put({
+        tenantUid: rig.tenantUid,
+        tenantId: "default",
+        weight: 1,
+        isPaused: false,
+        settings: tenant,
+        quotas: [{ id: quota, unit, window: "day", limit: 60 }] as never,
+        actor: "test",
+      });
+      const runUid = await rig.submit({
+        steps: [askingOf(unit, "a", 50), askingOf(unit, "b", 50)],
+        run_config: { execution_mode: "sequential" },
+      });
+      t.equal((await rig.ended(runUid)).status, "failed");
+      t.match((await rig.steps(runUid)).get("b"), { state: "failed", errorKind: "quota_exceeded", attemptsMade: 0 });
+      const { detail } = await refusalOf(rig, runUid);
+      t.match(detail, { quota, unit, limit: 60, used: 50, requested: 50 });
+      const midnightMs = new Date().setUTCHours(24, 0, 0, 0);
+      t.equal((detail as JsonObject)["resets_at_ms"], midnightMs);
+      t.match(await rig.rows("select used, reserved, overrun from stepgate.quota_usage where quota_id = $1", [quota]), [
+        { used: 50, reserved: 0, overrun: 0 },
+      ]);
+      t.equal(sink.calls.length, at + 1, "the second step never ran");
+      await verifies(t, rig, runUid);
+    }
   });
 });
 
