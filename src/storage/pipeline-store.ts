@@ -1,8 +1,9 @@
 /**
  * The two transactions of the gate as calls of one function each (functions/admit.sql, functions/settle.sql), for a whole batch.
  *
- * A commit in doubt is read back by the ids of its records, made here: what is there was written whole. Not here: the
- * columns of a batch (admission-columns.ts, settlement-columns.ts), claiming (claim-store.ts).
+ * A commit in doubt is read back by the ids of its records, made here: what is there was written whole. Where none is, the
+ * batch failed like any other: nothing started, and a result that is at hand is settled again, never made again. Not here:
+ * the columns of a batch (admission-columns.ts, settlement-columns.ts), claiming (claim-store.ts).
  */
 
 import { StepgateError } from "../core/errors.ts";
@@ -48,7 +49,8 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
           pool,
           admissions.map(({ address, record }) => ({ tenantUid: address.tenantUid, recordId: record.id })),
         );
-        // what was turned away and what never arrived look the same: neither started, both may be claimed again
+        if (committed.size === 0) throw caught;
+        // what was turned away did not start, and may be claimed again
         return admissions.map(({ record }) => (committed.has(record.id) ? { kind: "started" } : { kind: "stale" }));
       }
     },
@@ -71,6 +73,7 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
         );
         if (!isInDoubt(caught) || written.length === 0) throw caught;
         const committed = await committedRecords(pool, written);
+        if (committed.size === 0) throw caught;
         return settlements.map(({ records }) => ({
           isSettled: records.some(({ id }) => committed.has(id)),
           runStatus: undefined,

@@ -18,6 +18,11 @@ export function stepTaking(id: string, from: string, pointer = ""): StepSubmissi
   return step(id, { inputs: { value: { $from: from, pointer } } satisfies JsonObject });
 }
 
+/** A noop step with a compensation. */
+export function undoing(id: string, target: string): StepSubmission {
+  return step(id, { execution: { compensation: { step: target } } });
+}
+
 export function planOf(steps: readonly StepSubmission[], edges: readonly (readonly [string, string])[] = []): Plan {
   const { plan } = normalizeSubmission({ steps, edges });
   if (plan === undefined) throw new Error("a submission with steps has a plan");
