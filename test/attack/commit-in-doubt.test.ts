@@ -3,6 +3,8 @@
  * and either way the executor is called once and its result settled once (spec 01).
  */
 import t from "tap";
+import { isJsonObject, type JsonValue } from "../../src/core/json.ts";
+import { parseJson } from "../../src/core/parse-json.ts";
 import { verifies } from "../acceptance/evidence-of.ts";
 import { allow, done, makeSink, startRig } from "../acceptance/rig.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
@@ -17,7 +19,12 @@ for (const statement of ["admit_steps", "settle_steps"]) {
       await forEachDatabase(t, async (t, database) => {
         const cutter = await cutAt(t, database.target, `stepgate.${statement}(`, moment);
         const sink = makeSink(() => done({ made: true }, { tokens: 5, usdMicros: 7 }));
+        const outcomes: JsonValue[] = [];
         const rig = await startRig(t, {
+          onLogLine: (line) => {
+            const said = parseJson(Buffer.from(line));
+            if (isJsonObject(said) && said["msg"] === "step settled") outcomes.push(said["outcome"] ?? null);
+          },
           database: { ...database, target: cutter.target },
           packs: { runtime: allow },
           adapters: [sink.adapter],
@@ -29,6 +36,8 @@ for (const statement of ["admit_steps", "settle_steps"]) {
         });
         const run = await rig.ended(runUid);
         t.ok(cutter.isCut(), "the connection was cut");
+        await rig.until(runUid, () => outcomes.length >= STEPS.length);
+        t.same(outcomes, ["succeeded", "succeeded", "succeeded"], "the worker knows what became of each");
         t.equal(run.status, "succeeded");
         t.same(sink.calls.map(({ stepId, attempt }) => `${stepId} ${attempt}`).sort(), ["a 1", "b 1", "c 1"]);
         const events = await rig.events(runUid);
