@@ -4,24 +4,28 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { NO_STORY, type RunStory, tell } from "../../src/cli/run-story.ts";
 import { showEvent } from "../../src/cli/story-lines.ts";
+import type { RunUid } from "../../src/core/ids.ts";
 import { capture } from "../cli/captured.ts";
 import { runCli } from "../cli/run-cli.ts";
+import { load } from "../policy/make-pack.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
 import { deskOf, holdUntilApproved, openApproval, submitAs } from "./approval-desk.ts";
-import { done, makeSink, startRig } from "./rig.ts";
+import { allow, type Decide, done, makeSink, startRig } from "./rig.ts";
 
 const ESCAPE = String.fromCharCode(27);
 
-t.test("a held step is listed, shown, explained and decided from the command line", async (t) => {
+/** A rig over the API, and the command line of alice, who submits, and of bob, who approves. */
+async function deskCli(t: Test, packs: Readonly<Record<string, Decide>>, env: Readonly<Record<string, string>> = {}) {
   const sink = makeSink(() => done(null));
   const rig = await startRig(t, {
     database: await openTestDatabase(t),
-    packs: { runtime: holdUntilApproved },
+    packs,
     adapters: [sink.adapter],
     tenant: { runtime_pack: "runtime", required_guardrails: [] },
+    env,
   });
   const folder = await mkdtemp(join(tmpdir(), "stepgate-cli-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -34,6 +38,11 @@ t.test("a held step is listed, shown, explained and decided from the command lin
     runCli([...args, "--url", rig.stepgate.gateway?.url ?? "", "--key-file", join(folder, who)], {
       STEPGATE_HOME: folder,
     });
+  return { sink, rig, folder, alice, cli };
+}
+
+t.test("a held step is listed, shown, explained and decided from the command line", async (t) => {
+  const { rig, alice, cli } = await deskCli(t, { runtime: holdUntilApproved });
   const runUid = await submitAs(alice, {
     id: "refund-9",
     steps: [{ id: "a", type: "sink", inputs: { amount: 7, note: `${ESCAPE}[31m` } }],
@@ -79,4 +88,60 @@ t.test("a held step is listed, shown, explained and decided from the command lin
   t.match(seen.out(), /wait a +sink +hold/);
   t.match(seen.out(), waits, "run watch says for whom, until when, and how to look");
   t.match(seen.out(), /done a approved\n/);
+});
+
+t.test("the refund example: built and submitted as its page says, held, and then approved or rejected", async (t) => {
+  const { rig, folder, cli } = await deskCli(t, { runtime: allow });
+  const directory = join(folder, "packs", "refund_approval");
+  t.match(await runCli(["pack", "build", "policies/examples/refund_approval", "--out", directory]), { code: 0 });
+  const pack = await load(directory, { placement: "worker" });
+  t.teardown(() => pack.close());
+  rig.stepgate.rooms.packs.set(pack.ref.id, pack);
+  const submit = async (): Promise<RunUid> => {
+    const { code, out } = await cli("alice", "run", "submit", "policies/examples/refund.json", "--json");
+    t.equal(code, 0, out);
+    return JSON.parse(out).run_uid;
+  };
+  const [paid, refused] = [await submit(), await submit()];
+  const [first, second] = [await openApproval(rig, paid, "refund"), await openApproval(rig, refused, "refund")];
+  t.match((await rig.steps(paid)).get("refund"), { state: "held", attemptsMade: 0 });
+  const shown = await cli("bob", "approval", "show", first);
+  t.match(shown.out, /held by {3}refund_approval 1\.0\.0 at guardrails, ingress_tool/);
+  t.match(shown.out, /reason {4}refund\.needs_approval\n +"A refund of more than 100 waits/);
+  t.match(shown.out, /"refund": 250/);
+
+  t.match(await cli("bob", "approval", "approve", first), { code: 0 });
+  t.equal((await rig.ended(paid)).status, "succeeded");
+  t.match((await rig.steps(paid)).get("refund"), { state: "succeeded", attemptsMade: 1 });
+
+  const rejected = await cli("bob", "approval", "reject", second, "--reason", "no receipt");
+  t.match(rejected, { code: 0, out: /^stop step refund rejected by bob\n {2}record [0-9a-f]{64}\n/ });
+  t.equal((await rig.ended(refused)).status, "failed");
+  t.match((await rig.steps(refused)).get("refund"), { errorKind: "approval_rejected", attemptsMade: 0 });
+  const after = await cli("bob", "approval", "show", second);
+  t.match(after.out, new RegExp(`^approval ${second} · rejected\n`));
+  t.match(after.out, /decided {3}by bob at \S+\n[\s\S]*answer {4}"no receipt"/);
+  t.notMatch(after.out, /approval approve/, "nothing is left to decide");
+  t.match((await cli("alice", "run", "get", refused, "--why", "refund")).out, /approval_rejected/);
+  t.equal((await cli("bob", "approval", "approve", second)).code, 1, "it stays rejected");
+});
+
+t.test("an approval that nobody gave in time is shown as expired, and can be given no more", async (t) => {
+  const { sink, rig, alice, cli } = await deskCli(
+    t,
+    { runtime: holdUntilApproved },
+    { STEPGATE_REAPER_INTERVAL_MS: "50" },
+  );
+  const runUid = await submitAs(alice, { id: "late", steps: [{ id: "a", type: "sink", inputs: { ttl: 1 } }] });
+  t.equal((await rig.ended(runUid)).status, "failed");
+  const [row] = await rig.rows("select approval_id from stepgate.approvals where run_uid = $1", [runUid]);
+  const id = String(row?.["approval_id"]);
+  t.match((await cli("bob", "approval", "list")).out, /nothing waits/);
+  t.match((await cli("bob", "approval", "list", "--state", "expired")).out, new RegExp(`${id} +expired +approver`));
+  const { out } = await cli("bob", "approval", "show", id);
+  t.match(out, new RegExp(`^approval ${id} · expired\n`));
+  t.notMatch(out, /decided {3}by|approval approve/, "nobody decided, and nothing is left to decide");
+  t.match(await cli("bob", "approval", "approve", id), { code: 1, err: /\[APPROVAL_EXPIRED\]/ });
+  t.match((await cli("alice", "run", "get", runUid, "--why", "a")).out, /approval_expired/);
+  t.equal(sink.calls.length, 0, "nothing ran");
 });

@@ -3,32 +3,40 @@
  */
 import t from "tap";
 import { forEachDatabase } from "../storage/test-database.ts";
-import { allow, done, makeSink, startRig } from "./rig.ts";
+import { allow, startRig } from "./rig.ts";
 
-const OPEN = { runtime_pack: "open", required_guardrails: ["open"] };
-
-t.test("A10 a chain of two steps: the second takes the first's output by $from", async (t) => {
+t.test("A10 two real programs: the second prints what the first printed, by $from", async (t) => {
   await forEachDatabase(t, async (t, database) => {
-    const sink = makeSink(({ spec }) => done({ seen: spec.inputs["text"] ?? null }));
-    const rig = await startRig(t, { database, packs: { open: allow }, adapters: [sink.adapter], tenant: OPEN });
+    const rig = await startRig(t, {
+      database,
+      packs: { open: allow },
+      tenant: { runtime_pack: "open", required_guardrails: ["open"] },
+    });
     const nonce = `nonce-${Math.random()}`;
+    const echo = (id: string, text: string | { readonly $from: string; readonly pointer: string }) => ({
+      id,
+      type: "process",
+      inputs: { command: ["echo", "-n", text] },
+    });
     const runUid = await rig.submit({
-      steps: [
-        { id: "first", type: "noop", inputs: { result: { text: nonce } } },
-        { id: "second", type: "sink", inputs: { text: { $from: "first", pointer: "/text" } } },
-      ],
+      steps: [echo("first", nonce), echo("second", { $from: "first", pointer: "/stdout" })],
       edges: [["first", "second"]],
     });
     const run = await rig.ended(runUid);
     t.equal(run.status, "succeeded");
-    t.equal(sink.calls[0]?.spec.inputs["text"], nonce);
-    const steps = await rig.steps(runUid);
+    const steps = [...(await rig.steps(runUid)).values()];
     t.match(
-      [...steps.values()].map((step) => [step.state, step.attemptsMade]),
+      steps.map((step) => [step.stepId, step.state, step.attemptsMade]),
       [
-        ["succeeded", 1],
-        ["succeeded", 1],
+        ["first", "succeeded", 1],
+        ["second", "succeeded", 1],
       ],
     );
+    const { store, vaults } = rig.stepgate.rooms;
+    const vault = await vaults.of(rig.tenantUid);
+    for (const { stepId, outputBlob } of steps) {
+      const blob = outputBlob === undefined ? undefined : await store.readBlob(rig.tenantUid, outputBlob);
+      t.match(blob && JSON.parse(vault.open(blob, blob)), { value: { stdout: nonce, exit_code: 0 } }, stepId);
+    }
   });
 });

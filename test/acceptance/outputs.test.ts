@@ -6,6 +6,7 @@ import t from "tap";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { makeReadArtifacts } from "../../src/runs/export-evidence.ts";
+import { PERL } from "../executors/process/sandbox.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, type Decide, done, makeSink, type Rig, redactCard, startRig } from "./rig.ts";
@@ -122,6 +123,49 @@ t.test("A16 output, error text, details and tool events are redacted before they
     await verifies(t, rig, runUid);
   });
 });
+
+t.test(
+  "A16 what a real program writes to stderr is redacted before it is stored, whether it succeeds or not",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      let seen = 0;
+      const runtime: Decide = (input) => {
+        const decision = maskCard(input);
+        if (decision.effect === "redact") seen += 1;
+        return decision;
+      };
+      const rig = await startRig(t, { database, packs: { runtime }, tenant });
+      await rig.stepgate.rooms.tenants.putExecutorSettings({
+        tenantUid: rig.tenantUid,
+        type: "process",
+        settings: PERL,
+        actor: "test",
+      });
+      // the number is put together by the program: it is in no input
+      const complaint = (exitCode: number) =>
+        `print "fine"; print STDERR join(" ", "4111", ("1111") x 3), "\\n"; exit ${exitCode}`;
+      const runUid = await rig.submit({
+        steps: [0, 3].map((exitCode) => ({
+          id: `exit-${exitCode}`,
+          type: "process",
+          inputs: { command: ["perl", "-e", complaint(exitCode)] },
+        })),
+      });
+      await rig.ended(runUid);
+      t.match([...(await rig.steps(runUid)).values()].map(({ state }) => state).sort(), ["failed", "succeeded"]);
+      t.equal(seen, 2, "the number came out of both");
+      const blobs = await opened(rig, runUid);
+      t.notOk(
+        blobs.some(({ text }) => text.includes(CARD)),
+        "nowhere, not even sealed",
+      );
+      const textOf = (field: string) => blobs.find((blob) => blob.field === field)?.text ?? "";
+      t.match(JSON.parse(textOf("output")), { value: { stdout: "fine", stderr: "[card]" } });
+      t.match(JSON.parse(textOf("error")), { details: { stdout: "fine", stderr: "[card]" } });
+      await verifies(t, rig, runUid);
+    });
+  },
+);
 
 t.test("A16 denied output is stored nowhere, charged and compensated", async (t) => {
   await forEachDatabase(t, async (t, database) => {
