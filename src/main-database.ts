@@ -68,7 +68,7 @@ export async function openDatabase(
   const workerPool = open({ role: roles.worker }, workerDatabaseUrl);
   const ownerPool = makePool({
     ...poolOptions(input, target),
-    // one maintains for as long as it takes, one looks who holds back vacuum
+    // one maintains for as long as it takes, one looks who holds back vacuum and how long windows are prepared for
     maxConnections: 2,
     limits: { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs },
   });

@@ -284,7 +284,7 @@ async function bindTool(
 }
 
 function healthPorts(
-  { pool, watch, vacuum, keyRing, metrics, log }: Rooms,
+  { pool, watch, vacuum, windows, keyRing, metrics, log }: Rooms,
   worker: LocalWorker | undefined,
 ): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
@@ -303,8 +303,8 @@ function healthPorts(
         { name: "fences", ...watch.verdict() },
         ...(worker === undefined ? [] : [{ name: "worker", ok: worker.isReady() }]),
       ];
-      const warning = vacuum.warning();
-      return { ready: checks.every(({ ok }) => ok), checks, ...(warning === undefined ? {} : { warnings: [warning] }) };
+      const warnings = [vacuum.warning(), windows.warning()].filter((warning) => warning !== undefined);
+      return { ready: checks.every(({ ok }) => ok), checks, ...(warnings.length === 0 ? {} : { warnings }) };
     },
     // the key ring writes exactly this form
     jwks: () => keyRing.jwks() as JwksView,

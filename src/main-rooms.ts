@@ -50,6 +50,7 @@ import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
 import { makeFindVacuumHolder } from "./storage/vacuum-horizon.ts";
 import { watchVacuum } from "./storage/watch-vacuum.ts";
+import { makeFindWindowsLeft, watchWindows } from "./storage/watch-windows.ts";
 import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
 import { makeTracing } from "./telemetry/tracing.ts";
@@ -90,6 +91,8 @@ const TRUST_LIFETIME_MS = 365 * 86_400_000;
 const FEED_POLL_MS = 250;
 /** A query of the catalogue; what it finds matters after minutes. */
 const VACUUM_WATCH_MS = 15_000;
+/** Two rows of the catalogue; what it finds matters after hours. */
+const WINDOWS_WATCH_MS = 60_000;
 /** 15 minutes of tokens at 1 000 steps a second. */
 const MAX_COUNTED_TOKENS = 1_000_000;
 /** Compiled schemas of so many versions are kept. */
@@ -153,7 +156,13 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     log,
     onLook: (seconds) => metrics.set("vacuum.held_seconds", seconds, {}),
   });
-  stops.unshift(vacuum.stop);
+  const windows = watchWindows({
+    findLeft: makeFindWindowsLeft(ownerPool),
+    everyMs: WINDOWS_WATCH_MS,
+    log,
+    onLook: (seconds) => metrics.set("history.prepared_seconds", seconds, {}),
+  });
+  stops.unshift(vacuum.stop, windows.stop);
   const feed = makeChangeFeed({ pollMs: FEED_POLL_MS });
   stops.unshift(async () => feed.stop());
   const store = makeRunStore(pool);
@@ -245,6 +254,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     ownerPool,
     watch,
     vacuum,
+    windows,
     database,
     embedded,
     keyRing,

@@ -102,6 +102,12 @@ export const METRICS = {
     about: "How long the oldest transaction has held back vacuum.",
     labels: [],
   },
+  "history.prepared_seconds": {
+    kind: "gauge",
+    unit: "s",
+    about: "How long windows of history are prepared for; below zero when the last has ended and nobody made another.",
+    labels: [],
+  },
   "tokens.minted": { kind: "counter", unit: "{token}", about: "Capability tokens minted.", labels: [] },
   "tokens.refused": { kind: "counter", unit: "{token}", about: "Capability tokens refused.", labels: ["reason"] },
   "sink.deliveries": {

@@ -59,6 +59,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   PLAN_WINDOWS: "stretches of time, for every tenant",
   MISSING_PARTITIONS: "stretches of time, for every tenant",
   MAKE_PARTITION: "stretches of time, for every tenant",
+  READ_PREPARED: "stretches of time, for every tenant",
   DUE_RANGES: "stretches of time, for every tenant",
   JUDGE_WINDOW: "stretches of time, for every tenant",
   RETIRE_RUNS: "goes by tenant inside",

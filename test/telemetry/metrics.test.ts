@@ -50,6 +50,7 @@ t.test("the table has the metrics of the specification and no label that tells t
     "slo.preemptions",
     "decisions",
     "vacuum.held_seconds",
+    "history.prepared_seconds",
     "tokens.minted",
     "tokens.refused",
     "sink.deliveries",

@@ -14,6 +14,13 @@ export const MISSING_PARTITIONS = `select relation, name from stepgate.missing_p
 /** Makes the partition of table $1 for window $2, with the rows of it that are there already. */
 export const MAKE_PARTITION = `select stepgate.make_partition($1, $2) as is_made`;
 
+/** For how many seconds windows are prepared: to the end of the last one, or to the first of which a table has no partition. */
+export const READ_PREPARED = `
+  select extract(epoch from coalesce(least(
+           (select max(w.ends_at) from stepgate.history_windows w),
+           (select min(stepgate.time_of(w.first_uid)) from stepgate.history_windows w
+             where w.name in (select m.name from stepgate.missing_partitions() m))), 'epoch') - now())::float8 as seconds`;
+
 /** Windows and what lies outside them, where something may be due at the moment $1. */
 export const DUE_RANGES = `
   select name, first_uid, end_uid, stepgate.epoch_ms(ends_at) as ends_at_ms from stepgate.due_ranges(${MOMENT(1)})`;
