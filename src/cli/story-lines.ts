@@ -93,6 +93,8 @@ function aboutOf(step: StepStory): string {
 /** As *admit* reported it (spec 03): what was asked, the limit, and what of it was taken. */
 function budgetText({ detail }: StepStory): string {
   const unit = textOf(detail, "which") ?? textOf(detail, "unit") ?? "";
+  if (textOf(detail, "reason") === "uncapped")
+    return `may spend any ${unit}, of which there is a limit: give a cost_hint`;
   const left = countOf(detail, "limit") - countOf(detail, "used") - countOf(detail, "reserved");
   return `asks for ${countOf(detail, "requested")} ${unit}, ${left} of ${countOf(detail, "limit")} are left`;
 }

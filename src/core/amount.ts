@@ -11,6 +11,10 @@ export interface Amount {
   readonly usdMicros: number;
 }
 
+/** The two, by the names they have in budgets, quotas and limits. */
+export const AMOUNT_UNITS = ["tokens", "usd_micros"] as const;
+export type AmountUnit = (typeof AMOUNT_UNITS)[number];
+
 export const NOTHING: Amount = { tokens: 0, usdMicros: 0 };
 
 /**

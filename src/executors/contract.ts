@@ -4,7 +4,7 @@
  * An adapter imports core and this file; whatever else it needs (token verification, transport) is handed to it.
  * Not here: the list of adapters (registry.ts), the adapters (one folder each).
  */
-import type { Amount } from "../core/amount.ts";
+import type { Amount, AmountUnit } from "../core/amount.ts";
 import type { ScopeDemand, ScopeLimits, VerifyToken } from "../core/capability.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { RunUid, StepId, TenantUid } from "../core/ids.ts";
@@ -25,7 +25,10 @@ export interface ExecutorAdapter {
   /** What a tenant gets that never set anything: the closed form. */
   readonly defaultSettings: JsonObject;
   readonly describe: () => AdapterDescription;
-  /** What a token for this step must allow: exactly what it is about to do. */
+  /**
+   * What a token for this step must allow: exactly what it is about to do. The limit of a metered unit is the cap that the
+   * provider is told; it is reserved too, so that a step without a hint need not be refused under a budget.
+   */
   readonly scope: (spec: StepSpec, settings: JsonObject) => ScopeDemand;
   /** Whether this machine and these settings let the step run at all; nothing is touched. */
   readonly check: (spec: StepSpec, settings: JsonObject, wanted: WantedIsolation) => AdapterCheck;
@@ -43,8 +46,8 @@ export interface AdapterDescription {
   readonly version: string;
   readonly summary: string;
   readonly effects: EffectClass;
-  /** Whether a call spends tokens or money that somebody charges for: a model, anything with a price (spec 03). */
-  readonly isMetered: boolean;
+  /** In which units a call spends what somebody charges for: a model, anything with a price (spec 03). None: it is free. */
+  readonly meters: readonly AmountUnit[];
   /** The strongest level the last self-test proved. */
   readonly isolation: IsolationLevel;
 }

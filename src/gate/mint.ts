@@ -8,6 +8,7 @@
 import { mintToken } from "../capability/mint-token.ts";
 import { narrowScope, scopeOf } from "../capability/narrow-scope.ts";
 import { requestDigest, SALT_BYTES } from "../capability/request-digest.ts";
+import { AMOUNT_UNITS, type Amount, type AmountUnit } from "../core/amount.ts";
 import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
 import type { Scope, ScopeDemand } from "../core/capability.ts";
 import type { Clock } from "../core/clock.ts";
@@ -17,7 +18,7 @@ import type { Signer } from "../core/keys.ts";
 import type { StepSpec } from "../core/step.ts";
 import { isEffectClass } from "../core/tool.ts";
 import type { AdapterDescription, ExecutorAdapter } from "../executors/contract.ts";
-import { goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
+import { type Capability, goOn, type RuntimeDecision, refuse, type Stage, type StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import { egressNarrowing } from "./egress-flags.ts";
 import { executionText, policyText } from "./spec-text.ts";
@@ -46,7 +47,8 @@ export function makeMint(deps: MintDeps): Stage {
     const { runtimeDecision } = context;
     if (runtimeDecision === undefined) return refuse(context, "mint", "policy_error", ["no_decision"]);
     try {
-      return goOn({ ...context, capability: mint(deps, context, adapter, runtimeDecision) });
+      const { request, capability } = mint(deps, context, adapter, runtimeDecision);
+      return goOn({ ...context, request, capability });
     } catch (caught) {
       // a signer that is away is a failure of our own, and no end of the step (spec 00, error kinds)
       if (!isStepgateError(caught) || ERROR_CODES[caught.code].retry === "later") throw caught;
@@ -60,10 +62,12 @@ function mint(
   context: StepContext,
   adapter: ExecutorAdapter,
   { pack }: RuntimeDecision,
-): NonNullable<StepContext["capability"]> {
+): { readonly request: Amount; readonly capability: Capability } {
   const { step, authority } = context;
   const settings = authority.executorSettings[adapter.type] ?? adapter.defaultSettings;
-  const demand = withLimits(adapter.scope(specToRun(context), settings), context);
+  const wanted = adapter.scope(specToRun(context), settings);
+  const request = requestWithCap(context, wanted, describeAdapter(adapter));
+  const demand = withLimits(wanted, request);
   const salt = deps.ids.random(SALT_BYTES);
   const obligations = [
     ...context.obligations,
@@ -96,7 +100,21 @@ function mint(
   });
   deps.onMinted(token, signer.kid);
   // the level that will be used is known only once *guard* has asked the adapter
-  return { adapter, settings, isolation: "none", demand, scope, token, claims, salt, canonicalRequest, admissionUid };
+  return {
+    request,
+    capability: {
+      adapter,
+      settings,
+      isolation: "none",
+      demand,
+      scope,
+      token,
+      claims,
+      salt,
+      canonicalRequest,
+      admissionUid,
+    },
+  };
 }
 
 /** An id that two tokens could share would let one be counted, or revoked, for the other. */
@@ -109,9 +127,9 @@ function newUid(ids: Ids): string {
 /** What an adapter says of itself. @throws {StepgateError} ANSWER_MALFORMED when it does not say what depends on it. */
 export function describeAdapter(adapter: ExecutorAdapter): AdapterDescription {
   const description = adapter.describe();
-  const { effects, isMetered } = description ?? {};
-  if (!isEffectClass(effects) || typeof isMetered !== "boolean")
-    throw new StepgateError("ANSWER_MALFORMED", { part: "describe" });
+  const { effects, meters } = description ?? {};
+  const isMetersGiven = Array.isArray(meters) && meters.every((unit) => AMOUNT_UNITS.includes(unit));
+  if (!isEffectClass(effects) || !isMetersGiven) throw new StepgateError("ANSWER_MALFORMED", { part: "describe" });
   return description;
 }
 
@@ -134,8 +152,21 @@ export function specDigest(context: StepContext): ReturnType<typeof sha256Hex> {
   );
 }
 
-function withLimits(demand: ScopeDemand, context: StepContext): ScopeDemand {
-  const { request } = context;
+/** max(hint, the cap that the provider is told); the step's own cap stands above what an adapter would tell (spec 03). */
+function requestWithCap(
+  { request, step }: StepContext,
+  { limits }: ScopeDemand,
+  { meters }: AdapterDescription,
+): Amount {
+  const { budget } = step.spec.policy;
+  const most = (unit: AmountUnit, asked: number): number =>
+    meters.includes(unit)
+      ? Math.max(asked, Math.min(limits[unit] ?? 0, budget?.[unit] ?? Number.MAX_SAFE_INTEGER))
+      : asked;
+  return { tokens: most("tokens", request.tokens), usdMicros: most("usd_micros", request.usdMicros) };
+}
+
+function withLimits(demand: ScopeDemand, request: Amount): ScopeDemand {
   return {
     ...demand,
     limits: {

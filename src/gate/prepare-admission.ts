@@ -37,7 +37,7 @@ export function prepareAdmission(
     authorityVersion: step.authorityVersion,
     callerKeyId: step.run.caller.keyId,
     request,
-    isMetered: describeAdapter(capability.adapter).isMetered,
+    meters: describeAdapter(capability.adapter).meters,
     attempt: step.attempt,
     record,
     jti,

@@ -3,7 +3,7 @@
  *
  * In: built by the gate. Out: to the store, which writes it whole or not at all. Not here: SQL (storage/).
  */
-import type { Amount } from "../core/amount.ts";
+import type { Amount, AmountUnit } from "../core/amount.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { EventType } from "../core/event.ts";
 import type { BlobId, LeaseEpoch, RecordId, RunUid, StepId, TenantUid, WorkerId } from "../core/ids.ts";
@@ -41,8 +41,8 @@ export interface Admission {
   readonly authorityVersion: number;
   readonly callerKeyId: string;
   readonly request: Amount;
-  /** May spend tokens or money: on a full budget it is denied even with a request of nothing (spec 03). */
-  readonly isMetered: boolean;
+  /** The units in which it may spend: where it asks for none of one, it passes no limit on it (spec 03). */
+  readonly meters: readonly AmountUnit[];
   readonly attempt: number;
   readonly record: EvidenceRecord;
   readonly jti: string;

@@ -31,9 +31,10 @@ export function refuseNeverAdmissible(plan: {
   for (const spec of plan.steps) {
     const { tokens, usdMicros } = requestOf(spec, plan.defaultRequest.get(spec.type) ?? NOTHING);
     for (const ceiling of plan.ceilings) {
-      if (plan.origins.has(spec.id) && !ceiling.bindsCompensations) continue;
-      refuseAbove(spec.id, ceiling, "tokens", tokens);
-      refuseAbove(spec.id, ceiling, "usd_micros", usdMicros);
+      const mayOverdraw = plan.origins.has(spec.id) && !ceiling.bindsCompensations;
+      const hint = mayOverdraw ? spec.execution.cost_hint : undefined;
+      if (hint?.tokens === undefined) refuseAbove(spec.id, ceiling, "tokens", tokens);
+      if (hint?.usd_micros === undefined) refuseAbove(spec.id, ceiling, "usd_micros", usdMicros);
     }
   }
 }

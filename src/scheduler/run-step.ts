@@ -87,7 +87,16 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "quota_exceeded":
       return settleRefusal(deps, refuse(context, "admit", "quota_exceeded", ["quota_exceeded"], admitted.detail));
     case "budget_exceeded":
-      return settleRefusal(deps, refuse(context, "admit", "budget_exceeded", ["budget_exceeded"], admitted.detail));
+      return settleRefusal(
+        deps,
+        refuse(
+          context,
+          "admit",
+          "budget_exceeded",
+          [admitted.detail["reason"] === "uncapped" ? "uncapped" : "budget_exceeded"],
+          admitted.detail,
+        ),
+      );
     case "caller_revoked":
       return settleRefusal(deps, refuse(context, "admit", "caller_revoked", ["caller_revoked"]));
     default:

@@ -5,7 +5,7 @@ import t from "tap";
 import { StepgateError } from "../../src/core/errors.ts";
 import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import type { ExecutorAdapter, ExecutorResult } from "../../src/executors/contract.ts";
+import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
@@ -149,51 +149,6 @@ t.test("B4 64 concurrent requests of 10 against 100: exactly 10 are granted, by 
       await rig.stepgate.rooms.store.cancel(rig.tenantUid, runUid, "test");
       await rig.until(runUid, (_, run) => run.status === "cancelled");
     }
-  });
-});
-
-t.test("a metered step that asks for nothing is denied on a full budget, any other passes", async (t) => {
-  await forEachDatabase(t, async (t, database) => {
-    const sink = makeSink(({ stepId }) => done(null, { tokens: stepId === "fill" ? 10 : 0, usdMicros: 0 }));
-    const metered: ExecutorAdapter = {
-      ...sink.adapter,
-      type: "metered",
-      describe: () => ({ ...sink.adapter.describe(), type: "metered", isMetered: true }),
-    };
-    const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter, metered], tenant });
-    const runUid = await rig.submit({
-      steps: [
-        { ...asking("early", 0), type: "metered" },
-        asking("fill", 10),
-        asking("free", 0),
-        { ...asking("late", 0), type: "metered" },
-      ],
-      budget: { tokens: 10 },
-      run_config: { execution_mode: "sequential" },
-    });
-    await rig.ended(runUid);
-    t.same(
-      sink.calls.map(({ stepId }) => stepId),
-      ["early", "fill", "free"],
-    );
-    t.match((await rig.steps(runUid)).get("late"), { state: "failed", errorKind: "budget_exceeded", attemptsMade: 0 });
-    t.match(await refusalOf(rig, runUid), { detail: { which: "tokens", limit: 10, used: 10, requested: 0 } });
-    const execution = { cost_hint: { tokens: 10 }, compensation: { step: "undo", on: "failure_of_run" } };
-    const failing = await rig.submit({
-      steps: [
-        { ...asking("fill", 10), execution },
-        { id: "broken", type: "noop", inputs: { fail: { code: "x", message: "x", retryable: false } } },
-        { ...asking("undo", 0), type: "metered" },
-      ],
-      edges: [["fill", "broken"]],
-      budget: { tokens: 10 },
-    });
-    await rig.ended(failing);
-    t.match(
-      (await rig.steps(failing)).get("undo"),
-      { state: "failed", errorKind: "budget_exceeded" },
-      "it has no hint",
-    );
   });
 });
 

@@ -31,15 +31,15 @@ t.test(
         reported += Number.isSafeInteger(usage?.tokens) && Number(usage?.tokens) >= 0 ? Number(usage?.tokens) : 4;
         return { ok: true, output: null, toolEvents: [], ...(usage === undefined ? {} : { usage }) };
       });
-      const metered: ExecutorAdapter = {
+      const metered = (type: string): ExecutorAdapter => ({
         ...sink.adapter,
-        type: "metered",
-        describe: () => ({ ...sink.adapter.describe(), type: "metered", isMetered: true }),
-      };
+        type,
+        describe: () => ({ ...sink.adapter.describe(), type, meters: ["tokens", "usd_micros"] }),
+      });
       const rig = await startRig(t, {
         database,
         packs: { runtime: allow },
-        adapters: [metered],
+        adapters: [metered("metered"), metered("unhinted")],
         // what a step that says nothing asks for
         tenant: { ...tenant, default_requests: { metered: { tokens: 4, usd_micros: 0 } } },
       });
@@ -98,6 +98,18 @@ t.test(
       t.equal(books?.["reserved"], 0);
       t.ok(Number(books?.["overrun"]) >= Number(books?.["used"]) - LIMIT, "the overrun is what is above the limit");
       t.ok(Number(books?.["used"]) >= reported, "what was reported, or reserved where nothing usable was, is charged");
+
+      const performed = sink.calls.length;
+      const unhinted = await rig.submit({
+        steps: Array.from({ length: 64 }, (_, index) => ({ ...step(`s${index}`), type: "unhinted" })),
+        budget: { tokens: LIMIT },
+      });
+      await rig.ended(unhinted);
+      const kinds = [...(await rig.steps(unhinted)).values()].map(
+        ({ errorKind, reasons }) => `${errorKind} ${reasons}`,
+      );
+      t.same([...new Set(kinds)], ["budget_exceeded uncapped"], "without a default nothing caps them, and none runs");
+      t.equal(sink.calls.length, performed);
     });
   },
 );

@@ -136,7 +136,7 @@ export interface Rig {
   readonly rows: (sql: string, values?: readonly (string | number)[]) => Promise<readonly Record<string, unknown>[]>;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 function logOf({ onLogLine }: RigOptions): Log {
   if (onLogLine !== undefined) return makeLog({ level: "trace", destination: { write: onLogLine } });

@@ -45,7 +45,7 @@ export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
       version: "1.0.0",
       summary: "Sends one HTTP request to a listed host.",
       effects: "write",
-      isMetered: false,
+      meters: [],
       isolation: "none",
     }),
     scope: (spec, settings) => httpScope(readRequest(spec, settings)),

@@ -61,7 +61,7 @@ export function makeNoopAdapter(deps: AdapterDeps): ExecutorAdapter {
       version: "1.0.0",
       summary: "Returns inputs.result, or fails on purpose.",
       effects: "none",
-      isMetered: false,
+      meters: [],
       isolation: "none",
     }),
     scope: noopScope,

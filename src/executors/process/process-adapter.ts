@@ -62,7 +62,7 @@ export function makeProcessAdapter(deps: ProcessAdapterDeps): ExecutorAdapter {
       summary: "Runs a listed program in a sandbox.",
       // at the weaker levels a program may reach the host, so none of them is called harmless
       effects: "write",
-      isMetered: false,
+      meters: [],
       isolation: standing.proof.report.level,
     }),
     scope: (spec, settings) => processScope(requests.read(spec, settings)),

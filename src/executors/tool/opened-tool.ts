@@ -5,6 +5,7 @@
  * arguments, lets the executor do the rest under its own audience, and holds the output against `output_schema`.
  * Not here: which version a step is bound to (runs/), keeping opened ones (open-tools.ts).
  */
+import { AMOUNT_UNITS } from "../../core/amount.ts";
 import type { ScopeLimits } from "../../core/capability.ts";
 import { isStepgateError } from "../../core/errors.ts";
 import type { Digest } from "../../core/ids.ts";
@@ -123,8 +124,8 @@ function toolAdapter(deps: OpenDeps, { definition, digest, executor, bind }: Rou
     ...executor,
     describe: () => {
       const described = executor.describe();
-      const isPriced = (defaults.tokens ?? 0) > 0 || (defaults.usd_micros ?? 0) > 0;
-      return { ...described, effects, isMetered: described.isMetered || isPriced };
+      const meters = AMOUNT_UNITS.filter((unit) => described.meters.includes(unit) || (defaults[unit] ?? 0) > 0);
+      return { ...described, effects, meters };
     },
     scope,
     check: (spec, settings, wanted) => {

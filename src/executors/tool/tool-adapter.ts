@@ -37,7 +37,7 @@ export function makeToolAdapter(): ExecutorAdapter {
       version: "1.0.0",
       summary: "Calls a registered tool through its executor.",
       effects: "write",
-      isMetered: false,
+      meters: [],
       isolation: "none",
     }),
     scope: () => ({

@@ -8,7 +8,7 @@
 -- Every row is found by its key: a plan made for a table that was empty then would scan it once it is not.
 create or replace function stepgate.admit_steps(p_worker text, p_batch jsonb, p_tenants uuid[], p_runs uuid[], p_steps text[],
   p_epochs bigint[], p_attempts integer[], p_authorities bigint[], p_callers text[], p_tokens bigint[], p_usd_micros bigint[],
-  p_metered boolean[], p_approvals uuid[], p_records text[], p_statements text[], p_jtis text[], p_started jsonb[],
+  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_approvals uuid[], p_records text[], p_statements text[], p_jtis text[], p_started jsonb[],
   p_evaluations jsonb[], p_details uuid[], p_inputs uuid[], p_redactions jsonb[], p_blob_items integer[], p_blob_ids uuid[],
   p_blob_fields text[], p_blob_keys text[], p_blob_wrapped bytea[], p_blob_sealed bytea[])
 returns table (ordinal integer, outcome text, detail jsonb) language plpgsql
@@ -28,10 +28,11 @@ begin
   -- a place first: it is taken by running, so what is refused below has taken nothing
   select k.outcomes, k.details into v_outcomes, v_details
     from stepgate.take_concurrency_keys(p_tenants, p_runs, p_steps, p_started, v_outcomes) k;
-  v_outcomes := stepgate.reserve_together(p_tenants, p_runs, p_tokens, p_usd_micros, p_metered, v_alone, v_outcomes);
+  v_outcomes := stepgate.reserve_together(p_tenants, p_runs, p_tokens, p_usd_micros, p_meters_tokens, p_meters_usd_micros,
+                                          v_alone, v_outcomes);
   for v_n in select n from generate_subscripts(p_steps, 1) n where v_outcomes[n] is null order by p_tenants[n], p_runs[n], n loop
     v_one := stepgate.reserve_step(p_tenants[v_n], p_runs[v_n], p_steps[v_n], p_tokens[v_n], p_usd_micros[v_n],
-                                   coalesce(p_metered[v_n], true), p_approvals[v_n]);
+                                   coalesce(p_meters_tokens[v_n], true), coalesce(p_meters_usd_micros[v_n], true), p_approvals[v_n]);
     v_outcomes[v_n] := v_one.outcome;
     v_details[v_n] := v_one.detail;
   end loop;
@@ -92,12 +93,11 @@ begin
        and (k.tenant_uid is null or k.tenant_uid = i.tenant_uid);
 end $$;
 
--- Reserves for one step: its approval is used up, its budget and its tenant's quotas are held, or nothing is changed.
+-- Reserves for one step: its approval is used up, its tenant's quotas and its budget are held, or nothing is changed.
 create or replace function stepgate.reserve_step(p_tenant uuid, p_run uuid, p_step text, p_tokens bigint, p_usd_micros bigint,
-  p_is_metered boolean, p_approval uuid, out outcome text, out detail jsonb) language plpgsql as $$
+  p_meters_tokens boolean, p_meters_usd_micros boolean, p_approval uuid, out outcome text, out detail jsonb) language plpgsql as $$
 declare
-  v_is_target boolean := (select s.is_target from stepgate.steps s
-                           where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenant, p_run, p_step));
+  v_hint jsonb;
 begin
   outcome := 'started';
   if p_approval is not null then
@@ -109,15 +109,21 @@ begin
       return;
     end if;
   end if;
-  -- budget first, quota second: a refused budget leaves no quota row touched, and neither writes on refusal
-  detail := stepgate.reserve_budget(p_tenant, p_run, p_tokens, p_usd_micros, v_is_target, p_is_metered);
+  -- quotas first (spec 03): where both refuse, the quota is what the step waits for, or what ends it
+  detail := stepgate.find_full_quota(p_tenant, p_tokens, p_usd_micros, p_meters_tokens, p_meters_usd_micros);
   if detail is not null then
-    outcome := 'budget_exceeded';
+    outcome := case when detail ? 'reason' then 'budget_exceeded' when (detail ->> 'waits')::boolean then 'quota_wait'
+                    else 'quota_exceeded' end;
   else
-    detail := stepgate.reserve_quotas(p_tenant, p_tokens, p_usd_micros);
-    if detail is not null then
-      outcome := case when (detail ->> 'waits')::boolean then 'quota_wait' else 'quota_exceeded' end;
-      perform stepgate.unreserve_budget(p_tenant, p_run, p_tokens, p_usd_micros);
+    -- what a compensation declared itself, checked when it was submitted; a tenant's default is no such thing
+    v_hint := (select s.spec #> '{execution,cost_hint}' from stepgate.steps s
+                where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenant, p_run, p_step) and s.is_target);
+    detail := stepgate.reserve_budget(p_tenant, p_run, p_tokens, p_usd_micros, (v_hint ->> 'tokens')::bigint,
+                                      (v_hint ->> 'usd_micros')::bigint, p_meters_tokens, p_meters_usd_micros);
+    if detail is null then
+      perform stepgate.hold_quotas(p_tenant, p_tokens, p_usd_micros);
+    else
+      outcome := 'budget_exceeded';
     end if;
   end if;
   if outcome <> 'started' and p_approval is not null then

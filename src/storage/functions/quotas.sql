@@ -12,30 +12,45 @@ language sql immutable as $$
     else (date_trunc(p_window, p_at at time zone 'UTC') + ('1 ' || p_window)::interval) at time zone 'UTC' end
 $$;
 
--- Reserves in every quota of the tenant, or says which one does not allow it. Rows are locked by lock_batch.
--- Result: null (granted) or {quota, unit, limit, used, reserved, requested, resets_at_ms, waits}.
-create or replace function stepgate.reserve_quotas(p_tenant uuid, p_tokens bigint, p_usd_micros bigint) returns jsonb
-language plpgsql as $$
+-- Whether a request goes above a limit. Of a compensation its own hint may (p_hint; spec 02). A metered step that asks for nothing
+-- may spend anything: nothing could hold it below a limit, so it passes none (spec 03).
+create or replace function stepgate.is_over(p_held bigint, p_request bigint, p_limit bigint, p_hint bigint, p_is_metered boolean)
+returns boolean language sql immutable parallel safe as $$
+  select case when p_request > 0 then p_request > coalesce(p_hint, 0) and p_held + p_request > p_limit else p_is_metered end
+$$;
+
+-- The first quota of the tenant that does not allow a step, with {quota, unit, limit, used, reserved, requested, resets_at_ms,
+-- waits, reason}; null where all do. Rows are locked by lock_batch, and nothing is written.
+create or replace function stepgate.find_full_quota(p_tenant uuid, p_tokens bigint, p_usd_micros bigint, p_meters_tokens boolean,
+  p_meters_usd_micros boolean) returns jsonb language plpgsql as $$
 declare
   q record;
   v_request bigint;
+  v_is_metered boolean;
 begin
   for q in
-    select n.quota_id, n.unit, n.quota_window, n.quota_limit, a.used, a.reserved, a.window_start
+    select n.quota_id, n.unit, n.quota_window, n.quota_limit, a.used, a.reserved
       from stepgate.quotas n
       join stepgate.quota_usage a on a.tenant_uid = n.tenant_uid and a.quota_id = n.quota_id
        and a.window_start = stepgate.window_start(n.quota_window, now())
      where n.tenant_uid = p_tenant and n.unit <> 'runs' order by n.quota_id
   loop
     v_request := case q.unit when 'tokens' then p_tokens when 'usd_micros' then p_usd_micros else 1 end;
-    if v_request > 0 and q.used + q.reserved + v_request > q.quota_limit then
+    v_is_metered := case q.unit when 'tokens' then p_meters_tokens when 'usd_micros' then p_meters_usd_micros else false end;
+    if stepgate.is_over(q.used + q.reserved, v_request, q.quota_limit, null, v_is_metered) then
       return jsonb_build_object('quota', q.quota_id, 'unit', q.unit, 'limit', q.quota_limit, 'used', q.used,
         'reserved', q.reserved, 'requested', v_request,
         'resets_at_ms', stepgate.epoch_ms(stepgate.window_end(q.quota_window, now())),
         -- short windows and what runs at the same time are waited for, unless the request never fits (spec 02)
-        'waits', v_request <= q.quota_limit and (q.quota_window = 'minute' or q.unit = 'concurrent_steps'));
+        'waits', v_request between 1 and q.quota_limit and (q.quota_window = 'minute' or q.unit = 'concurrent_steps'))
+        || case when v_request > 0 or q.used + q.reserved >= q.quota_limit and q.quota_window <> 'minute' then '{}'
+                else '{"reason": "uncapped"}'::jsonb end;
     end if;
   end loop;
+  return null;
+end $$;
+
+create or replace function stepgate.hold_quotas(p_tenant uuid, p_tokens bigint, p_usd_micros bigint) returns void language sql as $$
   -- the row may have been made under another limit, while that was being changed
   update stepgate.quota_usage a
      set reserved = a.reserved + x.request, quota_limit = n.quota_limit,
@@ -43,38 +58,33 @@ begin
     from stepgate.quotas n,
          lateral (select case n.unit when 'tokens' then p_tokens when 'usd_micros' then p_usd_micros else 1 end) as x (request)
    where n.tenant_uid = p_tenant and n.unit <> 'runs' and a.tenant_uid = n.tenant_uid and a.quota_id = n.quota_id
-     and a.window_start = stepgate.window_start(n.quota_window, now());
-  return null;
-end $$;
-
-create or replace function stepgate.is_over(p_held bigint, p_request bigint, p_limit bigint, p_may_overdraw boolean, p_is_metered boolean)
-returns boolean language sql immutable parallel safe as $$
-  select case when p_request > 0 then not p_may_overdraw and p_held + p_request > p_limit
-              else p_is_metered and p_held >= p_limit end
+     and a.window_start = stepgate.window_start(n.quota_window, now())
 $$;
 
--- Reserves in the run's budget. A compensation may overdraw it by its own declared hint, shown as overrun (spec 02). A
--- metered step that asks for nothing may still spend: on a full budget it is denied, a compensation too (spec 03).
--- Result: null (granted or untracked) or {which, limit, used, reserved, requested}.
-create or replace function stepgate.reserve_budget(p_tenant uuid, p_run uuid, p_tokens bigint, p_usd_micros bigint, p_may_overdraw boolean,
-  p_is_metered boolean) returns jsonb language plpgsql as $$
+-- Reserves in the run's budget, or changes nothing. A compensation may overdraw it by its own declared hint, shown as overrun
+-- (spec 02). Result: null (granted or untracked) or {which, limit, used, reserved, requested, reason}.
+create or replace function stepgate.reserve_budget(p_tenant uuid, p_run uuid, p_tokens bigint, p_usd_micros bigint, p_hint_tokens bigint,
+  p_hint_usd_micros bigint, p_meters_tokens boolean, p_meters_usd_micros boolean) returns jsonb language plpgsql as $$
 declare
   b stepgate.budgets;
+  u record;
 begin
   select * into b from stepgate.budgets where tenant_uid = p_tenant and run_uid = p_run;
   if not found then
     return null;
   end if;
-  if b.tokens_limit is not null and
-     stepgate.is_over(b.tokens_used + b.tokens_reserved, p_tokens, b.tokens_limit, p_may_overdraw, p_is_metered) then
-    return jsonb_build_object('which', 'tokens', 'limit', b.tokens_limit, 'used', b.tokens_used,
-      'reserved', b.tokens_reserved, 'requested', p_tokens);
-  end if;
-  if b.usd_micros_limit is not null and
-     stepgate.is_over(b.usd_micros_used + b.usd_micros_reserved, p_usd_micros, b.usd_micros_limit, p_may_overdraw, p_is_metered) then
-    return jsonb_build_object('which', 'usd_micros', 'limit', b.usd_micros_limit, 'used', b.usd_micros_used,
-      'reserved', b.usd_micros_reserved, 'requested', p_usd_micros);
-  end if;
+  for u in
+    select * from (values
+      ('tokens', b.tokens_limit, b.tokens_used, b.tokens_reserved, p_tokens, p_hint_tokens, p_meters_tokens),
+      ('usd_micros', b.usd_micros_limit, b.usd_micros_used, b.usd_micros_reserved, p_usd_micros, p_hint_usd_micros, p_meters_usd_micros))
+      as x (which, most, used, reserved, request, hint, is_metered)
+     where x.most is not null
+  loop
+    if stepgate.is_over(u.used + u.reserved, u.request, u.most, u.hint, u.is_metered) then
+      return jsonb_build_object('which', u.which, 'limit', u.most, 'used', u.used, 'reserved', u.reserved, 'requested', u.request)
+        || case when u.request > 0 or u.used + u.reserved >= u.most then '{}' else '{"reason": "uncapped"}'::jsonb end;
+    end if;
+  end loop;
   update stepgate.budgets
      set tokens_reserved = tokens_reserved + p_tokens,
          tokens_overrun = greatest(tokens_overrun, tokens_used + tokens_reserved + p_tokens - coalesce(tokens_limit, 0)
@@ -115,44 +125,43 @@ begin
      and n.holds_since <= p_reserved_at;
 end $$;
 
-create or replace function stepgate.unreserve_budget(p_tenant uuid, p_run uuid, p_tokens bigint, p_usd_micros bigint) returns void
-language sql as $$
-  update stepgate.budgets set tokens_reserved = tokens_reserved - p_tokens, usd_micros_reserved = usd_micros_reserved - p_usd_micros
-   where tenant_uid = p_tenant and run_uid = p_run
-$$;
-
 -- Reserves at once for all steps of a run whose requests fit together, and so for all runs of a tenant whose quotas hold
 -- them together; these become 'started' in p_outcomes. p_alone: who is served one by one. What is left null does not fit
 -- as a whole, and is tried one by one, in the order given: so a request that is too large denies only itself.
 create or replace function stepgate.reserve_together(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
-  p_metered boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
+  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
 declare
   v_granted integer[];
 begin
   with asked as (
     select i.tenant_uid, i.run_uid, sum(i.tokens) as tokens, sum(i.usd_micros) as usd_micros, count(*) as steps,
-           -- a metered step needs room left, whatever it asks for
-           bool_or(coalesce(i.is_metered, true))::integer as room, bool_or(i.is_alone) as is_alone, array_agg(i.ord) as ords
-      from unnest(p_tenants, p_runs, p_tokens, p_usd_micros, p_metered, p_alone, p_outcomes) with ordinality
-        as i (tenant_uid, run_uid, tokens, usd_micros, is_metered, is_alone, outcome, ord)
+           -- a metered step that asks for nothing passes no limit
+           bool_or(i.tokens = 0 and coalesce(i.meters_tokens, true)) as is_tokens_open,
+           bool_or(i.usd_micros = 0 and coalesce(i.meters_usd_micros, true)) as is_usd_open,
+           bool_or(i.is_alone) as is_alone, array_agg(i.ord) as ords
+      from unnest(p_tenants, p_runs, p_tokens, p_usd_micros, p_meters_tokens, p_meters_usd_micros, p_alone, p_outcomes) with ordinality
+        as i (tenant_uid, run_uid, tokens, usd_micros, meters_tokens, meters_usd_micros, is_alone, outcome, ord)
      where i.outcome is null group by i.tenant_uid, i.run_uid),
   fitting as (
     select a.* from asked a
       left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (a.tenant_uid, a.run_uid)
      where not a.is_alone
-       and coalesce(b.tokens_used + b.tokens_reserved + a.tokens + a.room <= b.tokens_limit, true)
-       and coalesce(b.usd_micros_used + b.usd_micros_reserved + a.usd_micros + a.room <= b.usd_micros_limit, true)),
+       and (b.tokens_limit is null
+            or not a.is_tokens_open and b.tokens_used + b.tokens_reserved + a.tokens <= b.tokens_limit)
+       and (b.usd_micros_limit is null
+            or not a.is_usd_open and b.usd_micros_used + b.usd_micros_reserved + a.usd_micros <= b.usd_micros_limit)),
   wanted as (
     select q.tenant_uid, q.quota_id, q.quota_limit, stepgate.window_start(q.quota_window, now()) as window_start,
            case q.unit when 'tokens' then f.tokens when 'usd_micros' then f.usd_micros else f.steps end as request,
-           case q.unit when 'concurrent_steps' then 0 else f.room end as room
-      from (select x.tenant_uid, sum(x.tokens) as tokens, sum(x.usd_micros) as usd_micros, sum(x.steps) as steps, max(x.room) as room
+           case q.unit when 'tokens' then f.is_tokens_open when 'usd_micros' then f.is_usd_open else false end as is_open
+      from (select x.tenant_uid, sum(x.tokens) as tokens, sum(x.usd_micros) as usd_micros, sum(x.steps) as steps,
+                   bool_or(x.is_tokens_open) as is_tokens_open, bool_or(x.is_usd_open) as is_usd_open
               from fitting x group by x.tenant_uid) f
       join stepgate.quotas q on q.tenant_uid = f.tenant_uid and q.unit <> 'runs'),
   crowded as (
     select w.tenant_uid from wanted w
       join stepgate.quota_usage a on (a.tenant_uid, a.quota_id, a.window_start) = (w.tenant_uid, w.quota_id, w.window_start)
-     where a.used + a.reserved + w.request + w.room > w.quota_limit),
+     where w.is_open or a.used + a.reserved + w.request > w.quota_limit),
   granted as (select f.* from fitting f where f.tenant_uid not in (select c.tenant_uid from crowded c)),
   held as (
     update stepgate.budgets b

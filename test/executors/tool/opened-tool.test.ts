@@ -73,9 +73,9 @@ t.test("calls its executor with the arguments in their places, in its own name",
     providerVersion: "1",
     usage: { tokens: 3 },
   });
-  t.match(adapter.describe(), { type: "noop", effects: "read", isMetered: false });
+  t.match(adapter.describe(), { type: "noop", effects: "read", meters: [] });
   const priced = await opened({ ...GREET, defaults: { usd_micros: 10 } });
-  t.match(priced.adapter.describe(), { isMetered: true });
+  t.match(priced.adapter.describe(), { meters: ["usd_micros"] });
 });
 
 t.test("says where inputs do not fit, whatever they are", async (t) => {
