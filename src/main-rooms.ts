@@ -33,7 +33,7 @@ import { loadPackFolders } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
-import type { ToolPins } from "./runs/pin-tools.ts";
+import { readDefaults, type ToolPins } from "./runs/pin-tools.ts";
 import { makePrepareRun } from "./runs/prepare-submission.ts";
 import { makeReadSubmission } from "./runs/read-submission.ts";
 import { makeSealRuns } from "./runs/seal-runs.ts";
@@ -55,6 +55,7 @@ import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
 import { makeTracing } from "./telemetry/tracing.ts";
 import { makeAuthorities } from "./tenancy/authorities.ts";
+import { readStored } from "./tenancy/read-definition.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
 
 export type StartProgress =
@@ -201,15 +202,18 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const openTool = makeOpenTools({
     ...tokenUse,
     adapters: registry.get,
-    read: async (tenantUid, name, toolVersion) => (await tenants.tool(tenantUid, name, toolVersion))?.definition,
+    read: async (tenantUid, name, toolVersion) => {
+      const row = await tenants.tool(tenantUid, name, toolVersion);
+      return row && readStored(row);
+    },
     validateInputs,
     maxTools: MAX_OPEN_TOOLS,
   });
   const toolPins = async (tenantUid: TenantUid, names: readonly string[]): Promise<ToolPins> =>
     new Map(
-      (await tenants.newestTools(tenantUid, names)).map(({ name, version: toolVersion, digest, definition }) => [
-        name,
-        { name, version: toolVersion, digest, defaults: definition.defaults },
+      (await tenants.toolPins(tenantUid, names)).map((pin) => [
+        pin.name,
+        { ...pin, defaults: readDefaults(pin.defaults) },
       ]),
     );
   const version = await readVersion();

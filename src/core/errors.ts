@@ -150,6 +150,11 @@ export const ERROR_CODES = {
   EGRESS_REFUSED: { status: 403, retry: "never", summary: "the address or host is not allowed" },
   EXECUTION_FAILED: { status: 422, retry: "same_attempt", summary: "the executor reported a failure" },
   IO_UNIMPLEMENTED: { status: 500, retry: "never", summary: "no transport was given for outside I/O" },
+  TOOL_UNREADABLE: {
+    status: 409,
+    retry: "never",
+    summary: "a tool's stored definition is of a form that this release does not read; it must be registered again",
+  },
   TOOL_WORK_EXCEEDED: {
     status: 422,
     retry: "never",

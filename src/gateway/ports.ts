@@ -279,7 +279,7 @@ export interface Tenants {
 
 export interface Tools {
   readonly list: (input: PageInput) => Promise<ToolPage>;
-  /** The version asked for, else the newest. */
+  /** The version asked for, else the newest. @throws {StepgateError} TOOL_UNREADABLE. */
   readonly get: (input: {
     readonly caller: Caller;
     readonly name: string;

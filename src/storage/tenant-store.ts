@@ -5,7 +5,6 @@ import { isStepgateError } from "../core/errors.ts";
 import type { Digest, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import { definitionJson, type ToolDefinition } from "../core/tool.ts";
 import type { BudgetSideRow, QuotaRow, TenantRow, TenantStore, ToolRow } from "../tenancy/ports.ts";
 import { findTogether } from "./find-together.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
@@ -115,11 +114,13 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
         .query<ToolColumns>(sql.READ_TOOL, [tenantUid, name, version ?? null]);
       return rows[0] && toolRow(rows[0]);
     },
-    newestTools: async (tenantUid, names) =>
-      (await pool.within(tenantUid).query<ToolColumns>(sql.READ_NEWEST_TOOLS, [tenantUid, names])).rows.map(toolRow),
+    toolPins: async (tenantUid, names) =>
+      (await pool.within(tenantUid).query<PinColumns>(sql.READ_TOOL_PINS, [tenantUid, names])).rows.map(
+        ({ defaults, ...pin }) => ({ ...pin, defaults: objectOrEmpty(defaults) }),
+      ),
     toolVersions: async (tenantUid, name, limit) =>
-      (await pool.within(tenantUid).query<ToolColumns>(sql.LIST_TOOL_VERSIONS, [tenantUid, name, limit])).rows.map(
-        toolRow,
+      (await pool.within(tenantUid).query<VersionColumns>(sql.LIST_TOOL_VERSIONS, [tenantUid, name, limit])).rows.map(
+        ({ version, digest, created_at_ms: createdAtMs }) => ({ version, digest, createdAtMs }),
       ),
     insertTool: ({ tenantUid, tool, actor }) =>
       pool.within(tenantUid).transaction(async (connection) => {
@@ -129,7 +130,7 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
           name,
           version,
           digest,
-          jsonText(definitionJson(definition)),
+          jsonText(definition),
         ]);
         if (rows[0] === undefined) return undefined;
         await record(connection, { tenantUid, actor, action: "tool.put", resource: { name, version, digest } });
@@ -270,12 +271,20 @@ function side(limit: number | null, used: number, reserved: number, overrun: num
   return { limit: limit ?? undefined, used, reserved, overrun };
 }
 
-interface ToolColumns {
-  readonly name: string;
+interface VersionColumns {
   readonly version: number;
   readonly digest: Digest;
-  readonly definition: string;
   readonly created_at_ms: number;
+}
+
+interface ToolColumns extends VersionColumns {
+  readonly name: string;
+  readonly definition: string;
+}
+
+interface PinColumns extends Omit<VersionColumns, "created_at_ms"> {
+  readonly name: string;
+  readonly defaults: string | null;
 }
 
 function toolRow(row: ToolColumns): ToolRow {
@@ -283,8 +292,17 @@ function toolRow(row: ToolColumns): ToolRow {
     name: row.name,
     version: row.version,
     digest: row.digest,
-    // written by our own registration in exactly this form (tenancy/tools.ts)
-    definition: jsonObject(row.definition) as JsonObject & ToolDefinition,
+    definition: objectOrEmpty(row.definition),
     createdAtMs: row.created_at_ms,
   };
+}
+
+/** One tool that cannot be read must not hide the others; what is missing is refused where it is used. */
+function objectOrEmpty(text: string | null): JsonObject {
+  try {
+    return text === null ? {} : jsonObject(text);
+  } catch (caught) {
+    if (isStepgateError(caught)) return {};
+    throw caught;
+  }
 }

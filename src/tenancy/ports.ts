@@ -5,7 +5,6 @@
  */
 import type { Digest, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { ToolDefinition } from "../core/tool.ts";
 
 export interface FoundTenant {
   readonly tenantUid: TenantUid;
@@ -123,8 +122,16 @@ export interface ToolRow {
   readonly name: string;
   readonly version: number;
   readonly digest: Digest;
-  readonly definition: ToolDefinition;
+  /** As it was written by whatever release (read-definition.ts); empty where it is no object. */
+  readonly definition: JsonObject;
   readonly createdAtMs: number;
+}
+
+export type ToolVersionRow = Pick<ToolRow, "version" | "digest" | "createdAtMs">;
+
+/** What a step is bound to. */
+export interface ToolPinRow extends Pick<ToolRow, "name" | "version" | "digest"> {
+  readonly defaults: JsonObject;
 }
 
 /** Who acts, for the audit log. */
@@ -174,9 +181,9 @@ export interface TenantStore {
   readonly tools: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly ToolRow[]>;
   readonly tool: (tenantUid: TenantUid, name: string, version: number | undefined) => Promise<ToolRow | undefined>;
   /** The newest version of each of these that is registered. */
-  readonly newestTools: (tenantUid: TenantUid, names: readonly string[]) => Promise<readonly ToolRow[]>;
+  readonly toolPins: (tenantUid: TenantUid, names: readonly string[]) => Promise<readonly ToolPinRow[]>;
   /** Newest first. */
-  readonly toolVersions: (tenantUid: TenantUid, name: string, limit: number) => Promise<readonly ToolRow[]>;
+  readonly toolVersions: (tenantUid: TenantUid, name: string, limit: number) => Promise<readonly ToolVersionRow[]>;
   /** Undefined when the version is there already: then nothing was changed. */
   readonly insertTool: (
     input: Actor & { readonly tenantUid: TenantUid; readonly tool: Omit<ToolRow, "createdAtMs"> },

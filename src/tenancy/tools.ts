@@ -4,7 +4,7 @@
  * A definition that changes makes a new version; an old one is never edited, and runs that were submitted before keep it.
  * Not here: what a definition must be (executors/tool/check-definition.ts), HTTP, rows.
  */
-import { canonicalDigest, canonicalJson } from "../core/canonical-json.ts";
+import { canonicalDigest } from "../core/canonical-json.ts";
 import type { ScopeLimits } from "../core/capability.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
@@ -12,6 +12,7 @@ import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import { definitionJson, type EffectClass, type ToolDefaults, type ToolDefinition } from "../core/tool.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
+import { readStored } from "./read-definition.ts";
 
 interface Caller {
   readonly keyId: string;
@@ -56,7 +57,10 @@ export function makeTools({ store, check }: ToolDeps) {
     }) => {
       const rows = await store.tools(caller.tenantUid, after, limit + 1);
       const page = rows.slice(0, limit);
-      return { items: page.map(viewTool), ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
+      return {
+        items: page.flatMap((row) => viewTool(row) ?? []),
+        ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}),
+      };
     },
     get: async ({
       caller,
@@ -69,9 +73,11 @@ export function makeTools({ store, check }: ToolDeps) {
     }) => {
       const row = await store.tool(caller.tenantUid, name, version);
       if (row === undefined) return undefined;
+      const view = viewTool(row);
+      if (view === undefined) throw new StepgateError("TOOL_UNREADABLE", { tool: name, version: row.version });
       const versions = await store.toolVersions(caller.tenantUid, name, MAX_VERSIONS_SHOWN);
       return {
-        ...viewTool(row),
+        ...view,
         versions: versions.map((one) => ({
           version: one.version,
           digest: one.digest,
@@ -93,15 +99,16 @@ export function makeTools({ store, check }: ToolDeps) {
       const definition = definitionOf(name, submission, newest);
       check(definition);
       const digest = canonicalDigest(definitionJson(definition));
-      if (newest?.digest === digest) return { tool: viewTool(newest), isNew: false };
+      const view = (row: Pick<ToolRow, "createdAtMs">) => viewDefinition({ definition, digest, ...row });
+      if (newest?.digest === digest) return { tool: view(newest), isNew: false };
       const { version } = definition;
       const conflict = new StepgateError("STATE_CONFLICT", { newest: newest?.version ?? 0, given: version });
       if (newest !== undefined && version <= newest.version) throw conflict;
-      const tool = { name, version, digest, definition };
+      const tool = { name, version, digest, definition: definitionJson(definition) };
       const row = await store.insertTool({ tenantUid, actor: `key:${keyId}`, tool });
       // somebody else took the number meanwhile
       if (row === undefined) throw conflict;
-      return { tool: viewTool(row), isNew: true };
+      return { tool: view(row), isNew: true };
     },
   };
 }
@@ -125,13 +132,22 @@ function definitionOf(name: string, submission: ToolSubmission, newest: ToolRow 
   });
   if (given !== undefined) return form(given);
   const current = newest?.version ?? 0;
-  const text = (definition: ToolDefinition): string => canonicalJson(definitionJson(definition));
-  const isSame = newest !== undefined && text(newest.definition) === text(form(current));
+  const isSame = newest !== undefined && newest.digest === canonicalDigest(definitionJson(form(current)));
   return form(isSame ? current : current + 1);
 }
 
+/** Undefined for a row that cannot be read. */
 function viewTool(row: ToolRow) {
-  return { ...row.definition, digest: row.digest, created_at: timeText(row.createdAtMs) };
+  const { definition } = readStored(row);
+  return definition && viewDefinition({ ...row, definition });
+}
+
+function viewDefinition({
+  definition,
+  digest,
+  createdAtMs,
+}: Omit<ToolRow, "definition" | "name" | "version"> & { readonly definition: ToolDefinition }) {
+  return { ...definition, digest, created_at: timeText(createdAtMs) };
 }
 
 const timeText = (atMs: number): string => new Date(atMs).toISOString();

@@ -4,6 +4,7 @@
  * Not here: E2 and E3 (e2-e3-tools.test.ts), what may be registered (executors/tool/check-definition.test.ts).
  */
 import t from "tap";
+import { canonicalDigest } from "../../src/core/canonical-json.ts";
 import type { RunUid } from "../../src/core/ids.ts";
 import { isJsonObject, type JsonObject } from "../../src/core/json.ts";
 import { parseJson } from "../../src/core/parse-json.ts";
@@ -126,6 +127,67 @@ t.test("a name that is not registered is refused with the plan, and at the gate 
     t.equal(at.calls.length, 1);
   });
 });
+
+t.test(
+  "a row of an earlier release is read as it was meant; one that is not understood is refused alone",
+  async (t) => {
+    const at = await toolScene(t, await openTestDatabase(t));
+    await register(at, "greet", GREETING);
+    const store = async (name: string, definition: JsonObject) => {
+      const digest = canonicalDigest({ name, ...definition });
+      await at.rig.rows(
+        "insert into stepgate.tools (tenant_uid, name, version, digest, definition) select tenant_uid, $1, 3, $2, $3 from stepgate.tools where name = 'greet'",
+        [name, digest, JSON.stringify(definition)],
+      );
+      return { digest, name, version: 3 };
+    };
+    const { effects: _, ...old } = GREETING;
+    const stored = await store("old", { version: 3, ...old });
+    const broken: readonly (readonly [string, JsonObject])[] = [
+      ["secret", { version: 3, ...old, secrets: [{ name: "KEY", ref: "crm/key", as: "env" }] }],
+      ["future", { version: 3, ...old, sandbox: "vm" }],
+      ["empty", {}],
+      ["foreign", { version: 3, ...old, name: "greet" }],
+      ["odd", { version: 3, ...old, limits: { tokens: "many" } }],
+    ];
+    for (const [name, definition] of broken) await store(name, definition);
+    const { tenants } = at.rig.stepgate.rooms;
+    const pins = await tenants.toolPins(at.rig.tenantUid, ["old", "greet"]);
+    t.same(
+      pins.map((pin) => Object.keys(pin).sort()),
+      [1, 2].map(() => ["defaults", "digest", "name", "version"]),
+      "a submission reads no definition",
+    );
+    const listed = await at.operator("GET", "/v1/tools");
+    t.match(listed, {
+      status: 200,
+      json: { items: [{ name: "greet" }, { name: "old", version: 3, effects: "write" }] },
+    });
+    t.match(
+      await at.operator("GET", "/v1/tools?limit=2"),
+      { status: 200, json: { items: [], next: String } },
+      "a page of rows that are left out leads on",
+    );
+    t.match(await at.operator("GET", "/v1/tools/old"), {
+      status: 200,
+      json: { version: 3, defaults: {}, limits: {}, idempotent: false, versions: [{ version: 3 }] },
+    });
+    const called = await performed(at, call("old", { name: "ada" }));
+    t.match(called, { state: "succeeded" });
+    t.match(await toolsInRecords(at, called.runUid), [{ tool: stored }, { tool: stored }]);
+    await verifies(t, at.rig, called.runUid);
+    for (const [name] of broken) {
+      t.match(await at.operator("GET", `/v1/tools/${name}`), { status: 409, json: { code: "TOOL_UNREADABLE" } }, name);
+      t.match(
+        await performed(at, call(name, { name: "ada" })),
+        { errorKind: "no_executor", reasons: ["tool_unusable"], attemptsMade: 0 },
+        name,
+      );
+      t.match(await at.operator("PUT", `/v1/tools/${name}`, GREETING), { status: 201, json: { version: 4 } }, name);
+      t.match(await performed(at, call(name, { name: "ada" })), { state: "succeeded" }, `${name}, registered again`);
+    }
+  },
+);
 
 t.test("packs see the tool, tokens and records name its definition, and decisions outside a run do too", async (t) => {
   const seen: JsonObject[] = [];

@@ -4,11 +4,10 @@
  * In: which version a step is bound to. Out: that version ready for use, or why there is none; what is stored must have the
  * digest that the step is bound to. Not here: what is opened (opened-tool.ts), registering (tenancy/).
  */
-import { canonicalDigest } from "../../core/canonical-json.ts";
 import { isStepgateError } from "../../core/errors.ts";
-import type { TenantUid } from "../../core/ids.ts";
+import type { Digest, TenantUid } from "../../core/ids.ts";
 import { keepNewest } from "../../core/keep-newest.ts";
-import { definitionJson, TOOL_TYPE, type ToolDefinition, type ToolRef } from "../../core/tool.ts";
+import { TOOL_TYPE, type ToolDefinition, type ToolRef } from "../../core/tool.ts";
 import type { ExecutorAdapter } from "../contract.ts";
 import { makeReader } from "../schema.ts";
 import { makeCompileSchema } from "./compile-schema.ts";
@@ -17,9 +16,15 @@ import { ToolInputs } from "./tool-adapter.ts";
 
 export interface OpenToolsDeps extends Omit<OpenDeps, "compile" | "readInputs"> {
   readonly adapters: (type: string) => ExecutorAdapter | undefined;
-  /** One stored version. @throws {StepgateError} STORE_UNAVAILABLE. */
-  readonly read: (tenantUid: TenantUid, name: string, version: number) => Promise<ToolDefinition | undefined>;
+  /** One stored version, and the digest of what is stored. @throws {StepgateError} STORE_UNAVAILABLE. */
+  readonly read: (tenantUid: TenantUid, name: string, version: number) => Promise<StoredDefinition | undefined>;
   readonly maxTools: number;
+}
+
+export interface StoredDefinition {
+  readonly digest: Digest;
+  /** Undefined for one of a form that this release does not read. */
+  readonly definition: ToolDefinition | undefined;
 }
 
 export type ToolAnswer =
@@ -47,11 +52,13 @@ export function makeOpenTools(deps: OpenToolsDeps): OpenTools {
 
 function makeOpen(deps: OpenToolsDeps & OpenDeps): OpenTools {
   return async (tenantUid, { name, version, digest }) => {
-    const definition = await deps.read(tenantUid, name, version);
-    if (definition === undefined) return { ok: false, reason: "tool_not_registered" };
-    if (canonicalDigest(definitionJson(definition)) !== digest) return { ok: false, reason: "tool_changed" };
-    const executor = definition.executor === TOOL_TYPE ? undefined : deps.adapters(definition.executor);
-    if (executor === undefined) return { ok: false, reason: "tool_unusable" };
+    const stored = await deps.read(tenantUid, name, version);
+    if (stored === undefined) return { ok: false, reason: "tool_not_registered" };
+    if (stored.digest !== digest) return { ok: false, reason: "tool_changed" };
+    const { definition } = stored;
+    const isRouted = definition !== undefined && definition.executor !== TOOL_TYPE;
+    const executor = isRouted ? deps.adapters(definition.executor) : undefined;
+    if (definition === undefined || executor === undefined) return { ok: false, reason: "tool_unusable" };
     try {
       return { ok: true, tool: openTool(deps, { definition, digest }, executor) };
     } catch (caught) {

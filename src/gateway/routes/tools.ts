@@ -32,6 +32,7 @@ export function toolRoutes(app: Api, { tools }: { readonly tools: Tools }): void
       schema: {
         operationId: "listTools",
         summary: "List tools",
+        description: "One whose stored form cannot be read is left out; asked for by name it is refused.",
         tags: ["tools"],
         querystring: PageQuery,
         response: { 200: ref(ToolPage) },

@@ -132,12 +132,14 @@ export const READ_TOOL = `
   select ${TOOL_COLUMNS} from stepgate.tools
    where tenant_uid = $1 and name = $2 and ($3::integer is null or version = $3) order by version desc limit 1`;
 
-export const READ_NEWEST_TOOLS = `
-  select distinct on (name) ${TOOL_COLUMNS} from stepgate.tools
+/** Without the definitions, which hold schemas of up to 64 KiB each. */
+export const READ_TOOL_PINS = `
+  select distinct on (name) name, version, digest, definition -> 'defaults' as defaults from stepgate.tools
    where tenant_uid = $1 and name = any ($2) order by name, version desc`;
 
 export const LIST_TOOL_VERSIONS = `
-  select ${TOOL_COLUMNS} from stepgate.tools where tenant_uid = $1 and name = $2 order by version desc limit $3`;
+  select version, digest, stepgate.epoch_ms(created_at) as created_at_ms from stepgate.tools
+   where tenant_uid = $1 and name = $2 order by version desc limit $3`;
 
 export const INSERT_TOOL = `
   insert into stepgate.tools (tenant_uid, name, version, digest, definition) values ($1, $2, $3, $4, $5)

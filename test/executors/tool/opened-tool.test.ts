@@ -49,7 +49,7 @@ function shelf(
     adapters: (type) => adapters.find((adapter) => adapter.type === type),
     read: async () => {
       reads += 1;
-      return stored;
+      return stored && { definition: stored, digest: canonicalDigest(definitionJson(stored)) };
     },
     validateInputs: makeValidateInputs([...adapters, makeToolAdapter()]),
     maxTools: 2,

@@ -1,0 +1,63 @@
+/**
+ * A tool's stored definition, as whatever release of ours wrote it (spec 09).
+ *
+ * In: a row. Out: the canonical form of today and the digest of what is stored, or no form where one is not sure what was meant:
+ * a member that this release does not know could be a restriction. Not here: what may be registered (executors/tool/).
+ */
+import { canonicalDigest } from "../core/canonical-json.ts";
+import type { Digest } from "../core/ids.ts";
+import { ISOLATION_LEVELS } from "../core/isolation.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { isEffectClass, type ToolDefinition } from "../core/tool.ts";
+import type { ToolRow } from "./ports.ts";
+
+export interface StoredTool {
+  readonly digest: Digest;
+  readonly definition: ToolDefinition | undefined;
+}
+
+const isObject = (value: JsonValue | undefined): boolean => isJsonObject(value);
+const isText = (value: JsonValue | undefined): boolean => typeof value === "string";
+
+/** What each member must be, once those that an earlier release left out are filled in. */
+const FORMS: Readonly<Record<string, (value: JsonValue | undefined) => boolean>> = {
+  config: isObject,
+  defaults: isAmounts,
+  effects: isEffectClass,
+  egress: (value) => value === undefined || (isJsonArray(value) && value.every(isText)),
+  executor: isText,
+  idempotent: (value) => typeof value === "boolean",
+  input_schema: isObject,
+  limits: isAmounts,
+  min_isolation: (value) => value === undefined || ISOLATION_LEVELS.some((level) => level === value),
+  name: isText,
+  output_schema: (value) => value === undefined || isJsonObject(value),
+  // nobody would hand them over, and the tool would do another thing
+  secrets: (value) => value === undefined || (isJsonArray(value) && value.length === 0),
+  version: (value) => typeof value === "number",
+};
+const FILLED_IN: JsonObject = { effects: "write", idempotent: false, defaults: {}, limits: {} };
+
+/** Reads one row. */
+export function readStored({
+  name,
+  version,
+  definition,
+}: Pick<ToolRow, "name" | "version" | "definition">): StoredTool {
+  const digest = canonicalDigest({ name, ...definition });
+  const whole: JsonObject = { ...FILLED_IN, name, version, ...definition };
+  const isRead =
+    whole["name"] === name &&
+    whole["version"] === version &&
+    Object.keys(whole).every((key) => Object.hasOwn(FORMS, key)) &&
+    Object.entries(FORMS).every(([key, fits]) => fits(Object.hasOwn(whole, key) ? whole[key] : undefined));
+  const { secrets: _none, ...form } = whole;
+  return { digest, definition: isRead ? (form as JsonObject & ToolDefinition) : undefined };
+}
+
+function isAmounts(value: JsonValue | undefined): boolean {
+  return (
+    isJsonObject(value) &&
+    Object.values(value).every((amount) => typeof amount === "number" && Number.isSafeInteger(amount) && amount >= 0)
+  );
+}
