@@ -67,8 +67,11 @@ export interface Queue {
   readonly sayTypes: (types: readonly string[]) => Promise<void>;
   /** Ends the lease at once; what was not started goes back to the queue. Resolves with how many that were. */
   readonly endLease: () => Promise<number>;
-  /** Whether a step of these types waits for a worker that has nothing else in hand. */
-  readonly isAloneWaiting: (types: readonly string[]) => Promise<boolean>;
+  /**
+   * Whether a step of these types waits for this worker to have nothing else in hand: it is asked of one worker at a time,
+   * until that one claims with empty hands.
+   */
+  readonly shouldEmpty: (types: readonly string[]) => Promise<boolean>;
   /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
   /** Every step that this worker has leased or started, whether it knows so or not. */
@@ -77,7 +80,7 @@ export interface Queue {
   readonly claim: (input: {
     readonly types: readonly string[];
     readonly maxSteps: number;
-    /** Nothing is in hand: a step that was lost before may be given, and then nothing else. */
+    /** Nothing is in hand: a step that was lost before may be given, and then nothing else; one worker at a time has one. */
     readonly isIdle: boolean;
     /** Looks behind any number of steps that wait for something; asked for now and then, since it takes long. */
     readonly isDeep: boolean;

@@ -75,8 +75,10 @@ export class Worker {
   private inUse = 0;
   /** A step that was lost before is in hand, and nothing may join it. */
   private isAlone = false;
-  /** Such a step waits: nothing more is claimed until nothing is in hand. */
+  /** Such a step waits for this worker: nothing more is claimed until nothing is in hand. */
   private isEmptying = false;
+  /** The claim before gave such a step: the others have a turn before the next one. */
+  private hasHadAlone = false;
   /** The next claim looks behind whatever waits; set with every reaping. */
   private isDeepDue = true;
   /** Before this, by the monotonic clock, a claim is deep only where the one before it found nothing. */
@@ -108,7 +110,7 @@ export class Worker {
       await this.giveUpAbandoned();
       this.isDeepDue = true;
       if ((await this.deps.reap()) > 0) this.wake();
-      if (this.inUse > 0 && !this.isAlone) this.isEmptying = await this.deps.queue.isAloneWaiting(this.deps.types);
+      if (this.inUse > 0 && !this.isAlone) this.isEmptying = await this.deps.queue.shouldEmpty(this.deps.types);
     });
     this.every(CANCEL_POLL_MS, async () => {
       const runs = this.deps.leases.runs();
@@ -163,7 +165,8 @@ export class Worker {
         const maxSteps = Math.min(free, settings.claimBatchSize);
         const askedMs = this.deps.clock.monotonicMs();
         const isDeep = this.isDeepDue && (!this.hasFound || askedMs >= this.deepAgainMs);
-        const claimed = await queue.claim({ types, maxSteps, isIdle, isDeep });
+        const isTurnOfOthers = this.hasHadAlone;
+        const claimed = await queue.claim({ types, maxSteps, isIdle: isIdle && !isTurnOfOthers, isDeep });
         if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
         this.hasFound = claimed.length > 0;
@@ -173,8 +176,9 @@ export class Worker {
         }
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
+        this.hasHadAlone = claimed[0]?.isAlone === true;
         if (claimed.length === 0) {
-          await this.sleep(settings.idleBackoffMs);
+          if (!isTurnOfOthers) await this.sleep(settings.idleBackoffMs);
           continue;
         }
         failPoint(this.deps.failPoints, "after_claim");

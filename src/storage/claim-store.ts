@@ -41,9 +41,9 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       const { rows } = await pool.query<{ handed_back: number }>(sql.END_LEASE, [workerId]);
       return rows[0]?.handed_back ?? 0;
     },
-    isAloneWaiting: async (types) => {
-      const { rows } = await pool.query<{ waits: boolean }>(sql.IS_ALONE_WAITING, [types]);
-      return rows[0]?.waits === true;
+    shouldEmpty: async (types) => {
+      const { rows } = await pool.query<{ should_empty: boolean }>(sql.SHOULD_EMPTY, [workerId, types]);
+      return rows[0]?.should_empty === true;
     },
     abandon: async ({ tenantUid, runUid, stepId, leaseEpoch }, delayMs) => {
       await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);

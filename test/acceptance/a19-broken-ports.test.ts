@@ -36,7 +36,7 @@ const UNHEARD: readonly string[] = [
   // for whoever asks why a step waits
   "queue.sayTypes",
   // what it says only puts off the next claim
-  "queue.isAloneWaiting",
+  "queue.shouldEmpty",
 ];
 const PATIENCE_MS = 10_000;
 

@@ -12,20 +12,20 @@ import { startWorker } from "./workers.ts";
 const settings = { runtime_pack: "runtime", required_guardrails: [] };
 const gold = { tier: "gold", queue_target_ms: 1, priority_boost: 3, error_budget_ppm: 250_000 };
 
-async function startDesk(t: Test, database: TestDatabase) {
-  const sink = makeSink(() => done(null)).adapter;
+async function startDesk(t: Test, database: TestDatabase, role: "gateway" | "all" = "gateway") {
+  const { adapter: sink, calls } = makeSink(() => done(null));
   const other = { ...sink, type: "other", describe: () => ({ ...sink.describe(), type: "other" }) };
   const rig = await startRig(t, {
     database,
     packs: { runtime: allow },
     adapters: [sink, other],
     tenant: settings,
-    env: { STEPGATE_ROLE: "gateway" },
+    env: { STEPGATE_ROLE: role },
   });
   const { rooms } = rig.stepgate;
   const queue = makeClaimStore({ pool: rooms.workerPool, workerId: "worker-of-the-test" as WorkerId });
   await queue.extendLease(120_000);
-  /** A tenant with so many steps of a type that are ready at once. */
+  /** A tenant with so many steps of a type that are ready at once; paused where a worker runs. */
   const tenantWith = async (
     tenantId: string,
     weight: number,
@@ -34,7 +34,15 @@ async function startDesk(t: Test, database: TestDatabase) {
     policy: JsonObject = {},
   ) => {
     const tenantUid = rooms.ids.uuid() as TenantUid;
-    await rooms.tenants.put({ tenantUid, tenantId, weight, isPaused: false, settings, quotas: [], actor: "test" });
+    await rooms.tenants.put({
+      tenantUid,
+      tenantId,
+      weight,
+      isPaused: role === "all",
+      settings,
+      quotas: [],
+      actor: "test",
+    });
     const { runUid } = await rooms.submitRun({
       tenantUid,
       caller: { keyId: await someKey(rig), owner: "o", roles: ["submitter"] },
@@ -47,12 +55,12 @@ async function startDesk(t: Test, database: TestDatabase) {
     });
     return { tenantUid, runUid: runUid as RunUid };
   };
-  const claim = async (maxSteps: number, { types = ["sink"], isIdle = false } = {}) =>
-    (await queue.claim({ types, maxSteps, isIdle, isDeep: false })).map(({ tenantUid }) => tenantUid);
+  const claim = async (maxSteps: number, { types = ["sink"], isDeep = false } = {}) =>
+    (await queue.claim({ types, maxSteps, isIdle: false, isDeep })).map(({ tenantUid }) => tenantUid);
   /** What was claimed waits again: a backlog that never ends. */
   const putBack = () =>
     rig.rows("update stepgate.ready_steps set state = 'queued', lease_owner = null where state = 'leased'");
-  return { rig, tenantWith, claim, putBack };
+  return { rig, calls, tenantWith, claim, putBack };
 }
 
 async function someKey(rig: Rig): Promise<string> {
@@ -154,5 +162,38 @@ t.test("S9 of twelve tenants none waits longer for its next step than the stated
       const share = times(claims.flat(), tenantUid) / claims.flat().length;
       t.ok(share >= 0.9 * (weight / sum) - 1 / claims.length, `weight ${weight} has ${share} of the steps`);
     }
+  });
+});
+
+t.test("S8 S9 one step of a tenant waits for one of another's fifty that were lost before, not for all", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, calls, tenantWith } = await startDesk(t, database, "all");
+    const crowd = await tenantWith("crowd", 1, 50);
+    const single = await tenantWith("single", 1, 1);
+    await rig.rows("update stepgate.ready_steps set is_alone = true where run_uid = $1", [crowd.runUid]);
+    await rig.rows("update stepgate.tenants set is_paused = false");
+    while (calls.length < 51) await new Promise((resolve) => setTimeout(resolve, 20));
+    const place = calls.findIndex(({ runUid }) => runUid === single.runUid);
+    t.ok(place <= 1, `it was number ${place + 1} of ${calls.length}`);
+  });
+});
+
+t.test("S9 whoever waits behind 512 steps that are not due is served with the next deep claim", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, tenantWith, claim, putBack } = await startDesk(t, database);
+    await tenantWith("busy", 1000, 20);
+    const stuck = await tenantWith("stuck", 1, 600);
+    await rig.rows("update stepgate.ready_steps set not_before = 'infinity' where run_uid = $1", [stuck.runUid]);
+    await rig.rows(
+      `update stepgate.ready_steps r set not_before = now() from (
+         select step_id from stepgate.ready_steps where run_uid = $1 order by ready_at, step_id offset 590) last
+        where r.run_uid = $1 and r.step_id = last.step_id`,
+      [stuck.runUid],
+    );
+    for (let calls = 0; calls < 20; calls += 1) {
+      t.notOk((await claim(1)).includes(stuck.tenantUid));
+      await putBack();
+    }
+    t.same(await claim(1, { isDeep: true }), [stuck.tenantUid]);
   });
 });

@@ -126,19 +126,40 @@ t.test("S8 a step that was lost once is leased alone, to a worker with nothing e
     const lost = await rig.submit({ steps: [step("a")], priority: 100 });
     await rig.rows("update stepgate.ready_steps set is_alone = true where run_uid = $1", [lost]);
     const others = await rig.submit({ steps: [step("a"), step("b")] });
-    const claim = (isIdle: boolean) => queue.claim({ types: ["sink"], maxSteps: 8, isIdle, isDeep: false });
-    t.equal(await queue.isAloneWaiting(["sink"]), true);
-    t.equal(await queue.isAloneWaiting(["another type"]), false);
+    const store = (name: string) => makeClaimStore({ pool: rig.stepgate.rooms.workerPool, workerId: name as WorkerId });
+    const [another, third] = [store("another worker"), store("a third worker")];
+    for (const worker of [another, third]) await worker.extendLease(60_000);
+    const claim = async (worker: typeof queue, isIdle: boolean) =>
+      (await worker.claim({ types: ["sink"], maxSteps: 8, isIdle, isDeep: false })).map(({ runUid, isAlone }) => ({
+        runUid,
+        isAlone,
+      }));
+    t.equal(await queue.shouldEmpty(["another type"]), false);
+    t.equal(await queue.shouldEmpty(["sink"]), true);
+    t.equal(await queue.shouldEmpty(["sink"]), true, "for as long as it takes");
+    t.equal(await another.shouldEmpty(["sink"]), false, "one worker empties its hands, the others go on");
     t.same(
-      (await claim(false)).map(({ runUid }) => runUid),
-      [others, others],
+      await claim(queue, false),
+      [
+        { runUid: others, isAlone: false },
+        { runUid: others, isAlone: false },
+      ],
       "a busy worker takes all but it",
     );
-    t.same(
-      (await claim(true)).map(({ runUid, isAlone }) => ({ runUid, isAlone })),
-      [{ runUid: lost, isAlone: true }],
+    t.same(await claim(queue, true), [{ runUid: lost, isAlone: true }]);
+    t.equal(await queue.shouldEmpty(["sink"]), false);
+
+    const second = await rig.submit({ steps: [step("a")], priority: 100 });
+    await rig.rows("update stepgate.ready_steps set is_alone = true where run_uid = $1", [second]);
+    const ordinary = await rig.submit({ steps: [step("a")] });
+    t.equal(await another.shouldEmpty(["sink"]), false, "nor while one is in hand");
+    t.same(await claim(another, true), [{ runUid: ordinary, isAlone: false }], "one runs alone at a time");
+    await rig.rows(
+      "update stepgate.ready_steps set state = 'queued', lease_owner = null, not_before = 'infinity' where run_uid = $1",
+      [lost],
     );
-    t.equal(await queue.isAloneWaiting(["sink"]), false);
+    t.equal(await another.shouldEmpty(["sink"]), true, "the right to it is given back by a claim with empty hands");
+    t.same(await claim(third, true), [{ runUid: second, isAlone: true }], "whoever is idle first has it");
   });
 });
 

@@ -186,7 +186,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
     extendLease: async () => true,
     endLease: async () => 0,
     sayTypes: async () => undefined,
-    isAloneWaiting: async () => false,
+    shouldEmpty: async () => false,
     abandon: async (address) => {
       if (address.leaseEpoch === leaseEpoch && (state === "leased" || state === "running")) move("queued");
     },

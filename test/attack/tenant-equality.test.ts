@@ -21,7 +21,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   READ_TRUST_BUNDLE: "of the instance",
   INSERT_TRUST_BUNDLE: "of the instance",
   EXTEND_LEASE: "workers serve every tenant",
-  IS_ALONE_WAITING: "lost steps of every tenant wait for a worker that does nothing else",
+  SHOULD_EMPTY: "lost steps of every tenant wait for a worker that does nothing else",
   END_LEASE: "workers serve every tenant",
   SAY_TYPES: "workers serve every tenant",
   READ_SERVED_TYPES: "workers serve every tenant",
@@ -76,6 +76,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
 const INSTANCE_WIDE_INSIDE: Readonly<Record<string, readonly [number, string]>> = {
   extend_lease: [1, "a worker holds steps of every tenant"],
   release_lapsed: [1, "forgets workers that hold no step of any tenant"],
+  is_alone_in_hand: [1, "lost steps of every tenant run one at a time"],
   claim_steps: [1, "how far any tenant is that these workers serve"],
   rebuild_steps: [1, "rows that carry their tenant, one run's"],
   end_lease: [1, "hands back what a worker holds, of every tenant"],

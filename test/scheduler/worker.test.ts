@@ -27,6 +27,7 @@ function makeRig(
   const claims: Claim[] = [];
   const inHand = new Map<string, () => void>();
   let told = 0;
+  let asked = 0;
   let onChange = (): void => undefined;
   const take = (isAlone: boolean, most: number) => {
     const taken = waiting.filter((step) => step.isAlone === isAlone).slice(0, most);
@@ -40,7 +41,10 @@ function makeRig(
     sayTypes: async () => undefined,
     findHeld: async () => [],
     endLease: async () => handedBack,
-    isAloneWaiting: async () => waiting.some(({ isAlone }) => isAlone),
+    shouldEmpty: async () => {
+      asked += 1;
+      return waiting.some(({ isAlone }) => isAlone);
+    },
     findCancelled: async () => [],
     claim: async ({ isIdle, isDeep, maxSteps }: Parameters<Queue["claim"]>[0]) => {
       claims.push({ isIdle, isDeep, inHand: inHand.size });
@@ -100,6 +104,10 @@ function makeRig(
     claims,
     until,
     inHand: () => [...inHand.keys()],
+    /** A step becomes ready. */
+    add: (name: string, isAlone: boolean) => waiting.push({ name, isAlone }),
+    /** How often the worker asked whether to empty its hands. */
+    asked: () => asked,
     finish: (name: string) => inHand.get(name)?.(),
     told: () => told,
   };
@@ -138,15 +146,51 @@ t.test("S8 a worker empties its hands for a step that must run alone, and takes 
   await busy.worker.stop();
 });
 
-t.test("S8 a busy worker stops claiming while such a step waits", async (t) => {
-  const steps = [{ name: "long", isAlone: false }];
-  const rig = makeRig(steps);
+t.test("S8 a busy worker that is asked to stops claiming until its hands are empty", async (t) => {
+  const rig = makeRig([{ name: "long", isAlone: false }]);
   await rig.worker.start();
   await rig.until(() => rig.inHand().length === 1);
+  rig.add("lost", true);
+  const before = rig.asked();
+  // the second answer was given after the first was heard
+  await rig.until(() => rig.asked() > before + 1);
+  rig.add("next", false);
+  const claims = rig.claims.length;
+  const asked = rig.asked();
+  await rig.until(() => rig.asked() > asked + 5);
+  t.equal(rig.claims.length, claims, "nothing is claimed meanwhile");
   rig.finish("long");
+  await rig.until(() => rig.inHand().length === 1);
+  t.same(rig.inHand(), ["lost"]);
+  rig.finish("lost");
+  await rig.until(() => rig.inHand().length === 1);
+  rig.finish("next");
   await rig.worker.stop();
   t.equal(rig.told(), 0, "nothing was handed back, nobody is told");
 });
+
+t.test(
+  "S8 between two steps that run alone the others have a turn, and none waits where there are no others",
+  async (t) => {
+    const rig = makeRig([
+      { name: "lost-1", isAlone: true },
+      { name: "lost-2", isAlone: true },
+      { name: "other", isAlone: false },
+      { name: "lost-3", isAlone: true },
+    ]);
+    const order: string[] = [];
+    await rig.worker.start();
+    while (order.length < 4) {
+      await rig.until(() => rig.inHand().length > 0);
+      const [name = ""] = rig.inHand();
+      t.equal(rig.inHand().length, 1);
+      order.push(name);
+      rig.finish(name);
+    }
+    t.same(order, ["lost-1", "other", "lost-2", "lost-3"]);
+    await rig.worker.stop();
+  },
+);
 
 t.test("a look behind what waits is not repeated soon while it takes long and others find work", async (t) => {
   const names = Array.from({ length: 60 }, (_, index) => `step-${index}`);

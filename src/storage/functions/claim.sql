@@ -41,10 +41,33 @@ create or replace function stepgate.is_alone_waiting(p_types text[]) returns boo
        and h.status in ('pending', 'running', 'compensating'))
 $$;
 
+-- Whether a step that must run alone is in somebody's hands; one of the whole installation at a time.
+create or replace function stepgate.is_alone_in_hand() returns boolean language sql stable as $$
+  select exists (select 1 from stepgate.ready_steps r where r.is_alone and r.state <> 'queued')
+$$;
+
+-- Whether this worker is to claim nothing more until its hands are empty, for a step that must run alone: one worker of the
+-- installation at a time, the others go on. It is over with the worker's next claim with empty hands, or with its lease.
+create or replace function stepgate.should_empty(p_worker text, p_types text[]) returns boolean language plpgsql as $$
+declare
+  v_should boolean := stepgate.is_alone_waiting(p_types);
+begin
+  if v_should then
+    perform pg_advisory_xact_lock(21319, 3);
+    -- a statement of its own: it sees what the last holder of the lock has committed
+    v_should := not stepgate.is_alone_in_hand() and not exists (
+      select 1 from stepgate.workers w
+       where w.is_emptying and w.worker_id <> p_worker and w.lease_until > clock_timestamp());
+  end if;
+  update stepgate.workers set is_emptying = v_should where worker_id = p_worker and is_emptying <> v_should;
+  return v_should;
+end $$;
+
 -- Leases up to p_max due steps of the types this worker serves. Tenants take turns by stride, a step at a time: the smallest
 -- pass is served first, and each step moves its tenant's pass on by 1000000 / weight; inside a tenant one walk of
 -- ready_steps_rank_idx. SKIP LOCKED keeps workers off each other's rows; the new epoch fences whoever held a row before.
--- A step that was lost once is leased alone, to a worker that has nothing else in hand (p_is_idle; spec 00, attempts).
+-- A step that was lost once is leased alone, to a worker that has nothing else in hand (p_is_idle; spec 00, attempts), and
+-- while no other such step is in hand anywhere: a crash that lost many takes one worker from the others, not all.
 -- Steps that are not due, of paused runs or of types that nobody serves stand in the same order: of a tenant that has many,
 -- a call looks at the first 512 only (0.5 ms, where 100 000 take 60), but for one call a second of each worker (p_is_deep).
 -- Passes are kept for each set of types that workers serve: a tenant that only others could serve would lag behind, and
@@ -53,7 +76,9 @@ $$;
 -- How long a tenant may wait: with n tenants of weights w that have due steps, and W = sum(w), others are served at most
 -- (W - w) / w + n - 1 steps between two of its own, and before its first, whatever they declare: it is served within
 -- ((W - w) / w + n) / p_max calls, rounded up. A call that is under way at the same time sees the same passes, and adds at
--- most what it leases itself.
+-- most what it leases itself. A worker has one step that runs alone between two turns of the others (scheduler/worker.ts).
+-- Whose due steps stand behind 512 that are not is served with the next deep call of a worker: at the latest one interval of
+-- the reaper, or 40 times as long as the last one took, after that.
 create or replace function stepgate.claim_steps(p_worker text, p_types text[], p_max integer, p_is_idle boolean,
   p_is_deep boolean) returns setof stepgate.leased_step language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
@@ -73,11 +98,18 @@ declare
   v_left integer := p_max;
   v_taken integer;
   v_served bigint := v_present;
+  v_may_isolate boolean := false;
 begin
   if not stepgate.is_live(p_worker) then
     raise exception 'the lease of this worker has lapsed' using errcode = 'SG002';
   end if;
   if p_is_idle then
+    update stepgate.workers set is_emptying = false where worker_id = p_worker and is_emptying;
+  end if;
+  if p_is_idle and stepgate.is_alone_waiting(p_types) then
+    v_may_isolate := pg_try_advisory_xact_lock(21319, 3);
+  end if;
+  if v_may_isolate and not stepgate.is_alone_in_hand() then
     for t in
       select n.tenant_uid from stepgate.tenants n
         left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool

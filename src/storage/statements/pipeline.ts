@@ -11,8 +11,8 @@ export const SAY_TYPES = `update stepgate.workers set types = $2 where worker_id
 /** Ends a worker's lease at once and hands back what it had not started. */
 export const END_LEASE = `select stepgate.end_lease($1) as handed_back`;
 
-/** Whether a step of types $1 waits that must run alone. Instance-wide: any worker may serve it. */
-export const IS_ALONE_WAITING = `select stepgate.is_alone_waiting($1) as waits`;
+/** Whether worker $1, who serves types $2, is to empty its hands for a step that must run alone. Instance-wide: one worker is. */
+export const SHOULD_EMPTY = `select stepgate.should_empty($1, $2) as should_empty`;
 
 /**
  * Leases up to $3 due steps of types $2 to worker $1, tenants by stride, one index walk inside a tenant's share.
