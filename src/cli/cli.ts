@@ -34,6 +34,7 @@ import { addRetentionShow } from "./commands/retention-show.ts";
 import { addRunCancel } from "./commands/run-cancel.ts";
 import { addRunGet } from "./commands/run-get.ts";
 import { addRunPause } from "./commands/run-pause.ts";
+import { addRunRebuild } from "./commands/run-rebuild.ts";
 import { addRunResume } from "./commands/run-resume.ts";
 import { addRunSubmit } from "./commands/run-submit.ts";
 import { addRunWatch } from "./commands/run-watch.ts";
@@ -114,7 +115,8 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   addServe(program, around);
   addMigrate(program, around);
   const run = group(program.command("run")).description("submit, follow, explain, pause and cancel runs");
-  for (const add of [addRunSubmit, addRunWatch, addRunGet, addRunPause, addRunResume, addRunCancel]) add(run, around);
+  for (const add of [addRunSubmit, addRunWatch, addRunGet, addRunPause, addRunResume, addRunCancel, addRunRebuild])
+    add(run, around);
   const queue = group(program.command("queue")).description("see what waits; pause and resume it");
   for (const add of [addQueueShow, addQueuePause, addQueueResume]) add(queue, around);
   const letters = group(program.command("dead-letter")).description("list failed steps and go on from one");

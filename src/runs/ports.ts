@@ -171,6 +171,12 @@ export interface RunStore {
   }) => Promise<boolean>;
 }
 
+/** A change of state that a log's last line entails and that no line tells. */
+export type OwedChange =
+  | { readonly step: StepId; readonly kind: "skip"; readonly reason: string }
+  | { readonly step: StepId; readonly kind: "cancel" }
+  | { readonly step: StepId; readonly kind: "schedule_compensation"; readonly origin: StepId };
+
 export interface RebuildStore {
   /** One transaction. `conflict`: the log does not end at `expectedSeq`; `missing`: no such run. Both change nothing. */
   readonly replaceProjection: (input: {
@@ -178,6 +184,10 @@ export interface RebuildStore {
     readonly runUid: RunUid;
     readonly expectedSeq: number;
     readonly rows: ProjectedRows;
+    /** In this order. */
+    readonly owed: readonly OwedChange[];
+    /** Who asked for it, for the audit. */
+    readonly actor: string;
   }) => Promise<"rebuilt" | "conflict" | "missing">;
 }
 

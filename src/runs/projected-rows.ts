@@ -1,5 +1,5 @@
 /**
- * A run's rows as its manifest and log tell them: what `stepgate runs rebuild` puts back (spec 00, one log per run).
+ * A run's rows as its manifest and log tell them: what `stepgate run rebuild` puts back (spec 00, one log per run).
  *
  * In: the projection, the manifest, the events. Out: rows in the columns of steps, ready_steps, run_heads and budgets. A
  * leased step is queued again, since leases are not events: its holder's next write finds another epoch. Pure.

@@ -9,10 +9,17 @@ import { REBUILD_RUN } from "./statements/runs.ts";
 
 export function makeRebuildStore(pool: TenantPool): RebuildStore {
   return {
-    replaceProjection: async ({ tenantUid, runUid, expectedSeq, rows }) => {
+    replaceProjection: async ({ tenantUid, runUid, expectedSeq, rows, owed, actor }) => {
       const answer = await pool
         .within(tenantUid)
-        .query<{ outcome: string }>(REBUILD_RUN, [tenantUid, runUid, expectedSeq, jsonText(rows)]);
+        .query<{ outcome: string }>(REBUILD_RUN, [
+          tenantUid,
+          runUid,
+          expectedSeq,
+          jsonText(rows),
+          jsonText(owed),
+          actor,
+        ]);
       const outcome = answer.rows[0]?.outcome;
       if (outcome !== "rebuilt" && outcome !== "conflict" && outcome !== "missing")
         throw new StepgateError("STORE_REFUSED", { reason: "unknown rebuild outcome" });

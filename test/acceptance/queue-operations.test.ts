@@ -198,9 +198,9 @@ t.test("forks draw on what their root's budget has left, never more in sum, also
   t.match(await limits(second), { tokens: { limit: 40, used: 30 } }, "a fork of a fork draws on the same root");
 
   const { workerPool: pool, store, readManifest } = rig.stepgate.rooms;
-  const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest });
+  const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest, maxLostAttempts: 5 });
   await rig.rows("delete from stepgate.budgets where run_uid = $1", [second]);
-  await rebuild(rig.tenantUid, second);
+  await rebuild(rig.tenantUid, second, "test");
   t.match(await limits(second), { tokens: { limit: 40, used: 30 } }, "the log says what it was given");
 
   const third = await fork(runUid, "a");

@@ -75,8 +75,9 @@ t.test("time paused counts for no deadline, and a retry begins its wait anew, li
     const rebuild = makeRebuildRun({
       store: { ...store, ...makeRebuildStore(pool) },
       readManifest: makeReadManifest(),
+      maxLostAttempts: 5,
     });
-    await rebuild(rig.tenantUid, runUid);
+    await rebuild(rig.tenantUid, runUid, "test");
     const rebuilt = await lives();
     for (const [id, before] of live) {
       for (const [name, value] of Object.entries(before)) {

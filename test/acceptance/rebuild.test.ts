@@ -34,8 +34,12 @@ type Rows = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]
 
 function rebuilder(rig: Rig) {
   const { workerPool: pool, store } = rig.stepgate.rooms;
-  const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest: makeReadManifest() });
-  return (runUid: RunUid) => rebuild(rig.tenantUid, runUid);
+  const rebuild = makeRebuildRun({
+    store: { ...store, ...makeRebuildStore(pool) },
+    readManifest: makeReadManifest(),
+    maxLostAttempts: 5,
+  });
+  return (runUid: RunUid) => rebuild(rig.tenantUid, runUid, "test");
 }
 
 /** All rows of a run's projection as text, times to the millisecond, in which the log is exact. */

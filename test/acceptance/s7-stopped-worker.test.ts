@@ -181,13 +181,17 @@ t.test("S7 stopped while its run is rebuilt from the log: what goes on is the re
   const here = await scene(t);
   const { rig, start, submit, untilNoted } = here;
   const { store, workerPool: pool } = rig.stepgate.rooms;
-  const rebuild = makeRebuildRun({ store: { ...store, ...makeRebuildStore(pool) }, readManifest: makeReadManifest() });
+  const rebuild = makeRebuildRun({
+    store: { ...store, ...makeRebuildStore(pool) },
+    readManifest: makeReadManifest(),
+    maxLostAttempts: 5,
+  });
   const stopped = await start();
   const runUid = await submit({ hang_until: 1 });
   await untilNoted(stopped, " 1");
   stopped.kill("SIGSTOP");
   await rig.rows("delete from stepgate.ready_steps where run_uid = $1", [runUid]);
-  await rebuild(rig.tenantUid, runUid);
+  await rebuild(rig.tenantUid, runUid, "test");
   const other = await start();
   t.equal((await rig.ended(runUid)).status, "succeeded");
   await goesOnInVain(t, here, runUid, stopped, () => untilNoted(stopped, " 1 aborted"));

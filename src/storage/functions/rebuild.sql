@@ -1,9 +1,12 @@
 -- A run's projection put back from its log (spec 00, one log per run). The states are walked to, not written: the guards
 -- of states.sql hold here too, and a state that no life leads to is refused.
 
--- Replaces steps, edges, queue rows, breakpoints, budget and head of one run with $4, made of events 1 … p_expected_seq.
--- Result: rebuilt · conflict (the log has grown) · missing. Attempts, ledger, records and approvals are facts and stay.
-create or replace function stepgate.rebuild_run(p_tenant uuid, p_run uuid, p_expected_seq bigint, p_rows jsonb) returns text
+-- Replaces steps, edges, queue rows, breakpoints, budget and head of one run with p_rows, made of events 1 … p_expected_seq,
+-- and makes good what the log owes (p_owed): steps to skip or to cancel, compensations to schedule, the run's end.
+-- Result: rebuilt (audited) · conflict (the log has grown) · missing. Attempts, ledger, records and approvals are facts and
+-- stay.
+create or replace function stepgate.rebuild_run(p_tenant uuid, p_run uuid, p_expected_seq bigint, p_rows jsonb, p_owed jsonb,
+  p_actor text) returns text
 language plpgsql as $$
 declare
   h stepgate.run_heads;
@@ -36,8 +39,37 @@ begin
   if v_new.status in ('succeeded', 'failed', 'cancelled')
      and not exists (select 1 from stepgate.records where tenant_uid = p_tenant and run_uid = p_run and window_uid = p_run and kind = 'seal') then
     insert into stepgate.jobs (tenant_uid, run_uid, kind) values (p_tenant, p_run, 'seal') on conflict do nothing;
+  elsif v_new.status not in ('succeeded', 'failed', 'cancelled') then
+    perform stepgate.make_good(p_tenant, p_run, p_owed);
   end if;
+  perform stepgate.append_audit(p_tenant, p_actor, 'run.rebuild', format('{"run_id":"%s","seq":%s}', p_run, p_expected_seq));
   return 'rebuilt';
+end $$;
+
+-- What whoever wrote the log's last line would have written next, in plan order (runs/resume.ts): nothing, for a log that was
+-- written here, since a settlement and all that follows from it are one transaction.
+create or replace function stepgate.make_good(p_tenant uuid, p_run uuid, p_owed jsonb) returns void language plpgsql as $$
+declare
+  h stepgate.run_heads := stepgate.lock_run(p_tenant, p_run);
+  a record;
+begin
+  for a in
+    select e.value ->> 'step' as step, e.value ->> 'kind' as kind, e.value ->> 'reason' as reason,
+           o as origin,
+           coalesce((select max(t.lease_epoch) from stepgate.step_attempts t
+                      where (t.tenant_uid, t.run_uid, t.step_id) = (o.tenant_uid, o.run_uid, o.step_id)), 0) as lease_epoch
+      from jsonb_array_elements(p_owed) with ordinality e (value, place)
+      left join stepgate.steps o on (o.tenant_uid, o.run_uid, o.step_id) = (p_tenant, p_run, e.value ->> 'origin')
+     order by e.place
+  loop
+    case a.kind
+      when 'skip' then h := stepgate.skip_step(h, a.step, a.reason);
+      when 'cancel' then h := stepgate.cancel_step(h, a.step);
+      when 'schedule_compensation' then h := stepgate.schedule_compensation(h, a.origin, a.lease_epoch);
+    end case;
+  end loop;
+  h := stepgate.finish_run(h);
+  perform stepgate.save_head(h);
 end $$;
 
 -- The head as it should be. One that is there in the right state is changed in place: whoever waits for its lock finds it.

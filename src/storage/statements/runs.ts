@@ -83,8 +83,8 @@ export const CHANGE_BREAKPOINT = `select stepgate.change_breakpoint($1, $2, $3, 
 export const LIST_BREAKPOINTS = `
   select target, value from stepgate.breakpoints where tenant_uid = $1 and run_uid = $2 order by target, value`;
 
-/** Replaces the projection of run ($1, $2) whose log ends at seq $3 with rows $4 (jsonb): rebuilt, conflict or missing. */
-export const REBUILD_RUN = `select stepgate.rebuild_run($1, $2, $3, $4) as outcome`;
+/** Replaces the projection of run ($1, $2) whose log ends at seq $3 with rows $4, what is owed $5 (both jsonb), by $6: rebuilt, conflict or missing. */
+export const REBUILD_RUN = `select stepgate.rebuild_run($1, $2, $3, $4, $5, $6) as outcome`;
 
 // ── evidence ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
