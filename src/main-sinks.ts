@@ -23,6 +23,8 @@ import { makeSinkStore } from "./storage/sink-store.ts";
 /** Of the wait for an acknowledgement: a lease holds for one try and what surrounds it. */
 const TRIES_PER_LEASE = 3;
 const MAX_MOVES = 64;
+/** Deliveries of one sink that one look goes through; where there are more, the next look goes on from there. */
+const MAX_SCANNED = 5000;
 
 /** Makes and starts the publisher; `stops` gets what must be stopped after it. */
 export function startPublisher(rooms: Rooms, stops: (() => Promise<unknown>)[]): Publisher {
@@ -49,8 +51,10 @@ export function startPublisher(rooms: Rooms, stops: (() => Promise<unknown>)[]):
     leaseMs,
     monotonicMs: clock.monotonicMs,
     pollMs,
+    maxScanned: MAX_SCANNED,
     drainMs: Math.min(timeoutMs, config.scheduler.drainMs),
     onResult: (outcome) => metrics.count("sink.deliveries", 1, { outcome }),
+    onUnapproved: (sink) => log.warn({ sink }, "the platform does not approve this sink's host; its events wait"),
     onFault: (caught, sink) =>
       log.warn({ err: caught, ...(sink === undefined ? {} : { sink }) }, "delivering failed; it is tried again"),
   });

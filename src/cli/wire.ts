@@ -270,6 +270,7 @@ export const SinkView = Type.Object({
   url: text,
   events: Type.Optional(Type.Array(text)),
   is_paused: Type.Boolean(),
+  is_approved: Type.Boolean(),
   version: count,
   waiting_runs: count,
   dead_letters: count,

@@ -368,7 +368,7 @@ export interface Sinks {
   readonly put: (
     input: SinkInput & { readonly submission: SinkSubmission },
   ) => Promise<{ readonly sink: PutSinkView; readonly isNew: boolean }>;
-  /** Makes a new secret, audited; the one before stays good for a day. */
+  /** Makes a new secret, audited; the one before stays good for a day. @throws {StepgateError} STATE_CONFLICT beside a change. */
   readonly rotate: (input: SinkInput) => Promise<SinkSecretView | undefined>;
   /** Removes it with everything that waits for it, audited. */
   readonly remove: (input: SinkInput) => Promise<true | undefined>;

@@ -1,5 +1,5 @@
 /**
- * Sends the events of one run to one sink, in order, for as long as its lease holds.
+ * Sends the events of one run to one sink, in order, for as long as its lease holds and the sink takes events.
  *
  * In: a leased delivery. Out: the log read to its end, or a later try. The next event waits until the one before it was
  * acknowledged or given up; what was sent and not yet written as done is sent again by whoever leases next, with the same
@@ -11,7 +11,7 @@ import { retryDelayMs } from "../runs/backoff.ts";
 import { cloudEvent, deliveryId } from "./cloud-event.ts";
 import type { ActiveSink, ClaimedDelivery, DeliveryMove, DeliveryStore, OutboxEvent } from "./ports.ts";
 import type { SendResult, SendWebhook } from "./send-webhook.ts";
-import type { WebhookSecrets } from "./webhook-secret.ts";
+import type { Target } from "./sink-work.ts";
 
 export interface RetrySettings {
   readonly maxAttempts: number;
@@ -36,8 +36,8 @@ export interface DeliverDeps {
 
 export interface LeasedRun {
   readonly claim: ClaimedDelivery;
-  readonly sink: ActiveSink;
-  readonly secrets: WebhookSecrets;
+  /** The sink as it is now, asked for each event; undefined: nothing may be sent to it. */
+  readonly target: () => Target | undefined;
   /** Taken before the claim was asked for, so that our end of the lease is never after the database's. */
   readonly claimedAtMs: number;
 }
@@ -85,15 +85,17 @@ export function makeDeliverRun(deps: DeliverDeps) {
       if (last === undefined) return lease.release();
       for (const event of events) {
         const isLast = isLastPage && event === last;
-        if (!isWanted(run.sink, event)) {
+        if (signals.isStopping()) return lease.release();
+        if (!(await lease.isLongEnough())) return;
+        const target = run.target();
+        if (target === undefined) return lease.release();
+        if (!isWanted(target.sink, event)) {
           lease.pass(event);
           continue;
         }
-        if (signals.isStopping()) return lease.release();
-        if (!(await lease.isLongEnough())) return;
         const body = cloudEvent(claim.tenantUid, claim.runUid, event);
         failPoint(deps.failPoints, "before_publish");
-        const result = await attempt(deps, run, { id: deliveryId(claim.runUid, event.seq), body }, signals.aborted);
+        const result = await attempt(deps, target, { id: deliveryId(claim.runUid, event.seq), body }, signals.aborted);
         if (result === undefined) return lease.release();
         failPoint(deps.failPoints, "after_publish");
         onResult(result);
@@ -107,12 +109,12 @@ export function makeDeliverRun(deps: DeliverDeps) {
 /** Undefined when the process is stopping and broke it off. */
 async function attempt(
   { send }: DeliverDeps,
-  { sink, secrets }: LeasedRun,
+  target: Target,
   message: { readonly id: string; readonly body: string },
   aborted: AbortSignal,
 ): Promise<SendResult | undefined> {
   try {
-    return await send({ sink, secrets, ...message }, aborted);
+    return await send({ ...target, ...message }, aborted);
   } catch (caught) {
     if (isStepgateError(caught, "SHUTTING_DOWN")) return undefined;
     throw caught;

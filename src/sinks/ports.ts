@@ -79,12 +79,14 @@ export interface SinkStore {
     limit: number,
   ) => Promise<readonly (SinkRow & Backlog)[]>;
   readonly get: (tenantUid: TenantUid, name: string) => Promise<(SinkRow & Backlog) | undefined>;
+  /** The sink alone: counting its backlog takes as long as that is. */
+  readonly find: (tenantUid: TenantUid, name: string) => Promise<SinkRow | undefined>;
   /** Audited; `secret` is kept only where there is no sink of this name yet. */
   readonly put: (
     input: Acting & Pick<SinkRow, "url" | "eventTypes" | "isPaused" | "secret">,
   ) => Promise<{ readonly isNew: boolean }>;
-  /** Audited; false where there is no such sink. */
-  readonly putSecret: (input: Acting & Pick<SinkRow, "secret">) => Promise<boolean>;
+  /** Audited; false where there is no such sink of this version. */
+  readonly putSecret: (input: Acting & Pick<SinkRow, "secret" | "version">) => Promise<boolean>;
   /** Audited, with everything that waits for it; false where there is no such sink. */
   readonly remove: (input: Acting) => Promise<boolean>;
   readonly waiting: (

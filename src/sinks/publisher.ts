@@ -1,52 +1,40 @@
 /**
  * The publisher of one worker: finds runs with events that a sink has not had, leases them, and has them delivered.
  *
- * Runs are found by looking through the deliveries of each sink, a slice at a time, and at once where this process has just
+ * Runs are found by walking through the deliveries of each sink, a slice at a time, and at once where this process has just
  * written an event. A sink has places of its own, fewer while it fails, so one that hangs holds up nobody else. Settlement
  * never waits for any of it. Not here: the order within a run (deliver-run.ts), what is leased (storage/).
  */
 import type { RunUid, TenantUid } from "../core/ids.ts";
+import { isApproved } from "./approved-hosts.ts";
 import { deliveryId } from "./cloud-event.ts";
-import { type DeliverDeps, type LeasedRun, makeDeliverRun, nextTryMs } from "./deliver-run.ts";
-import type { ActiveSink, ClaimedLetter, DeliveryKey, DeliveryStore, SecretVault } from "./ports.ts";
+import { type DeliverDeps, makeDeliverRun, nextTryMs } from "./deliver-run.ts";
+import type { ActiveSink, ClaimedDelivery, ClaimedLetter, DeliveryKey, DeliveryStore, SecretVault } from "./ports.ts";
 import type { SendResult } from "./send-webhook.ts";
-import { readSecrets, type WebhookSecrets } from "./webhook-secret.ts";
+import { canGoOn, freeLetters, freePlaces, makeSinkWork, observe, type SinkWork, type Target } from "./sink-work.ts";
+import { readSecrets } from "./webhook-secret.ts";
 
 export interface PublisherDeps extends Omit<DeliverDeps, "store"> {
   readonly store: DeliveryStore;
   readonly vault: Pick<SecretVault, "open">;
-  /** How often every sink is looked through. */
+  /** How often sinks are read anew and each is looked through. */
   readonly pollMs: number;
+  /** Deliveries of one sink that one look goes through, and runs of one sink that are remembered until they find a place. */
+  readonly maxScanned: number;
   /** How long a stop waits for deliveries under way before it breaks them off. */
   readonly drainMs: number;
   readonly onResult: (outcome: "acknowledged" | "failed") => void;
+  /** Once, when a sink is found whose host the platform does not approve (any more); what happens for it waits. */
+  readonly onUnapproved: (sink: string) => void;
   /** Nothing is lost: what was leased is found again. */
   readonly onFault: (caught: unknown, sink: string | undefined) => void;
-}
-
-/** Runs of one sink that are delivered at the same time by this process. */
-const MAX_PLACES = 16;
-/** Deliveries of one sink that one look goes through; where there are more, the next look goes on from there. */
-const MAX_SCANNED = 5000;
-const MAX_LETTERS = 4;
-
-interface SinkState {
-  sink: ActiveSink;
-  secrets: WebhookSecrets;
-  /** Runs under way, and whether there was news of them meanwhile. */
-  readonly underWay: Map<RunUid, { isStale: boolean }>;
-  letters: number;
-  places: number;
-  /** Where the look through the sink's runs goes on. */
-  after: RunUid | undefined;
-  /** There is more than there were places for. */
-  hasMore: boolean;
 }
 
 export class Publisher {
   private readonly deps: PublisherDeps;
   private readonly deliverRun: ReturnType<typeof makeDeliverRun>;
-  private readonly sinks = new Map<string, SinkState>();
+  private readonly sinks = new Map<string, SinkWork>();
+  private unapproved: ReadonlySet<string> = new Set();
   private readonly news = new Map<TenantUid, Set<RunUid>>();
   private readonly working = new Set<Promise<void>>();
   private readonly broken = new AbortController();
@@ -94,163 +82,173 @@ export class Publisher {
     this.next = setImmediate(() => {
       this.next = undefined;
       this.isLooking = true;
-      this.looking = this.look()
-        .catch((caught: unknown) => this.deps.onFault(caught, undefined))
-        .finally(() => {
-          this.isLooking = false;
-          if (this.isPollDue || [...this.news.values()].some((runs) => runs.size > 0) || this.canTakeMore())
-            this.schedule();
-        });
+      this.looking = this.lookOnce();
     });
   }
 
-  private canTakeMore(): boolean {
-    return [...this.sinks.values()].some((state) => state.hasMore && freePlaces(state) > 0);
+  private async lookOnce(): Promise<void> {
+    let hasMore = false;
+    try {
+      await this.look();
+      hasMore = [...this.news.values()].some((runs) => runs.size > 0) || [...this.sinks.values()].some(canGoOn);
+    } catch (caught) {
+      // the next poll tries again: at once would be without end while the database is away
+      this.deps.onFault(caught, undefined);
+    }
+    this.isLooking = false;
+    if (hasMore || this.isPollDue) this.schedule();
   }
 
   private async look(): Promise<void> {
     const isPoll = this.isPollDue;
     this.isPollDue = false;
-    if (isPoll) await this.readSinks();
-    const keys = [...this.takeNews(), ...(await this.findDue(isPoll))];
-    if (keys.length > 0) await this.lease(keys);
-    if (isPoll) await this.takeLetters();
+    if (isPoll) {
+      await this.readSinks();
+      for (const work of this.sinks.values()) work.isWalkDue = work.areLettersDue = true;
+    }
+    this.shareNews();
+    await this.walk();
+    await this.lease();
+    await this.takeLetters();
   }
 
   private async readSinks(): Promise<void> {
     const found = await this.deps.store.activeSinks();
-    const names = new Set(found.map(keyOf));
-    for (const key of this.sinks.keys()) if (!names.has(key)) this.sinks.delete(key);
-    for (const sink of found) {
-      const known = this.sinks.get(keyOf(sink));
+    const approved = found.filter(({ url, approved }) => URL.canParse(url) && isApproved(new URL(url), approved));
+    this.noteUnapproved(found.filter((sink) => !approved.includes(sink)));
+    const keys = new Set(approved.map(keyOf));
+    for (const [key, work] of this.sinks) {
+      if (keys.has(key)) continue;
+      work.target = undefined;
+      if (work.underWay.size + work.letters === 0) this.sinks.delete(key);
+    }
+    for (const sink of approved) {
+      const work = this.sinks.get(keyOf(sink)) ?? makeSinkWork(sink);
+      this.sinks.set(keyOf(sink), work);
       try {
-        const secrets = known?.sink.version === sink.version ? known.secrets : await this.openSecrets(sink);
-        if (known === undefined) this.sinks.set(keyOf(sink), newState(sink, secrets));
-        else Object.assign(known, { sink, secrets });
+        work.target = await this.targetOf(sink, work.target);
       } catch (caught) {
-        this.sinks.delete(keyOf(sink));
+        work.target = undefined;
         this.deps.onFault(caught, sink.name);
       }
     }
-    const tenants = new Set(found.map(({ tenantUid }) => tenantUid));
+    const tenants = new Set(approved.map(({ tenantUid }) => tenantUid));
     for (const tenantUid of this.news.keys()) if (!tenants.has(tenantUid)) this.news.delete(tenantUid);
     for (const tenantUid of tenants) if (!this.news.has(tenantUid)) this.news.set(tenantUid, new Set());
   }
 
-  private async openSecrets({ tenantUid, name, secret }: ActiveSink): Promise<WebhookSecrets> {
-    return readSecrets(await this.deps.vault.open({ tenantUid, sink: name }, secret));
+  private noteUnapproved(sinks: readonly ActiveSink[]): void {
+    for (const sink of sinks) if (!this.unapproved.has(keyOf(sink))) this.deps.onUnapproved(sink.name);
+    this.unapproved = new Set(sinks.map(keyOf));
   }
 
-  /** Runs that this process wrote to; what finds no place is found by the next look. */
-  private takeNews(): readonly DeliveryKey[] {
-    const keys: DeliveryKey[] = [];
-    for (const state of this.sinks.values()) {
-      const { tenantUid, name } = state.sink;
-      let free = freePlaces(state);
-      for (const runUid of this.news.get(tenantUid) ?? []) {
-        const underWay = state.underWay.get(runUid);
+  private async targetOf(sink: ActiveSink, known: Target | undefined): Promise<Target> {
+    if (known?.sink.version === sink.version) return { sink, secrets: known.secrets };
+    const { tenantUid, name, secret } = sink;
+    return { sink, secrets: readSecrets(await this.deps.vault.open({ tenantUid, sink: name }, secret)) };
+  }
+
+  /** Runs that this process wrote to; of those that are too many to be remembered the walk finds the rest. */
+  private shareNews(): void {
+    for (const work of this.sinks.values()) {
+      for (const runUid of this.news.get(work.tenantUid) ?? []) {
+        const underWay = work.underWay.get(runUid);
         if (underWay !== undefined) underWay.isStale = true;
-        else if (free > 0) {
-          keys.push({ tenantUid, sink: name, runUid });
-          free -= 1;
-        } else state.hasMore = true;
+        else if (work.waiting.size < this.deps.maxScanned) work.waiting.add(runUid);
       }
     }
     for (const runs of this.news.values()) runs.clear();
-    return keys;
   }
 
-  private async findDue(isPoll: boolean): Promise<readonly DeliveryKey[]> {
-    const states = [...this.sinks.values()].filter((state) => (isPoll || state.hasMore) && freePlaces(state) > 0);
-    if (states.length === 0) return [];
-    const walks = states.map(({ sink: { tenantUid, name: sink }, after }) => ({ tenantUid, sink, after }));
-    const found = await this.deps.store.find(walks, MAX_SCANNED);
-    return states.flatMap((state, index) => {
+  /** Looks through a slice of each sink that has places for more than is known to wait. */
+  private async walk(): Promise<void> {
+    const works = [...this.sinks.values()].filter((work) => work.isWalkDue && work.waiting.size < freePlaces(work));
+    if (works.length === 0) return;
+    const found = await this.deps.store.find(works, this.deps.maxScanned);
+    for (const [index, work] of works.entries()) {
       const { due = [], walkedTo } = found[index] ?? {};
-      const open = due.filter((runUid) => !state.underWay.has(runUid));
-      const taken = open.slice(0, freePlaces(state));
-      const isCut = taken.length < open.length;
-      state.after = isCut ? taken.at(-1) : walkedTo;
-      state.hasMore = isCut;
-      const { tenantUid, name: sink } = state.sink;
-      return taken.map((runUid) => ({ tenantUid, sink, runUid }));
-    });
-  }
-
-  private async lease(keys: readonly DeliveryKey[]): Promise<void> {
-    const claimedAtMs = this.deps.monotonicMs();
-    for (const claim of await this.deps.store.claim(keys, this.deps.leaseMs)) {
-      const state = this.sinks.get(keyOf({ tenantUid: claim.tenantUid, name: claim.sink }));
-      if (state === undefined) continue;
-      const { sink, secrets } = state;
-      this.work(state, this.deliver(state, { claim, sink, secrets, claimedAtMs }));
+      for (const runUid of due) if (!work.underWay.has(runUid)) work.waiting.add(runUid);
+      work.after = walkedTo;
+      // goes on at once where it found something; else with the next poll
+      work.isWalkDue = walkedTo !== undefined && due.length > 0;
     }
   }
 
-  private async deliver(state: SinkState, run: LeasedRun): Promise<void> {
-    const { tenantUid, runUid } = run.claim;
+  private async lease(): Promise<void> {
+    const keys: DeliveryKey[] = [];
+    for (const work of this.sinks.values()) {
+      const { tenantUid, sink } = work;
+      for (const runUid of [...work.waiting].slice(0, freePlaces(work))) {
+        work.waiting.delete(runUid);
+        keys.push({ tenantUid, sink, runUid });
+      }
+    }
+    if (keys.length === 0) return;
+    const claimedAtMs = this.deps.monotonicMs();
+    for (const claim of await this.deps.store.claim(keys, this.deps.leaseMs)) {
+      const work = this.sinks.get(keyOf({ tenantUid: claim.tenantUid, name: claim.sink }));
+      if (work !== undefined) this.follow(work, this.deliver(work, claim, claimedAtMs));
+    }
+  }
+
+  private async deliver(work: SinkWork, claim: ClaimedDelivery, claimedAtMs: number): Promise<void> {
+    const { runUid } = claim;
     const underWay = { isStale: false };
-    state.underWay.set(runUid, underWay);
+    work.underWay.set(runUid, underWay);
     const signals = { isStopping: () => this.isStopping, aborted: this.broken.signal };
     try {
-      await this.deliverRun(run, signals, (result) => this.observe(state, result));
+      await this.deliverRun({ claim, target: () => work.target, claimedAtMs }, signals, (result) =>
+        this.observe(work, result),
+      );
     } finally {
-      state.underWay.delete(runUid);
-      if (underWay.isStale) this.wake(tenantUid, runUid);
+      work.underWay.delete(runUid);
+      if (underWay.isStale) work.waiting.add(runUid);
     }
   }
 
   private async takeLetters(): Promise<void> {
-    const wanted = [...this.sinks.values()].flatMap((state) => {
-      const limit = Math.min(MAX_LETTERS - state.letters, freePlaces(state));
-      const { tenantUid, name: sink } = state.sink;
-      return limit > 0 ? [{ tenantUid, sink, limit }] : [];
+    const wanted = [...this.sinks.values()].flatMap((work) => {
+      const limit = work.areLettersDue ? freeLetters(work) : 0;
+      return limit > 0 ? [{ work, limit, tenantUid: work.tenantUid, sink: work.sink }] : [];
     });
     if (wanted.length === 0) return;
-    for (const letter of await this.deps.store.claimLetters(wanted, this.deps.leaseMs)) {
-      const state = this.sinks.get(keyOf({ tenantUid: letter.tenantUid, name: letter.sink }));
-      if (state !== undefined) this.work(state, this.sendLetter(state, letter));
+    const letters = await this.deps.store.claimLetters(wanted, this.deps.leaseMs);
+    for (const { work, limit, tenantUid, sink } of wanted) {
+      const own = letters.filter((letter) => letter.tenantUid === tenantUid && letter.sink === sink);
+      work.areLettersDue = own.length === limit;
+      for (const letter of own) this.follow(work, this.sendLetter(work, letter));
     }
   }
 
-  private async sendLetter(state: SinkState, letter: ClaimedLetter): Promise<void> {
+  private async sendLetter(work: SinkWork, letter: ClaimedLetter): Promise<void> {
     const { send, retry, jitter, store } = this.deps;
-    const { sink, secrets } = state;
-    state.letters += 1;
+    if (work.target === undefined) return;
+    work.letters += 1;
     try {
       const id = deliveryId(letter.runUid, letter.seq);
-      const result = await send({ sink, secrets, id, body: letter.body }, this.broken.signal);
-      this.observe(state, result);
+      const result = await send({ ...work.target, id, body: letter.body }, this.broken.signal);
+      this.observe(work, result);
       const delayMs = result.ok ? undefined : nextTryMs(retry, result, letter.attempts + 1, jitter());
       await store.endLetter(letter, { fault: result.ok ? undefined : result.fault, delayMs });
     } finally {
-      state.letters -= 1;
+      work.letters -= 1;
     }
   }
 
-  private work(state: SinkState, work: Promise<void>): void {
-    const watched: Promise<void> = work
-      .catch((caught: unknown) => this.deps.onFault(caught, state.sink.name))
+  private follow(work: SinkWork, delivering: Promise<void>): void {
+    const watched: Promise<void> = delivering
+      .catch((caught: unknown) => this.deps.onFault(caught, work.sink))
       .finally(() => {
         this.working.delete(watched);
-        if (state.hasMore) this.schedule();
+        if (canGoOn(work)) this.schedule();
       });
     this.working.add(watched);
   }
 
-  /** Each failure halves a sink's places, down to one by which it is asked again; each success doubles them. */
-  private observe(state: SinkState, result: SendResult): void {
-    state.places = result.ok ? Math.min(state.places * 2, MAX_PLACES) : Math.ceil(state.places / 2);
-    this.deps.onResult(result.ok ? "acknowledged" : "failed");
+  private observe(work: SinkWork, { ok }: SendResult): void {
+    observe(work, ok);
+    this.deps.onResult(ok ? "acknowledged" : "failed");
   }
-}
-
-function newState(sink: ActiveSink, secrets: WebhookSecrets): SinkState {
-  return { sink, secrets, underWay: new Map(), letters: 0, places: MAX_PLACES, after: undefined, hasMore: false };
-}
-
-function freePlaces({ places, underWay, letters }: SinkState): number {
-  return Math.max(0, places - underWay.size - letters);
 }
 
 function keyOf({ tenantUid, name }: Pick<ActiveSink, "tenantUid" | "name">): string {

@@ -45,19 +45,24 @@ interface Page {
 /** How long the secret before stays good, so that receivers can change theirs meanwhile. */
 const OVERLAP_MS = 86_400_000;
 
-/** Makes the use cases. They throw {StepgateError} FIELD_INVALID, SINK_HOST_NOT_APPROVED. */
+/** Makes the use cases. They throw {StepgateError} FIELD_INVALID, SINK_HOST_NOT_APPROVED, STATE_CONFLICT. */
 export function makeSinks(deps: SinkDeps) {
   const { store, ids } = deps;
-  const get = async ({ caller, name }: OfSink) => {
-    const row = await store.get(caller.tenantUid, name);
-    return row && viewSink(row);
+  const get = async ({ caller: { tenantUid }, name }: OfSink) => {
+    const [row, approved] = await Promise.all([store.get(tenantUid, name), deps.approvedHosts(tenantUid)]);
+    return row && viewSink(row, approved);
   };
   const seal = (tenantUid: TenantUid, sink: string, text: string) => deps.vault.seal({ tenantUid, sink }, text);
   return {
     list: async ({ caller, after, limit }: Page & { readonly caller: Caller }) => {
-      const rows = await store.list(caller.tenantUid, after, limit + 1);
+      const { tenantUid } = caller;
+      const [rows, approved] = await Promise.all([
+        store.list(tenantUid, after, limit + 1),
+        deps.approvedHosts(tenantUid),
+      ]);
       const page = rows.slice(0, limit);
-      return { items: page.map(viewSink), ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
+      const items = page.map((row) => viewSink(row, approved));
+      return { items, ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
     },
     get,
     put: async ({ caller, name, submission }: OfSink & { readonly submission: SinkSubmission }) => {
@@ -75,8 +80,9 @@ export function makeSinks(deps: SinkDeps) {
     },
     rotate: async ({ caller, name }: OfSink) => {
       const { tenantUid } = caller;
-      const row = await store.get(tenantUid, name);
+      const row = await store.find(tenantUid, name);
       if (row === undefined) return undefined;
+      const { version } = row;
       const untilMs = deps.nowMs() + OVERLAP_MS;
       const fresh = makeWebhookSecret(ids.random);
       const secrets = rotateSecret(
@@ -85,14 +91,18 @@ export function makeSinks(deps: SinkDeps) {
         untilMs,
       );
       const secret = await seal(tenantUid, name, writeSecrets(secrets));
-      if (!(await store.putSecret({ tenantUid, name, secret, actor: `key:${caller.keyId}` }))) return undefined;
+      if (!(await store.putSecret({ tenantUid, name, version, secret, actor: `key:${caller.keyId}` }))) {
+        if ((await store.find(tenantUid, name)) === undefined) return undefined;
+        // of two rotations at once the second would end the overlap of a secret that receivers still have
+        throw new StepgateError("STATE_CONFLICT", { sink: name, reason: "it was changed meanwhile" });
+      }
       return { name, secret: fresh, previous_until: time(untilMs) };
     },
     remove: async ({ caller, name }: OfSink): Promise<true | undefined> =>
       (await store.remove({ tenantUid: caller.tenantUid, name, actor: `key:${caller.keyId}` })) ? true : undefined,
     waiting: async ({ caller, name, after, limit }: OfSink & Page) => {
       if (after !== undefined && !RUN_UID.test(after)) throw cursorInvalid();
-      if ((await store.get(caller.tenantUid, name)) === undefined) return undefined;
+      if ((await store.find(caller.tenantUid, name)) === undefined) return undefined;
       const ofSink = { tenantUid: caller.tenantUid, name };
       const rows = await store.waiting({ ...ofSink, after: after as RunUid | undefined, limit: limit + 1 });
       const page = rows.slice(0, limit);
@@ -100,7 +110,7 @@ export function makeSinks(deps: SinkDeps) {
     },
     deadLetters: async ({ caller, name, after, limit }: OfSink & Page) => {
       const place = after === undefined ? undefined : readCursor(after);
-      if ((await store.get(caller.tenantUid, name)) === undefined) return undefined;
+      if ((await store.find(caller.tenantUid, name)) === undefined) return undefined;
       const rows = await store.deadLetters({ tenantUid: caller.tenantUid, name, after: place, limit: limit + 1 });
       const page = rows.slice(0, limit);
       const last = page.at(-1);
@@ -111,7 +121,7 @@ export function makeSinks(deps: SinkDeps) {
     },
     redrive: async ({ caller, name, runUid }: OfSink & { readonly runUid: RunUid | undefined }) => {
       const { tenantUid } = caller;
-      if ((await store.get(tenantUid, name)) === undefined) return undefined;
+      if ((await store.find(tenantUid, name)) === undefined) return undefined;
       return { redriven: await store.redrive({ tenantUid, name, runUid, actor: `key:${caller.keyId}` }) };
     },
   };
@@ -129,12 +139,13 @@ function refuseUnapproved(text: string, approved: ApprovedHosts): void {
     throw new StepgateError("SINK_HOST_NOT_APPROVED", { host: hostPortText(hostPortOf(url)) });
 }
 
-function viewSink(row: SinkRow & Backlog) {
+function viewSink(row: SinkRow & Backlog, approved: ApprovedHosts) {
   return {
     name: row.name,
     url: row.url,
     ...(row.eventTypes === undefined ? {} : { events: row.eventTypes }),
     is_paused: row.isPaused,
+    is_approved: URL.canParse(row.url) && isApproved(new URL(row.url), approved),
     version: row.version,
     created_at: time(row.createdAtMs),
     waiting_runs: row.waitingRuns,

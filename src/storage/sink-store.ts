@@ -14,6 +14,8 @@ import { APPEND_AUDIT } from "./statements/tenants.ts";
 const MAX_DROPPED = 5000;
 
 export function makeSinkStore(pool: TenantPool): SinkStore {
+  const read = async (tenantUid: TenantUid, name: string) =>
+    (await pool.within(tenantUid).query<SinkColumns>(sql.READ_SINK, [tenantUid, name])).rows;
   const withBacklog = async (tenantUid: TenantUid, columns: readonly SinkColumns[]) => {
     const names = columns.map(({ name }) => name);
     const { rows } = await pool.within(tenantUid).query<BacklogColumns>(sql.COUNT_BACKLOG, [tenantUid, names]);
@@ -27,10 +29,8 @@ export function makeSinkStore(pool: TenantPool): SinkStore {
         .query<SinkColumns>(sql.LIST_SINKS, [tenantUid, after ?? null, limit]);
       return withBacklog(tenantUid, rows);
     },
-    get: async (tenantUid, name) => {
-      const { rows } = await pool.within(tenantUid).query<SinkColumns>(sql.READ_SINK, [tenantUid, name]);
-      return (await withBacklog(tenantUid, rows))[0];
-    },
+    get: async (tenantUid, name) => (await withBacklog(tenantUid, await read(tenantUid, name)))[0],
+    find: async (tenantUid, name) => (await read(tenantUid, name)).map(sinkRow)[0],
     put: async ({ tenantUid, name, url, eventTypes, isPaused, secret, actor }) => {
       const { rows } = await pool
         .within(tenantUid)
@@ -41,9 +41,9 @@ export function makeSinkStore(pool: TenantPool): SinkStore {
         ]);
       return { isNew: rows[0]?.is_new === true };
     },
-    putSecret: ({ tenantUid, name, secret, actor }) =>
+    putSecret: ({ tenantUid, name, version, secret, actor }) =>
       change(pool, { tenantUid, actor, action: "sink.secret.rotate", resource: { name } }, async (connection) => {
-        const values = [tenantUid, name, ...sealedColumns(secret)];
+        const values = [tenantUid, name, version, ...sealedColumns(secret)];
         return (await connection.query(sql.UPDATE_SINK_SECRET, values)).rowCount;
       }).then((changed) => changed > 0),
     remove: async ({ tenantUid, name, actor }) => {

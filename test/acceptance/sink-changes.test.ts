@@ -2,7 +2,10 @@
  * Sinks that change while runs are under way: made, paused, moved, no longer approved, given new secrets, removed.
  */
 import t from "tap";
+import type { RunUid } from "../../src/core/ids.ts";
+import { makeDeliveryStore } from "../../src/storage/delivery-store.ts";
 import type { Connection } from "../../src/storage/pool.ts";
+import { verifies } from "../sinks/verifies.ts";
 import { openTestDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
 import { oneStep, QUICK, type Receiver, type SinkApi, seqsOf, sinkApi, startReceiver, tenantFor } from "./sink-desk.ts";
@@ -10,10 +13,12 @@ import { oneStep, QUICK, type Receiver, type SinkApi, seqsOf, sinkApi, startRece
 let database: TestDatabase;
 let rig: Rig;
 let api: SinkApi;
+const logged: string[] = [];
+const logWatchers = new Set<() => void>();
 const receivers = new Map<string, Receiver>();
 
 t.before(async () => {
-  for (const name of ["made", "removed"]) receivers.set(name, await startReceiver(t));
+  for (const name of ["made", "removed", "rotated", "withdrawn"]) receivers.set(name, await startReceiver(t));
   database = await openTestDatabase(t);
   rig = await startRig(t, {
     database,
@@ -21,6 +26,11 @@ t.before(async () => {
     adapters: [makeSink(() => done(null)).adapter],
     tenant: tenantFor(...receivers.values()),
     env: QUICK,
+    onLogLine: (line) => {
+      logged.push(line);
+      for (const wake of logWatchers) wake();
+      logWatchers.clear();
+    },
   });
   api = sinkApi(rig);
 });
@@ -98,7 +108,9 @@ t.test("a run that is submitted while a sink is removed is stored all the same",
 
 t.test("a removal waits for what a publisher writes at that moment, and drops the rest before it does", async (t) => {
   await api.put("removed", receiverOf("removed"), { is_paused: true });
-  const [held, ...others] = await Promise.all(range(1, 4).map(() => rig.submit(oneStep)));
+  const runs = await Promise.all(range(1, 4).map(() => rig.submit(oneStep)));
+  await Promise.all(runs.map(rig.ended));
+  const [held, ...others] = runs;
   const left = () => rig.rows("select run_uid from stepgate.deliveries where sink = 'removed'");
   t.equal((await left()).length, 1 + others.length);
   const { removing } = await database.pool.transaction(async (connection) => {
@@ -129,3 +141,92 @@ t.test("a removal waits for what a publisher writes at that moment, and drops th
     { action: "sink.backlog.drop", resource: '{"dead_letters":0,"name":"removed","runs":3}' },
   ]);
 });
+
+t.test("a walk through the runs of a sink goes on where the look before it ended, up to the last", async (t) => {
+  await api.put("walked", receiverOf("made"), { is_paused: true });
+  const runs = await Promise.all(range(1, 5).map(() => rig.submit(oneStep)));
+  await Promise.all(runs.map(rig.ended));
+  const { workerPool, store } = rig.stepgate.rooms;
+  const deliveries = makeDeliveryStore(workerPool, store);
+  const looks: (readonly string[])[] = [];
+  let after: RunUid | undefined;
+  do {
+    const [look] = await deliveries.find([{ tenantUid: rig.tenantUid, sink: "walked", after }], 2);
+    looks.push(look?.due ?? []);
+    after = look?.walkedTo;
+  } while (after !== undefined);
+  const inOrder = runs.toSorted();
+  t.same(looks, [inOrder.slice(0, 2), inOrder.slice(2, 4), inOrder.slice(4)]);
+  t.equal((await api.call("DELETE", "/v1/sinks/walked")).status, 204);
+});
+
+t.test("of two rotations at once one is refused, and both secrets sign for a day", async (t) => {
+  const receiver = receiverOf("rotated");
+  const before = await api.put("rotated", receiver);
+  const { rotations } = await database.pool.transaction(async (connection) => {
+    await connection.query("select 1 from stepgate.sinks where (tenant_uid, name) = ($1, 'rotated') for update", [
+      rig.tenantUid,
+    ]);
+    const rotations = [1, 2].map(() => api.call("POST", "/v1/sinks/rotated/secret"));
+    await untilBlocked(connection, 2);
+    return { rotations };
+  });
+  const [made, refused] = (await Promise.all(rotations)).toSorted((one, other) => one.status - other.status);
+  t.match([made, refused], [{ status: 200 }, { status: 409, json: { code: "STATE_CONFLICT" } }]);
+  const after = String(made?.json["secret"]);
+  for (;;) {
+    const runUid = await rig.submit(oneStep);
+    await rig.ended(runUid);
+    await receiver.until("the run", (one) => seqsOf(one, runUid).length > 0);
+    const last = receiver.messages.at(-1);
+    const signatures = String(last?.headers["webhook-signature"]).split(" ");
+    // the publisher has read the sinks anew
+    if (last === undefined || signatures.length === 1) continue;
+    const message = { id: last.id, timestampSec: Number(last.headers["webhook-timestamp"]), body: last.body };
+    t.same(
+      signatures.map((signature) => [verifies(before, message, signature), verifies(after, message, signature)]),
+      [
+        [false, true],
+        [true, false],
+      ],
+      "the new secret's first, each good under its own",
+    );
+    return;
+  }
+});
+
+t.test("while the platform does not approve a sink's host, what happens waits", async (t) => {
+  const receiver = receiverOf("withdrawn");
+  await api.put("withdrawn", receiver, { is_paused: true });
+  await approve("made", "removed", "rotated");
+  // nobody can do this through the API: it asks for the approval
+  await database.pool.query(
+    "update stepgate.sinks set is_paused = false where (tenant_uid, name) = ($1, 'withdrawn')",
+    [rig.tenantUid],
+  );
+  const runUid = await rig.submit(oneStep);
+  await rig.ended(runUid);
+  await untilLogged(/does not approve this sink's host/);
+  const { length } = await rig.events(runUid);
+  t.match((await api.call("GET", "/v1/sinks/withdrawn")).json, {
+    is_approved: false,
+    waiting_runs: 1,
+    dead_letters: 0,
+  });
+  t.match(await api.list("withdrawn", "deliveries"), [{ run_uid: runUid, done_seq: 0, attempts: 0 }]);
+  t.equal(receiver.messages.length, 0);
+  await approve(...receivers.keys());
+  await receiver.until("the whole run", (one) => seqsOf(one, runUid).length === length);
+  t.match((await api.call("GET", "/v1/sinks/withdrawn")).json, { is_approved: true });
+});
+
+/** What the platform lets the tenant's sinks reach from now on. */
+async function approve(...names: readonly string[]): Promise<void> {
+  const settings = tenantFor(...names.map(receiverOf));
+  const tenant = { tenantUid: rig.tenantUid, tenantId: "default", weight: 1, isPaused: false, quotas: [] };
+  await rig.stepgate.rooms.tenants.put({ ...tenant, settings, actor: "test" });
+}
+
+async function untilLogged(text: RegExp): Promise<void> {
+  while (!logged.some((line) => text.test(line))) await new Promise<void>((resolve) => logWatchers.add(resolve));
+}

@@ -237,6 +237,7 @@ const SINK: SinkView = {
   name: "hooks",
   url: "https://hooks.example/stepgate",
   is_paused: false,
+  is_approved: true,
   version: 1,
   created_at: NOW,
   waiting_runs: 1,

@@ -3,6 +3,7 @@
  */
 import { findTarget, makeApi } from "../api.ts";
 import { readPages } from "../read-pages.ts";
+import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
 import { alignColumns } from "../terminal.ts";
@@ -20,7 +21,7 @@ export const addSinkList: AddCommand = (parent, around) => {
       if (sinks.length === 0) return terminal.line("no sink is set");
       const rows = sinks.map((sink) => [
         sink.name,
-        sink.is_paused ? "paused" : "on",
+        sinkState(sink),
         `${sink.waiting_runs}`,
         `${sink.dead_letters}`,
         sink.events?.join(",") ?? "all",

@@ -2,6 +2,7 @@
  * `stepgate sink put`: makes a webhook for the events of a tenant's runs, or changes one; a new secret is printed once.
  */
 import { findTarget, makeApi } from "../api.ts";
+import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
 import { SinkView } from "../wire.ts";
@@ -26,7 +27,7 @@ export const addSinkPut: AddCommand = (parent, around) => {
       const body = { url: address, is_paused: paused === true, ...(event === undefined ? {} : { events: [...event] }) };
       const sink = await api.send("PUT", `/v1/sinks/${encodeURIComponent(name)}`, { body, schema: SinkView });
       if (json === true) return terminal.write(`${JSON.stringify(sink)}\n`);
-      terminal.line(`sink ${sink.name} · version ${sink.version} · ${sink.url}`);
+      terminal.line(`sink ${sink.name} · ${sinkState(sink)} · version ${sink.version} · ${sink.url}`);
       // never cut: it is shown this once
       if (sink.secret !== undefined) terminal.write(`${sink.secret}\n`);
     });

@@ -1,12 +1,13 @@
 /**
- * `stepgate sink show`: which runs a sink has not had whole and why, and the events that it did not take.
+ * `stepgate sink show`: whether a sink takes events, which runs it has not had whole and why, and the events that it did not take.
  */
 import { findTarget, makeApi } from "../api.ts";
 import { readPages } from "../read-pages.ts";
+import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
 import { alignColumns } from "../terminal.ts";
-import { DeliveryPage, type DeliveryView, SinkDeadLetterPage, type SinkDeadLetterView } from "../wire.ts";
+import { DeliveryPage, type DeliveryView, SinkDeadLetterPage, type SinkDeadLetterView, SinkView } from "../wire.ts";
 
 export const addSinkShow: AddCommand = (parent, around) => {
   addTargetOptions(parent.command("show <sink>"))
@@ -16,13 +17,15 @@ export const addSinkShow: AddCommand = (parent, around) => {
       const { terminal } = around;
       const api = makeApi(await findTarget(readConfig(around), target));
       const path = `/v1/sinks/${encodeURIComponent(name)}`;
+      const sink = await api.get(path, SinkView);
       const waiting = await readPages<typeof DeliveryPage, DeliveryView>(api, `${path}/deliveries`, DeliveryPage);
       const dead = await readPages<typeof SinkDeadLetterPage, SinkDeadLetterView>(
         api,
         `${path}/dead-letters`,
         SinkDeadLetterPage,
       );
-      if (json === true) return terminal.line(JSON.stringify({ waiting, dead_letters: dead }));
+      if (json === true) return terminal.line(JSON.stringify({ sink, waiting, dead_letters: dead }));
+      terminal.line(`sink ${sink.name} · ${sinkState(sink)} · version ${sink.version} · ${sink.url}`);
       if (waiting.length + dead.length === 0) return terminal.line("it has had everything");
       const rows = [
         ...waiting.map((run) => [

@@ -98,7 +98,9 @@ function writes(app: Api, sinks: Sinks): void {
       schema: {
         operationId: "rotateSinkSecret",
         summary: "Make a new signing secret",
-        description: "Shown once. For a day messages carry a signature under each of the two.",
+        description:
+          "Shown once. From the workers' next look at the sinks (STEPGATE_SINK_POLL_MS) and for a day messages carry a " +
+          "signature under each of the two; a receiver takes either.",
         tags: ["sinks"],
         params: SinkPath,
         headers: WriteHeaders,

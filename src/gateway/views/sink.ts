@@ -27,6 +27,9 @@ export type SinkSubmission = View<typeof SinkSubmission>;
 const sinkView = {
   name: name("The sink's name."),
   ...sinkFields,
+  is_approved: Type.Boolean({
+    description: "The platform approves its host. False: nothing is sent, and what happens meanwhile waits.",
+  }),
   version: count("Changes with every change of the sink.", 1),
   created_at: time("When it was made."),
   waiting_runs: count("Runs with events that it has not had."),

@@ -21,8 +21,10 @@ export const COUNT_BACKLOG = `
 
 export const PUT_SINK = `select stepgate.put_sink($1, $2, $3, $4, $5, $6, $7, $8, $9) as is_new`;
 
+/** Where the sink is still of version $3, whose secret the new one was made from. */
 export const UPDATE_SINK_SECRET = `
-  update stepgate.sinks set key_id = $3, wrapped_key = $4, sealed = $5, version = version + 1 where tenant_uid = $1 and name = $2`;
+  update stepgate.sinks set key_id = $4, wrapped_key = $5, sealed = $6, version = version + 1
+   where tenant_uid = $1 and name = $2 and version = $3`;
 
 export const DROP_BACKLOG = `select stepgate.drop_backlog($1, $2, $3, $4) as has_more`;
 
