@@ -3,6 +3,7 @@
  *
  * In: arguments. Out: an exit code; text through the terminal alone. Not here: the commands (one file each).
  */
+import { EventEmitter } from "node:events";
 import { Command, CommanderError } from "commander";
 import { takeSettings } from "../config/take-settings.ts";
 import { StepgateError } from "../core/errors.ts";
@@ -65,6 +66,11 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   // must not cut the stop short, nor turn a clean end into a killed one.
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
+  const lookAgain = new EventEmitter();
+  // of a terminal that was closed it means the end, of a supervisor it asks a service to look again
+  process.on("SIGHUP", () => {
+    if (process.stdout.isTTY || !lookAgain.emit("look")) stop();
+  });
   const terminal = makeTerminal({ out: process.stdout, err: process.stderr, environment: process.env });
   let unread: ExitCode | undefined;
   const end = (code: ExitCode): void => {
@@ -78,6 +84,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     terminal,
     environment: takeSettings(process.env),
     interrupted: interrupt.signal,
+    onLookAgain: (look) => {
+      lookAgain.on("look", look);
+      return () => lookAgain.off("look", look);
+    },
   });
   return unread ?? code;
 }

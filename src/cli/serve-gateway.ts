@@ -45,6 +45,7 @@ export async function serve(around: Surroundings, { demo = false, demoOnly = fal
       terminal.line(terminal.paint("dim", text));
     },
   });
+  const stopLooking = around.onLookAgain(() => void testAgain(stepgate));
   try {
     await greet(around, stepgate, config);
     const result = isDemo ? await demonstrate(around, stepgate, { config, isForced: demoOnly }) : undefined;
@@ -53,8 +54,16 @@ export async function serve(around: Surroundings, { demo = false, demoOnly = fal
     showNext(around, stepgate, result);
     if (!interrupted.aborted) await once(interrupted, "abort");
   } finally {
+    stopLooking();
     await stepgate.stop();
   }
+}
+
+/** Proves once more what isolation this machine gives: after a change of its kernel, its sandbox programs, its rights. */
+async function testAgain({ rooms: { registry, log } }: Stepgate): Promise<void> {
+  await registry.selfTestAll();
+  const levels = Object.fromEntries(registry.list().map(({ type, report }) => [type, report?.level ?? "none"]));
+  log.info({ levels }, "isolation was tested again");
 }
 
 /** Beside the sample's view only what a person should know is logged, and not between its lines. */

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly environment: Environment;
   /** Fires when the user interrupts. */
   readonly interrupted: AbortSignal;
+  /** Calls back whenever the process is told to look again at its machine (SIGHUP without a terminal); returns how to end it. */
+  readonly onLookAgain: (look: () => void) => () => void;
   /** What the process ends with. */
   readonly exitWith: (code: ExitCode) => void;
 }

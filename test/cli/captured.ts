@@ -34,6 +34,7 @@ export function capture(environment: Environment = {}, columns?: number): Captur
       terminal,
       environment,
       interrupted: new AbortController().signal,
+      onLookAgain: () => () => undefined,
       exitWith: (code) => {
         exitCode = code;
       },
