@@ -58,6 +58,6 @@ export function startRetention({ config, log, clock, ownerPool }: Rooms): () => 
   };
 }
 
-function hasActed({ made, runs, decisions, leftovers, dropped }: RetentionReport): boolean {
-  return made + runs + decisions + leftovers + dropped > 0;
+function hasActed({ made, runs, decisions, inputs, leftovers, dropped }: RetentionReport): boolean {
+  return made + runs + decisions + inputs + leftovers + dropped > 0;
 }

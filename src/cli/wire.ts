@@ -183,6 +183,7 @@ export type BillingView = Static<typeof BillingView>;
 export const RetentionView = Type.Object({
   is_on: Type.Boolean(),
   retention_days: count,
+  decision_input_days: count,
   retired: Type.Object({ runs: count, last_at: Type.Optional(text) }),
   windows: Type.Array(
     Type.Object({

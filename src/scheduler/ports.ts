@@ -148,6 +148,8 @@ export interface HistoryStore {
   ) => Promise<Removal>;
   readonly retireDecisions: (input: Moment & { readonly of: HistoryRange; readonly limit: number }) => Promise<Removal>;
   readonly retireOrphans: (input: { readonly name: string; readonly limit: number }) => Promise<Removal>;
+  /** Of so many runs; everything else of them stays. */
+  readonly eraseInputs: (input: Moment & { readonly limit: number }) => Promise<Removal>;
   readonly retireLeftovers: (input: Moment & { readonly limit: number }) => Promise<Removal>;
   /** In the order in which they are dropped. */
   readonly historyTables: () => Promise<readonly string[]>;

@@ -30,6 +30,8 @@ export interface RetentionReport {
   readonly made: number;
   readonly runs: number;
   readonly decisions: number;
+  /** Runs whose decision inputs were erased. */
+  readonly inputs: number;
   readonly leftovers: number;
   readonly dropped: number;
 }
@@ -57,7 +59,11 @@ const MAX_PAUSE_MS = 16_000;
  */
 export function makeMaintain(deps: RetentionDeps): Maintain {
   return async (atMs) => {
-    const round: Round = { ...deps, atMs, report: { made: 0, runs: 0, decisions: 0, leftovers: 0, dropped: 0 } };
+    const round: Round = {
+      ...deps,
+      atMs,
+      report: { made: 0, runs: 0, decisions: 0, inputs: 0, leftovers: 0, dropped: 0 },
+    };
     const { store, report } = round;
     await makeWindows(round);
     if (!deps.isDropping) return report;
@@ -65,6 +71,7 @@ export function makeMaintain(deps: RetentionDeps): Maintain {
       if (deps.isStopping()) return report;
       await clearRange(round, of);
     }
+    await repeat(round, "inputs", () => store.eraseInputs({ atMs, limit: RUNS_AT_ONCE }));
     await repeat(round, "leftovers", () => store.retireLeftovers({ atMs, limit: ROWS_AT_ONCE }));
     return report;
   };
@@ -114,7 +121,7 @@ async function dropWindow(round: Round, name: string): Promise<void> {
 /** Until all is removed that can be; false when something is left, for whatever reason. */
 async function repeat(
   { report, onProgress, isStopping }: Round,
-  what: "runs" | "decisions" | "leftovers",
+  what: "runs" | "decisions" | "inputs" | "leftovers",
   act: () => Promise<Removal>,
 ): Promise<boolean> {
   for (;;) {

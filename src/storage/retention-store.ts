@@ -65,6 +65,7 @@ export function makeHistoryStore(pool: Connection): HistoryStore {
       remove(sql.RETIRE_RUNS, [atMs ?? null, ...range(of), limit, hasHistory]),
     retireDecisions: ({ atMs, of, limit }) => remove(sql.RETIRE_DECISIONS, [atMs ?? null, ...range(of), limit]),
     retireOrphans: ({ name, limit }) => remove(sql.RETIRE_ORPHANS, [name, limit]),
+    eraseInputs: ({ atMs, limit }) => remove(sql.ERASE_INPUTS, [atMs ?? null, limit]),
     retireLeftovers: ({ atMs, limit }) => remove(sql.RETIRE_LEFTOVERS, [atMs ?? null, limit]),
     historyTables: async () =>
       (await pool.query<{ relation: string }>(sql.HISTORY_TABLES, [])).rows.map(({ relation }) => relation),
@@ -112,6 +113,7 @@ interface WindowColumns {
 
 interface SummaryColumns {
   readonly retention_days: number;
+  readonly decision_input_days: number;
   readonly runs: number;
   readonly retired_at_ms: number | null;
 }
@@ -123,8 +125,12 @@ export function makeRetentionStore(pool: TenantPool): RetentionStore {
       const { rows } = await pool.within(tenantUid).query<SummaryColumns>(sql.READ_RETIRED, [tenantUid]);
       const [row] = rows;
       if (row === undefined) throw new StepgateError("NOT_FOUND", {});
-      const { retention_days: retentionDays, runs: retiredRuns, retired_at_ms: retiredAtMs } = row;
-      return { retentionDays, retiredRuns, retiredAtMs: retiredAtMs ?? undefined };
+      return {
+        retentionDays: row.retention_days,
+        decisionInputDays: row.decision_input_days,
+        retiredRuns: row.runs,
+        retiredAtMs: row.retired_at_ms ?? undefined,
+      };
     },
     windows: async (tenantUid) =>
       (await pool.within(tenantUid).query<WindowColumns>(sql.SHOW_RETENTION, [tenantUid, null])).rows.map((row) => ({

@@ -74,6 +74,7 @@ export interface BillingStore {
 export interface RetentionStore {
   readonly summary: (tenantUid: TenantUid) => Promise<{
     readonly retentionDays: number;
+    readonly decisionInputDays: number;
     readonly retiredRuns: number;
     readonly retiredAtMs: number | undefined;
   }>;

@@ -13,6 +13,7 @@ export function makeShowRetention({ store, isOn }: { readonly store: RetentionSt
     return {
       is_on: isOn,
       retention_days: kept.retentionDays,
+      decision_input_days: kept.decisionInputDays,
       retired: { runs: kept.retiredRuns, ...timeOf("last_at", kept.retiredAtMs) },
       windows: windows.map(({ name, endsAtMs, firstDueAtMs, lastDueAtMs, ...counts }) => ({
         ...(name === undefined ? {} : { name }),

@@ -25,6 +25,7 @@ export interface TenantSettings {
   /** Of a budget or quota that is used before a warning is written. */
   readonly warn_ratio_ppm?: number;
   readonly retention_days: number;
+  readonly decision_input_days?: number;
   readonly transparency_scope: "disabled" | "gates" | "runs" | "artifacts";
   readonly labels: JsonObject;
 }

@@ -64,6 +64,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   JUDGE_WINDOW: "stretches of time, for every tenant",
   RETIRE_RUNS: "goes by tenant inside",
   RETIRE_DECISIONS: "goes by tenant inside",
+  ERASE_INPUTS: "goes by tenant inside",
   RETIRE_ORPHANS: "stretches of time, for every tenant",
   RETIRE_LEFTOVERS: "goes by tenant inside",
   DROP_PARTITION: "stretches of time, for every tenant",

@@ -429,7 +429,13 @@ export function makeFakes(): Fakes {
       recompute: use("billing.recompute", () => ({ from: "2026-11-01", to: "2026-11-02", is_equal: true, days: [] })),
     },
     retention: {
-      get: use("retention.get", () => ({ is_on: true, retention_days: 30, retired: { runs: 0 }, windows: [] })),
+      get: use("retention.get", () => ({
+        is_on: true,
+        retention_days: 30,
+        decision_input_days: 30,
+        retired: { runs: 0 },
+        windows: [],
+      })),
     },
     budgets: {
       get: use("budgets.get", () => ({

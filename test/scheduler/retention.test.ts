@@ -38,6 +38,7 @@ function startRound({ runs = [], verdicts = [], drops = [], makes = [] }: Script
       calls.push("orphans");
       return done;
     },
+    eraseInputs: async () => done,
     retireLeftovers: async () => done,
     historyTables: async () => ["records", "record_batches"],
     dropPartition: async ({ relation, maxKept }) => {

@@ -21,10 +21,11 @@ export const addRetentionShow: AddCommand = (parent, around) => {
 
 function showRetention(
   terminal: Terminal,
-  { is_on: isOn, retention_days: days, retired, windows }: RetentionView,
+  { is_on: isOn, retention_days: days, decision_input_days: inputDays, retired, windows }: RetentionView,
 ): void {
   const last = retired.last_at === undefined ? "" : `, the last at ${retired.last_at}`;
   terminal.line(`ended runs are kept ${days} days; ${retired.runs} have gone${last}`);
+  if (inputDays < days) terminal.line(`what packs were shown in them is kept ${inputDays} days`);
   if (!isOn) terminal.line(terminal.paint("red", "nothing goes: STEPGATE_RETENTION is off"));
   if (windows.length === 0) terminal.line("no run is kept");
   const rows = windows.map((window) => [

@@ -11,6 +11,7 @@ export const RetentionView = named(
   {
     is_on: Type.Boolean({ description: "Whether anything goes: STEPGATE_RETENTION." }),
     retention_days: count("How long an ended run is kept, unless an obligation asks for longer."),
+    decision_input_days: count("How long what packs were shown in it is kept, if the run is kept for longer."),
     retired: closedObject(
       {
         runs: count("Runs that went since the first."),

@@ -74,6 +74,13 @@ const tenantFields = {
     maximum: 36_500,
     description: "How long ended runs are kept; they go with their window of history, at most its length later.",
   }),
+  decision_input_days: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 36_500,
+      description: "How long, after a run ended, what packs were shown in it is kept. Absent: 30.",
+    }),
+  ),
   transparency_scope: oneOf(
     ["disabled", "gates", "runs", "artifacts"],
     "What is to enter the transparency log. Recorded; there is no log yet.",

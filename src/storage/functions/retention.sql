@@ -11,6 +11,10 @@ create or replace function stepgate.retention_days(p_settings jsonb) returns int
   select make_interval(days => coalesce((p_settings ->> 'retention_days')::integer, 365))
 $$;
 
+create or replace function stepgate.decision_input_days(p_settings jsonb) returns interval language sql immutable as $$
+  select make_interval(days => coalesce((p_settings ->> 'decision_input_days')::integer, 30))
+$$;
+
 -- ── what is due ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Runs of a range that may go. Whatever else must keep a run is one more condition here.
@@ -130,6 +134,57 @@ begin
   -- rows of the window's own time are in `_rest` where its partition is gone already
   delete from stepgate.blobs_rest b using unnest(p_tenants, p_runs) as i (tenant_uid, run_uid)
    where b.tenant_uid = i.tenant_uid and b.run_uid = i.run_uid;
+end $$;
+
+-- Erases what packs were shown in runs that ended so long ago, or longer as an obligation asks, and that nobody goes on from:
+-- the sealed payload and its key. Everything else of the run stays, and its records verify: they hold commitments.
+create or replace function stepgate.erase_inputs(p_now timestamptz, p_limit integer, out removed integer, out is_done boolean)
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_found integer;
+  v_tenants uuid[];
+  v_runs uuid[];
+  v_audited uuid[];
+  v_resources text[];
+begin
+  removed := 0;
+  is_done := false;
+  if not stepgate.may_maintain() then
+    return;
+  end if;
+  with due as materialized (
+    select r.tenant_uid, r.run_uid
+      from stepgate.tenants n
+      join stepgate.runs r on r.tenant_uid = n.tenant_uid and not r.are_inputs_erased
+       and r.submitted_at <= p_now - stepgate.decision_input_days(n.settings)
+      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
+     where h.status in ('succeeded', 'failed', 'cancelled')
+       and r.ended_at + greatest(stepgate.decision_input_days(n.settings), make_interval(days => r.retain_days)) <= p_now
+       and not exists (select 1 from stepgate.run_forks f where f.tenant_uid = r.tenant_uid and f.origin_run = r.run_uid)
+       and not exists (select 1 from stepgate.run_forks f where f.tenant_uid = r.tenant_uid and f.root_run = r.run_uid)
+     limit p_limit),
+  held as (
+    select r.tenant_uid, r.run_uid from due d join stepgate.runs r on (r.tenant_uid, r.run_uid) = (d.tenant_uid, d.run_uid)
+       for update of r skip locked)
+  select (select count(*) from due), array_agg(h.tenant_uid), array_agg(h.run_uid) into v_found, v_tenants, v_runs from held h;
+  removed := coalesce(cardinality(v_runs), 0);
+  is_done := v_found < p_limit and removed = v_found;
+  if removed = 0 then
+    return;
+  end if;
+  delete from stepgate.blobs b using unnest(v_tenants, v_runs) as i (tenant_uid, run_uid)
+   where b.tenant_uid = i.tenant_uid and b.run_uid = i.run_uid and b.field = 'pack_input';
+  with erased as (
+    update stepgate.runs r set are_inputs_erased = true from unnest(v_tenants, v_runs) as i (tenant_uid, run_uid)
+     where r.tenant_uid = i.tenant_uid and r.run_uid = i.run_uid returning r.tenant_uid, r.submitted_at),
+  of_tenants as (
+    select e.tenant_uid, count(*) as runs, min(e.submitted_at) as first_at, max(e.submitted_at) as last_at
+      from erased e group by e.tenant_uid)
+  select array_agg(o.tenant_uid), array_agg(format('{"first_submitted_at_ms":%s,"last_submitted_at_ms":%s,"runs":%s}',
+           stepgate.epoch_ms(o.first_at), stepgate.epoch_ms(o.last_at), o.runs))
+    into v_audited, v_resources from of_tenants o;
+  perform stepgate.append_audits(v_audited, array_fill('retention'::text, array[cardinality(v_audited)]),
+    array_fill('run.erase_inputs'::text, array[cardinality(v_audited)]), v_resources);
 end $$;
 
 -- Deletes rows of a stuck window that runs left to go with it.

@@ -40,6 +40,9 @@ export const RETIRE_DECISIONS = `
 /** Deletes up to $2 rows each of the tables of window $1 that no run has any more. */
 export const RETIRE_ORPHANS = `select removed, is_done from stepgate.retire_orphans($1, $2)`;
 
+/** Erases what packs were shown in up to $2 runs that need it no longer. */
+export const ERASE_INPUTS = `select removed, is_done from stepgate.erase_inputs(${MOMENT(1)}, $2)`;
+
 /** Deletes up to $2 each of old answers, of manifests that no run has and of batches that no record is left of. */
 export const RETIRE_LEFTOVERS = `select removed, is_done from stepgate.retire_leftovers(${MOMENT(1)}, $2)`;
 
@@ -59,6 +62,7 @@ export const SHOW_RETENTION = `select * from stepgate.show_retention($1, $2)`;
 
 /** What tenant $1 keeps its runs for, and what has gone. */
 export const READ_RETIRED = `
-  select extract(day from stepgate.retention_days(n.settings))::integer as retention_days, coalesce(h.runs, 0) as runs,
+  select extract(day from stepgate.retention_days(n.settings))::integer as retention_days,
+         extract(day from stepgate.decision_input_days(n.settings))::integer as decision_input_days, coalesce(h.runs, 0) as runs,
          stepgate.epoch_ms(h.retired_at) as retired_at_ms
     from stepgate.tenants n left join stepgate.retired_history h on h.tenant_uid = n.tenant_uid where n.tenant_uid = $1`;
