@@ -1,10 +1,14 @@
 /**
  * What one step goes through (spec 01, acceptance cases A1 to A8, A12, A15), with sinks that must stay untouched or not.
  */
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
-import type { JsonObject } from "../../src/core/json.ts";
+import { isJsonObject, type JsonObject } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
+import { verifies } from "./evidence-of.ts";
 import { allow, type Decide, done, failure, makeSink, type Rig, startRig } from "./rig.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
@@ -15,11 +19,21 @@ async function eventOf(rig: Rig, runUid: Parameters<Rig["events"]>[0], type: str
 
 t.test("A1 a denied step touches nothing, is charged nothing and says why on step and event", async (t) => {
   await forEachDatabase(t, async (t, database) => {
-    const sink = makeSink(() => done(null));
-    const rig = await startRig(t, { database, packs: { runtime: deny }, adapters: [sink.adapter], tenant });
+    const folder = await mkdtemp(join(tmpdir(), "stepgate-a1-"));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, "sink");
+    await writeFile(file, "");
+    const sink = makeSink(async ({ stepId }) => {
+      await appendFile(file, `${stepId}\n`);
+      return done(null);
+    });
+    const runtime: Decide = (input) => (isJsonObject(input["inputs"]) && input["inputs"]["may"] ? allow : deny)(input);
+    const rig = await startRig(t, { database, packs: { runtime }, adapters: [sink.adapter], tenant });
+    const control = await rig.submit({ steps: [{ id: "control", type: "sink", inputs: { may: true } }] });
+    t.equal((await rig.ended(control)).status, "succeeded");
     const runUid = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }], budget: { tokens: 100 } });
     t.equal((await rig.ended(runUid)).status, "failed");
-    t.equal(sink.calls.length, 0, "the sink is untouched");
+    t.equal(await readFile(file, "utf8"), "control\n", "the sink is untouched, and was touched where nothing denied");
     t.match((await rig.steps(runUid)).get("a"), {
       state: "failed",
       attemptsMade: 0,
@@ -149,6 +163,22 @@ t.test(
         { tokens_used: 6, tokens_reserved: 0 },
       );
       t.notOk((await rig.events(runUid)).some(({ type }) => type === "compensation_scheduled"));
+
+      const backoffMs = 300_000;
+      const waiting = await rig.submit({
+        steps: [{ id: "a", type: "sink", inputs: {}, execution: { max_attempts: 2, retry_backoff_ms: backoffMs } }],
+        budget: { tokens: 100 },
+      });
+      await rig.until(waiting, (steps) => steps.get("a")?.attemptsMade === 1 && steps.get("a")?.state !== "running");
+      const between = (await rig.steps(waiting)).get("a");
+      t.match(between, { state: "queued", attemptsMade: 1 }, "between two attempts");
+      const untilMs = (between?.notBeforeMs ?? 0) - Date.now();
+      t.ok(untilMs > backoffMs / 2 && untilMs <= backoffMs, `not before ${untilMs} ms from now`);
+      t.match(
+        await rig.rows("select tokens_used, tokens_reserved from stepgate.budgets where run_uid = $1", [waiting]),
+        [{ tokens_used: 3, tokens_reserved: 0 }],
+        "the first is charged",
+      );
     });
   },
 );
@@ -185,6 +215,11 @@ t.test("A4 a step above the in-flight ceiling is put back unrecorded and runs wh
       const { state, notBeforeMs = 0, attemptsMade, recordIds } = steps.get("small") ?? {};
       return state === "queued" && notBeforeMs > 0 && attemptsMade === 0 && recordIds?.length === 0;
     });
+    t.same(
+      await rig.rows("select record_id from stepgate.records where run_uid = $1", [small]),
+      [],
+      "putting it back is no decision",
+    );
     release();
     t.equal((await rig.ended(small)).status, "succeeded");
     t.equal((await rig.ended(big)).status, "succeeded");
@@ -240,12 +275,26 @@ t.test("A6 A7 a failed step is compensated once, while the run is compensating, 
       budget: { tokens: 1000, usd_micros: 10_000_000 },
     });
     t.equal((await rig.ended(runUid)).status, "failed");
-    const types = (await rig.events(runUid)).map(({ type }) => type);
-    t.equal(types.filter((type) => type === "compensation_scheduled").length, 1);
-    t.ok(
-      types.indexOf("step_failed") < types.indexOf("run_compensating") &&
-        types.indexOf("run_compensating") < types.indexOf("run_failed"),
+    const log = (await rig.events(runUid)).map(({ type, stepId }) => `${type} ${stepId ?? ""}`.trim());
+    const inOrder = [
+      "step_failed origin",
+      "run_compensating",
+      "step_started undo",
+      "step_succeeded undo",
+      "run_failed",
+    ];
+    t.same(
+      log.filter((entry) => inOrder.includes(entry)),
+      inOrder,
+      "it runs while the run is compensating",
     );
+    const written = await rig.rows(
+      `select type, xmin::text as transaction from stepgate.run_events
+        where run_uid = $1 and type in ('step_failed', 'compensation_scheduled') order by type`,
+      [runUid],
+    );
+    t.match(written, [{ type: "compensation_scheduled" }, { type: "step_failed" }], "each once");
+    t.equal(written[0]?.["transaction"], written[1]?.["transaction"], "scheduled in the transaction that fails it");
     t.match(
       await rig.rows(
         `select step_id, kind, reserved_tokens, reserved_usd_micros, actual_tokens, actual_usd_micros from stepgate.cost_ledger
@@ -325,39 +374,34 @@ t.test(
           : { effect: "allow", ...narrowed((step as JsonObject)["id"]) };
       const guardrail: Decide = ({ step }) =>
         (step as JsonObject)["id"] === "guardrails" ? { effect: "deny", reasons: ["no"] } : { effect: "allow" };
+      // what a refused step held in flight and did not give back would keep every later one waiting
+      const all = { execution: { cost_hint: { tokens: 60 } } };
       const rig = await startRig(t, {
         database,
         packs: { runtime, guardrail },
         adapters: [sink.adapter],
         tenant: { ...tenant, required_guardrails: ["guardrail"] },
+        env: { STEPGATE_MAX_IN_FLIGHT_TOKENS: "60" },
       });
-      const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
+      const stages = ["guardrails", "decide", "mint", "guard", "admit"];
+      const step = (id: string) => ({ id, type: "sink", inputs: {}, ...all });
       const runUid = await rig.submit({
-        steps: [
-          step("guardrails"),
-          step("decide"),
-          step("mint"),
-          step("guard"),
-          step("admit", { execution: { cost_hint: { tokens: 60 } } }),
-          step("before", { execution: { cost_hint: { tokens: 60 } } }),
-        ],
+        steps: ["guardrails", "decide", "mint", "guard", "spender", "admit"].map(step),
         budget: { tokens: 100 },
         run_config: { execution_mode: "sequential" },
       });
       await rig.ended(runUid);
       const refusals = (await rig.events(runUid)).filter(({ type }) => type === "step_refused");
-      t.match(Object.fromEntries(refusals.map(({ stepId, data }) => [stepId, data["stage"]])), {
-        guardrails: "guardrails",
-        decide: "decide",
-        mint: "mint",
-        guard: "guard",
-      });
+      t.same(
+        refusals.map(({ stepId, data }) => [stepId, data["stage"]]),
+        stages.map((stage) => [stage, stage]),
+      );
       const records = await rig.rows(
         "select step_id, kind from stepgate.records where run_uid = $1 and kind = 'refusal'",
         [runUid],
       );
       const artifacts = await rig.rows("select step_id from stepgate.artifacts where run_uid = $1", [runUid]);
-      for (const id of ["guardrails", "decide", "mint", "guard"]) {
+      for (const id of stages) {
         t.ok(
           records.some((row) => row["step_id"] === id),
           `record of ${id}`,
@@ -368,7 +412,10 @@ t.test(
         );
       }
       t.equal(sink.calls.length, 1, "only the step within the budget ran");
-      t.ok(refusals.some(({ data }) => data["stage"] === "admit" && data["error_kind"] === "budget_exceeded"));
+      t.equal(refusals.at(-1)?.data["error_kind"], "budget_exceeded");
+      await verifies(t, rig, runUid, "their records are signed");
+      const after = await rig.submit({ steps: [step("after")] });
+      t.equal((await rig.ended(after)).status, "succeeded", "nothing is left in flight");
     });
   },
 );

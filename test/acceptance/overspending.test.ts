@@ -10,26 +10,36 @@ const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const STEPS = 1000;
 const LIMIT = 2000;
 const DEAR = 5000;
+/** What a step asks for that says nothing. */
+const DEFAULT = 4;
 
 t.test(
   "B9 1 000 metered steps without a hint, and usage that is none: reservations stay within the limit",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
-      const usages: readonly ExecutorResult["usage"][] = [
-        { tokens: 0 },
-        { tokens: -1 },
-        { tokens: Number.NaN },
-        { tokens: Number("1e400") },
-        undefined,
-        { tokens: 9 },
-      ];
-      let reported = 0;
+      /** Of each unit, in all pairs. */
+      const amounts = [0, -1, Number.NaN, Number("1e400"), undefined, 9];
+      const isUsable = (amount: number | undefined) => Number.isSafeInteger(amount) && Number(amount) >= 0;
+      const reported = { tokens: 0, usd_micros: 0 };
+      const count = (tokens: number | undefined, usdMicros: number | undefined): void => {
+        reported.tokens += isUsable(tokens) ? Number(tokens) : DEFAULT;
+        reported.usd_micros += isUsable(usdMicros) ? Number(usdMicros) : DEFAULT;
+      };
       const sink = makeSink(({ stepId }, call): ExecutorResult => {
-        if (stepId === "broken")
+        if (stepId === "broken") {
+          count(undefined, undefined);
           return { ok: false, kind: "execution_error", retryable: false, code: "boom", message: "", toolEvents: [] };
-        const usage = stepId === "undo" ? { tokens: DEAR } : usages[call % usages.length];
-        reported += Number.isSafeInteger(usage?.tokens) && Number(usage?.tokens) >= 0 ? Number(usage?.tokens) : 4;
-        return { ok: true, output: null, toolEvents: [], ...(usage === undefined ? {} : { usage }) };
+        }
+        const isUndo = stepId === "undo";
+        const tokens = isUndo ? DEAR : amounts[call % amounts.length];
+        const usdMicros = isUndo ? DEAR : amounts[Math.floor(call / amounts.length) % amounts.length];
+        count(tokens, usdMicros);
+        const usage = {
+          ...(tokens === undefined ? {} : { tokens }),
+          ...(usdMicros === undefined ? {} : { usdMicros }),
+        };
+        const isSilent = tokens === undefined && usdMicros === undefined;
+        return { ok: true, output: null, toolEvents: [], ...(isSilent ? {} : { usage }) };
       });
       const metered = (type: string): ExecutorAdapter => ({
         ...sink.adapter,
@@ -40,28 +50,30 @@ t.test(
         database,
         packs: { runtime: allow },
         adapters: [metered("metered"), metered("unhinted")],
-        // what a step that says nothing asks for
-        tenant: { ...tenant, default_requests: { metered: { tokens: 4, usd_micros: 0 } } },
+        tenant: { ...tenant, default_requests: { metered: { tokens: DEFAULT, usd_micros: DEFAULT } } },
       });
       const step = (id: string) => ({ id, type: "metered", inputs: {} });
       const runUid = await rig.submit({
         steps: [
           { ...step("origin"), execution: { compensation: { step: "undo", on: "failure_of_run" } } },
-          { ...step("undo"), execution: { cost_hint: { tokens: DEAR } } },
+          { ...step("undo"), execution: { cost_hint: { tokens: DEAR, usd_micros: DEAR } } },
           ...Array.from({ length: STEPS }, (_, index) => step(`s${index}`)),
           step("broken"),
         ],
-        budget: { tokens: LIMIT },
+        budget: { tokens: LIMIT, usd_micros: LIMIT },
       });
       const samples: { readonly reserved: number; readonly used: number; readonly overrun: number }[] = [];
       let isOver = false;
       const sampling = (async () => {
         while (!isOver) {
-          const [row] = await rig.rows(
-            "select tokens_reserved as reserved, tokens_used as used, tokens_overrun as overrun from stepgate.budgets where run_uid = $1",
+          // both units of one instant
+          const rows = await rig.rows(
+            `select tokens_reserved as reserved, tokens_used as used, tokens_overrun as overrun
+               from stepgate.budgets where run_uid = $1 union all
+             select usd_micros_reserved, usd_micros_used, usd_micros_overrun from stepgate.budgets where run_uid = $1`,
             [runUid],
           );
-          samples.push(row as never);
+          samples.push(...(rows as never[]));
         }
       })();
       await rig
@@ -88,16 +100,21 @@ t.test(
         steps.find(({ stepId }) => stepId === "undo"),
         { state: "succeeded" },
       );
-      const [books] = await rig.rows(
-        `select b.tokens_used as used, b.tokens_reserved as reserved, b.tokens_overrun as overrun,
-              (select sum(actual_tokens)::bigint from stepgate.cost_ledger l where l.run_uid = b.run_uid) as ledger
-         from stepgate.budgets b where b.run_uid = $1`,
-        [runUid],
-      );
-      t.equal(books?.["used"], books?.["ledger"]);
-      t.equal(books?.["reserved"], 0);
-      t.ok(Number(books?.["overrun"]) >= Number(books?.["used"]) - LIMIT, "the overrun is what is above the limit");
-      t.ok(Number(books?.["used"]) >= reported, "what was reported, or reserved where nothing usable was, is charged");
+      for (const unit of ["tokens", "usd_micros"] as const) {
+        const [books] = await rig.rows(
+          `select b.${unit}_used as used, b.${unit}_reserved as reserved, b.${unit}_overrun as overrun,
+                  (select sum(actual_${unit})::bigint from stepgate.cost_ledger l where l.run_uid = b.run_uid) as ledger
+             from stepgate.budgets b where b.run_uid = $1`,
+          [runUid],
+        );
+        const used = reported[unit];
+        // the compensation comes last and is the dearest: what is above the limit is highest at the end
+        t.same(
+          books,
+          { used, reserved: 0, overrun: used - LIMIT, ledger: used },
+          `${unit}: what was reported, or reserved where nothing usable was, is charged, and what is above the limit shown`,
+        );
+      }
 
       const performed = sink.calls.length;
       const unhinted = await rig.submit({
