@@ -189,14 +189,12 @@ async function breakEverything(
   { end, isIn, ...scenario }: Scenario & { readonly end: string; readonly isIn: (call: Call) => boolean },
 ): Promise<void> {
   const cases = (await callsOf(scenario)).filter(isIn).flatMap((call) => {
+    // at every call: what is asked by several stages is looked at by each of them
     const faults = FAULTS.filter(
       (fault) => !isRight(call.path, fault) && !(UNHEARD.includes(call.path) && /answers|hangs/.test(fault.name)),
     );
-    // the form of an answer is looked at where it is used first; later calls of the same port are broken by fewer faults
-    const chosen =
-      call.nth === 1 ? faults : faults.filter(({ name }) => !name.startsWith("answers") || name.endsWith("{}"));
     const isDurable = call.path.startsWith("gate.store.") || call.path === "queue.claim";
-    return (isDurable ? [...chosen, ...LOST_ANSWERS] : chosen).map((fault) => ({ call, fault }));
+    return (isDurable ? [...faults, ...LOST_ANSWERS] : faults).map((fault) => ({ call, fault }));
   });
   const wrong: object[] = [];
   const breakOne = async ({ call, fault }: (typeof cases)[number]): Promise<void> => {
