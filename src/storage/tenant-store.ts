@@ -22,16 +22,22 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
       ]),
     );
   });
+  const read = async (tenantUid: TenantUid): Promise<readonly TenantRow[]> =>
+    (await pool.within(tenantUid).query<TenantColumns>(sql.READ_TENANT, [tenantUid])).rows.map(tenantRow);
   return {
     find,
     get: async (tenantId) => {
-      const { rows } = await instance.query<TenantColumns>(sql.READ_TENANT, [tenantId]);
-      return rows[0] && tenantRow(rows[0]);
+      const found = await find(tenantId);
+      return found && (await read(found.tenantUid))[0];
     },
-    list: async ({ tenantUid, after, limit }) =>
-      (await instance.query<TenantColumns>(sql.LIST_TENANTS, [tenantUid ?? null, after ?? null, limit])).rows.map(
-        tenantRow,
-      ),
+    list: async ({ tenantUid, after, limit }) => {
+      const values = [tenantUid ?? null, after ?? null, limit];
+      const { rows } = await instance.query<Pick<TenantColumns, "tenant_uid">>(sql.LIST_TENANTS, values);
+      const tenants: TenantRow[] = [];
+      // one after the other: each takes a connection into a scope of its own
+      for (const row of rows) tenants.push(...(await read(row.tenant_uid)));
+      return tenants;
+    },
     put: async (tenant) => {
       const put = async () => {
         const tenantUid = (await find(tenant.tenantId))?.tenantUid ?? tenant.tenantUid;

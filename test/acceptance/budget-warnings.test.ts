@@ -2,8 +2,12 @@
  * Quotas and budgets over HTTP: a warning once when most is used, a refusal with its reset when all of it is, and other tenants
  * untouched (spec 03, B6).
  */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
+import { runCli } from "../cli/run-cli.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
 import { ADMIN_KEY } from "./live-api.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
@@ -143,3 +147,33 @@ t.test(
     t.equal(elsewhere.at(-1)?.["type"], "run_succeeded");
   },
 );
+
+t.test("a quota's limit is changed from the command line, and what is not said of it stays", async (t) => {
+  await putTenant("typed", { quotas: [{ id: "starts", unit: "runs", window: "minute", limit: 60 }] });
+  const folder = await mkdtemp(join(tmpdir(), "stepgate-cli-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "key"), ADMIN_KEY);
+  const put = async (...args: readonly string[]) => {
+    const target = ["--tenant", "typed", "--url", rig.stepgate.gateway?.url ?? "", "--key-file", join(folder, "key")];
+    const { code, out } = await runCli(["quota", "put", ...args, ...target], { STEPGATE_HOME: folder });
+    const { json } = await call("typed", "GET", "/v1/tenants/typed");
+    return { code, out, quotas: json["quotas"] };
+  };
+  const starts = { id: "starts", unit: "runs", window: "minute", limit: 30 };
+  t.match(await put("starts", "30"), { code: 0, out: /30 runs a minute/, quotas: [starts] });
+  t.match(await put("starts", "20", "--window", "day"), { quotas: [{ ...starts, window: "day", limit: 20 }] });
+  t.match(await put("starts", "9", "--unit", "tokens"), { quotas: [{ id: "starts", unit: "tokens", window: "day" }] });
+  const fresh = [
+    { id: "busy", unit: "concurrent_steps", window: "lifetime", limit: 2 },
+    { id: "daily", unit: "tokens", window: "day", limit: 5 },
+  ];
+  await put("starts", "none");
+  await put("daily", "5");
+  t.same((await put("busy", "2", "--unit", "concurrent_steps")).quotas, fresh, "the defaults of a new one");
+  const { json } = await call("typed", "GET", "/v1/tenants?limit=200");
+  t.match(
+    (json["items"] as readonly JsonObject[]).find(({ id }) => id === "typed"),
+    { quotas: fresh },
+    "a platform key sees them in the list, too",
+  );
+});

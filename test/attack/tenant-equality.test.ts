@@ -42,7 +42,6 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   CLAIM_REDRIVES: "looks at sinks of several tenants; each look holds the equality",
   INSERT_DECISIONS: "a batch of several tenants; every item carries its own",
   LIST_TENANTS: "with null for platform keys of the instance only",
-  READ_TENANT: "is how a name becomes a tenant",
   FIND_TENANT: "is how a name becomes a tenant",
   UPSERT_TENANT: "is how a name becomes a tenant",
   ENSURE_TENANT: "is how a name becomes a tenant",

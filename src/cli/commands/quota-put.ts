@@ -9,25 +9,33 @@ import { readSettings, tenantPath } from "../tenant-settings.ts";
 import { TenantView } from "../wire.ts";
 
 interface Options extends TargetOptions {
-  readonly unit: string;
-  readonly window: string;
+  readonly unit?: string;
+  readonly window?: string;
 }
+
+/** The unit whose only window is `lifetime`. */
+const CONCURRENT = "concurrent_steps";
 
 export const addQuotaPut: AddCommand = (parent, around) => {
   addTargetOptions(parent.command("put <quota> <limit>"))
     .description("set one quota of a tenant; limit `none` takes it away (needs the role platform)")
-    .option("--unit <unit>", "tokens, usd_micros, runs or concurrent_steps", "tokens")
-    .option("--window <window>", "minute, day, month or lifetime", "day")
+    .option("--unit <unit>", "tokens, usd_micros, runs or concurrent_steps (default: as it is, tokens for a new quota)")
+    .option("--window <window>", "minute, day, month or lifetime (default: as it is, day for a new quota)")
     .addHelpText(
       "after",
       "\nExample:\n  npx stepgate quota put runs-a-minute 60 --unit runs --window minute --tenant acme\n",
     )
-    .action(async (id: string, given: string, { unit, window, json, ...target }: Options) => {
-      const api = makeApi(await findTarget(readConfig(around), target));
-      const path = tenantPath(target.tenant);
+    .action(async (id: string, given: string, options: Options) => {
+      const { json, tenant: ofTenant } = options;
+      const api = makeApi(await findTarget(readConfig(around), options));
+      const path = tenantPath(ofTenant);
       const { quotas, settings } = await readSettings(api, path);
       const others = quotas.filter((quota) => quota.id !== id);
       const limit = readLimit(given);
+      const known = quotas.find((quota) => quota.id === id);
+      // what is not said stays: another unit or window is another quota, which counts anew
+      const unit = options.unit ?? known?.unit ?? "tokens";
+      const window = options.window ?? known?.window ?? (unit === CONCURRENT ? "lifetime" : "day");
       const body = { ...settings, quotas: limit === undefined ? others : [...others, { id, unit, window, limit }] };
       const tenant = await api.send("PUT", path, { body, schema: TenantView });
       around.terminal.line(

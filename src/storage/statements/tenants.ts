@@ -12,10 +12,11 @@ const TENANT_COLUMNS = `
 
 /** Instance-wide with $1 null (platform keys), else one tenant; by name after $2. */
 export const LIST_TENANTS = `
-  select ${TENANT_COLUMNS} from stepgate.tenants t
+  select t.tenant_uid from stepgate.tenants t
    where ($1::uuid is null or t.tenant_uid = $1) and ($2::text is null or t.tenant_id > $2) order by t.tenant_id limit $3`;
 
-export const READ_TENANT = `select ${TENANT_COLUMNS} from stepgate.tenants t where t.tenant_id = $1`;
+/** In the tenant's own scope: nobody else sees its quotas, the instance neither. */
+export const READ_TENANT = `select ${TENANT_COLUMNS} from stepgate.tenants t where t.tenant_uid = $1`;
 
 /** Everything a decision of tenant $1 rests on, in one read. */
 export const READ_AUTHORITY = `
