@@ -48,7 +48,7 @@ const RIGHTS = `
     from relation c, stepgate.database_roles d,
          unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as r (name)
    where has_table_privilege(d.name, c.oid, r.name)
-  union all select 'index of ' || h.inhparent::regclass
+  union all select 'index of ' || coalesce(h.inhparent::regclass::text, 'itself')
     from relation c join pg_index i on i.indrelid = c.oid left join pg_inherits h on h.inhrelid = i.indexrelid`;
 
 const factsOf = async (pool: Pool, relation: string, text = FACTS): Promise<readonly string[]> =>
@@ -154,6 +154,13 @@ t.test(
             `${table}: ${facts.length} facts`,
           );
           for (const name of later) t.same(await partitionFacts(pool, table, name), facts, `${table}_${name}`);
+          t.same(
+            (await partitionFacts(pool, table, "rest")).filter(
+              (fact) => !/CREATE INDEX .*\(batch_id\)$|of itself$/.test(fact),
+            ),
+            facts,
+            `${table}_rest, but for what it has alone`,
+          );
         }
       },
       { isMigrated: false },
