@@ -18,7 +18,7 @@ import { makeBatcher } from "./scheduler/batcher.ts";
 import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";
 import { makeReap } from "./scheduler/reaper.ts";
-import { makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
+import { makeEndOverdue, makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
 import { Worker } from "./scheduler/worker.ts";
 import { makeClaimStore } from "./storage/claim-store.ts";
 import { makePipelineStore } from "./storage/pipeline-store.ts";
@@ -88,6 +88,28 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
   const sealSoon = makeSealLoop(rooms);
   stops.unshift(sealSoon.stop);
   const settle = makeBatcher({ ...batch, commit: gate.settle });
+  const running: RunStepDeps = {
+    gate,
+    admit: makeBatcher({ ...batch, commit: gate.admit }),
+    settle: async (settlement) => {
+      const outcome = await settle(settlement);
+      const { tenantUid, runUid } = settlement.address;
+      feed.changed(runUid);
+      publisher.wake(tenantUid, runUid);
+      if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) {
+        rooms.notices.ended(runUid);
+        sealSoon.wake();
+      }
+      return outcome;
+    },
+    authorities: rooms.authorities,
+    leases,
+    databaseClock,
+    failPoints,
+    retryDeferMs: gateSettings.backpressureDelayMs,
+    answerMaxMs,
+    onOutcome: makeObserveOutcome(rooms),
+  };
   return new Worker({
     queue,
     types: registry.list().map(({ type }) => type),
@@ -107,28 +129,8 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
       batchSize: scheduler.requeueBatchSize,
       maxLostAttempts: scheduler.maxLostAttempts,
     }),
-    runStep: makeRunStep({
-      gate,
-      admit: makeBatcher({ ...batch, commit: gate.admit }),
-      settle: async (settlement) => {
-        const outcome = await settle(settlement);
-        const { tenantUid, runUid } = settlement.address;
-        feed.changed(runUid);
-        publisher.wake(tenantUid, runUid);
-        if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) {
-          rooms.notices.ended(runUid);
-          sealSoon.wake();
-        }
-        return outcome;
-      },
-      authorities: rooms.authorities,
-      leases,
-      databaseClock,
-      failPoints,
-      retryDeferMs: gateSettings.backpressureDelayMs,
-      answerMaxMs,
-      onOutcome: makeObserveOutcome(rooms),
-    }),
+    runStep: makeRunStep(running),
+    endOverdue: makeEndOverdue(running),
   });
 }
 

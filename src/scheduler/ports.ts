@@ -85,6 +85,8 @@ export interface Queue {
     /** Looks behind any number of steps that wait for something; asked for now and then, since it takes long. */
     readonly isDeep: boolean;
   }) => Promise<readonly ClaimedStep[]>;
+  /** Leases up to `maxSteps` queued steps past their deadline or their run's limit, of any type; they may only be refused. */
+  readonly claimOverdue: (maxSteps: number) => Promise<readonly ClaimedStep[]>;
   readonly readBlobs: (wanted: readonly WantedBlob[]) => Promise<ReadonlyMap<BlobId, StoredBlob>>;
   readonly readReferred: (wanted: readonly WantedStep[]) => Promise<readonly ReferredStep[]>;
   /** Which of these runs were asked to stop. */

@@ -60,6 +60,31 @@ export function makeRunStep(given: RunStepDeps): (opened: OpenedStep) => Promise
   };
 }
 
+/**
+ * Refuses a claimed step whose time is up, without leading it through the gate: it may be paused, or of a type that this
+ * worker does not serve.
+ */
+export function makeEndOverdue(
+  deps: Pick<
+    RunStepDeps,
+    "gate" | "settle" | "authorities" | "databaseClock" | "failPoints" | "answerMaxMs" | "onOutcome"
+  >,
+): (opened: OpenedStep) => Promise<void> {
+  return async ({ step, vault }) => {
+    const deadlineMs = deadlineOf(step);
+    if (deadlineMs === undefined || deps.databaseClock.nowMs() < deadlineMs)
+      throw new StepgateError("ANSWER_MALFORMED", { part: "claim_overdue" });
+    const authority = await within(
+      deps.answerMaxMs,
+      "authorities",
+      deps.authorities.at(step.tenantUid, step.authorityVersion),
+    );
+    const context = beginContext({ step, authority, vault, request: NOTHING });
+    const detail = { deadline_ms: deadlineMs };
+    await settleRefusal(deps, refuse(context, "deadline", "deadline_exceeded", ["deadline_exceeded"], detail));
+  };
+}
+
 async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise<void> {
   const { capability } = context;
   if (capability === undefined) return settleRefusal(deps, refuse(context, "guard", "capability_denied", ["missing"]));
@@ -160,7 +185,7 @@ async function settleUntilKnown(
 }
 
 async function settleRefusal(
-  deps: RunStepDeps,
+  deps: Pick<RunStepDeps, "gate" | "settle" | "failPoints" | "onOutcome">,
   outcome: Exclude<StageOutcome, { readonly kind: "continue" }>,
 ): Promise<void> {
   const settlement = deps.gate.settlementOfRefusal(outcome);

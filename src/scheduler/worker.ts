@@ -22,6 +22,8 @@ export interface WorkerSettings {
   readonly idleBackoffMs: number;
   readonly activeBackoffMs: number;
   readonly reaperIntervalMs: number;
+  /** Most steps whose time is up that are ended at once. */
+  readonly requeueBatchSize: number;
   readonly drainMs: number;
   /** How long an aborted execution may take to end. */
   readonly abortGraceMs: number;
@@ -40,6 +42,8 @@ export interface WorkerDeps {
   readonly types: readonly string[];
   readonly open: (claimed: readonly ClaimedStep[]) => Promise<readonly OpenedStep[]>;
   readonly runStep: (opened: OpenedStep) => Promise<void>;
+  /** Ends a step whose time is up; nothing of it is performed. */
+  readonly endOverdue: (opened: OpenedStep) => Promise<void>;
   readonly reap: () => Promise<number>;
   readonly leases: Leases;
   readonly clock: Clock;
@@ -73,6 +77,10 @@ export class Worker {
   private readonly held = new Set<LeaseEpoch>();
   private sweepDueMs = Number.NEGATIVE_INFINITY;
   private inUse = 0;
+  /** Steps whose time is up are looked for before the next claim; set with every reaping. */
+  private isOverdueDue = true;
+  /** Such steps that are being ended; of those in use. */
+  private overdue = 0;
   /** A step that was lost before is in hand, and nothing may join it. */
   private isAlone = false;
   /** Such a step waits for this worker: nothing more is claimed until nothing is in hand. */
@@ -109,6 +117,7 @@ export class Worker {
     this.every(reaperIntervalMs, async () => {
       await this.giveUpAbandoned();
       this.isDeepDue = true;
+      this.isOverdueDue = true;
       if ((await this.deps.reap()) > 0) this.wake();
       if (this.inUse > 0 && !this.isAlone) this.isEmptying = await this.deps.queue.shouldEmpty(this.deps.types);
     });
@@ -154,6 +163,7 @@ export class Worker {
   private async claimLoop(): Promise<void> {
     const { settings, queue, types, log } = this.deps;
     while (!this.isStopping) {
+      if (this.isOverdueDue && this.overdue === 0) await this.takeOverdue();
       const isIdle = this.inUse === 0;
       const free = this.isAlone || (this.isEmptying && !isIdle) ? 0 : settings.maxConcurrentSteps - this.inUse;
       if (free <= 0) {
@@ -183,7 +193,8 @@ export class Worker {
         }
         failPoint(this.deps.failPoints, "after_claim");
         this.deps.onClaim(claimed.length);
-        this.begin(claimed, askedMs);
+        this.isAlone = this.hasHadAlone;
+        void this.begin(claimed, askedMs, this.deps.runStep);
       } catch (caught) {
         this.isHealthy = false;
         // it may have been committed all the same, and nobody else would look after what it leased
@@ -195,16 +206,36 @@ export class Worker {
     }
   }
 
-  private begin(claimed: readonly ClaimedStep[], askedMs: number): void {
+  /** Between claims, as the sweep: what it leases is known before anybody asks what this worker holds. Takes no permits. */
+  private async takeOverdue(): Promise<void> {
+    const { queue, settings, clock, log, endOverdue } = this.deps;
+    this.isOverdueDue = false;
+    try {
+      const askedMs = clock.monotonicMs();
+      const claimed = await queue.claimOverdue(settings.requeueBatchSize);
+      if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim_overdue" });
+      if (claimed.length === 0) return;
+      // a full batch may have left some; the next is taken when these are ended
+      this.isOverdueDue = claimed.length === settings.requeueBatchSize;
+      this.overdue = claimed.length;
+      void this.begin(claimed, askedMs, endOverdue).finally(() => {
+        this.overdue = 0;
+      });
+    } catch (caught) {
+      this.sweepDueMs = Number.NEGATIVE_INFINITY;
+      log.warn({ err: caught }, "steps whose time is up could not be taken");
+    }
+  }
+
+  private begin(claimed: readonly ClaimedStep[], askedMs: number, act: WorkerDeps["runStep"]): Promise<void> {
     const [first] = claimed;
     if (first !== undefined) this.deps.databaseClock.observe(first.nowMs, askedMs);
     this.inUse += claimed.length;
-    this.isAlone = first?.isAlone === true;
     for (const { leaseEpoch } of claimed) this.held.add(leaseEpoch);
-    void this.runAll(claimed);
+    return this.runAll(claimed, act);
   }
 
-  private async runAll(claimed: readonly ClaimedStep[]): Promise<void> {
+  private async runAll(claimed: readonly ClaimedStep[], act: WorkerDeps["runStep"]): Promise<void> {
     let opened: readonly OpenedStep[] = [];
     try {
       opened = await within(this.deps.settings.answerMaxMs, "open", this.deps.open(claimed));
@@ -218,7 +249,7 @@ export class Worker {
     await Promise.all(
       opened.map(async (step) => {
         try {
-          await this.deps.runStep(step);
+          await act(step);
         } catch (caught) {
           this.deps.log.error({ err: caught, run: step.step.runUid, step: step.step.stepId }, "a step was given up");
           await this.abandon([step.step]);

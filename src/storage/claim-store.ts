@@ -61,6 +61,10 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps, isIdle, isDeep]);
       return rows.map((row) => claimedStep(row, readSpec));
     },
+    claimOverdue: async (maxSteps) => {
+      const { rows } = await pool.query<ClaimRow>(sql.LEASE_OVERDUE, [workerId, maxSteps]);
+      return rows.map((row) => claimedStep(row, readSpec));
+    },
     readBlobs: (wanted) => readBlobs(pool, wanted),
     readReferred: async (wanted) => {
       if (wanted.length === 0) return [];

@@ -26,7 +26,7 @@ import { makeDatabaseClock } from "../../src/scheduler/database-clock.ts";
 import { makeLeases } from "../../src/scheduler/leases.ts";
 import { makeOpenSteps, type OpenDeps } from "../../src/scheduler/open-steps.ts";
 import type { ClaimedStep, Queue } from "../../src/scheduler/ports.ts";
-import { makeRunStep, type RunStepDeps } from "../../src/scheduler/run-step.ts";
+import { makeEndOverdue, makeRunStep, type RunStepDeps } from "../../src/scheduler/run-step.ts";
 import { Worker } from "../../src/scheduler/worker.ts";
 import { keysOf, signerFromSeed } from "../capability/issuer.ts";
 import { memoryKeyStore } from "../evidence/memory-key-store.ts";
@@ -200,6 +200,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
       move("leased");
       return [claimed()];
     },
+    claimOverdue: async () => [],
     readBlobs: async (wanted) =>
       new Map(wanted.flatMap(({ blobId }) => [blobs.get(blobId)].flatMap((blob) => (blob ? [[blobId, blob]] : [])))),
     readReferred: async (wanted) => wanted.map((step) => ({ ...step, inputBlob: firstInput, outputBlob: firstOutput })),
@@ -318,17 +319,19 @@ export function makePortWorker(ports: Ports, onLog: () => void): Worker {
   const leases = makeLeases({ clock });
   const gate = makeGate(ports.gate);
   const batch = { commitMaxMs: ANSWER_MAX_MS, maxItems: 8, maxInFlight: 1, canSplit: () => false };
+  const running = {
+    ...ports.run,
+    gate,
+    leases,
+    admit: makeBatcher({ ...batch, commit: gate.admit }),
+    settle: makeBatcher({ ...batch, commit: gate.settle }),
+  };
   return new Worker({
     queue: ports.queue,
     types: ["sink"],
     open: makeOpenSteps(ports.open),
-    runStep: makeRunStep({
-      ...ports.run,
-      gate,
-      leases,
-      admit: makeBatcher({ ...batch, commit: gate.admit }),
-      settle: makeBatcher({ ...batch, commit: gate.settle }),
-    }),
+    runStep: makeRunStep(running),
+    endOverdue: makeEndOverdue(running),
     reap: async () => 0,
     leases,
     clock,
@@ -342,6 +345,7 @@ export function makePortWorker(ports: Ports, onLog: () => void): Worker {
       idleBackoffMs: 2,
       activeBackoffMs: 2,
       reaperIntervalMs: 20,
+      requeueBatchSize: 8,
       drainMs: 100,
       abortGraceMs: 100,
       answerMaxMs: ANSWER_MAX_MS,

@@ -25,6 +25,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   END_LEASE: "workers serve every tenant",
   SAY_TYPES: "workers serve every tenant",
   READ_SERVED_TYPES: "workers serve every tenant",
+  LEASE_OVERDUE: "ends whatever is past its time; each step carries its tenant",
   CLAIM_STEPS: "picks the tenant first; the walk inside holds the equality",
   ADMIT_STEPS: "a batch of several tenants; every item carries its own",
   SETTLE_STEPS: "a batch of several tenants; every item carries its own",

@@ -26,6 +26,10 @@ function makeRig(
   const waiting = [...steps];
   const claims: Claim[] = [];
   const inHand = new Map<string, () => void>();
+  const late: string[] = [];
+  const ended: string[] = [];
+  const overdueInHand: number[] = [];
+  let inOverdue = 0;
   let told = 0;
   let asked = 0;
   let onChange = (): void => undefined;
@@ -46,6 +50,12 @@ function makeRig(
       return waiting.some(({ isAlone }) => isAlone);
     },
     findCancelled: async () => [],
+    claimOverdue: async (most: number) => {
+      overdueInHand.push(inOverdue);
+      return late
+        .splice(0, most)
+        .map((stepId) => ({ stepId, nowMs: Date.now(), leaseEpoch: 1 }) as unknown as ClaimedStep);
+    },
     claim: async ({ isIdle, isDeep, maxSteps }: Parameters<Queue["claim"]>[0]) => {
       claims.push({ isIdle, isDeep, inHand: inHand.size });
       if (isDeep) spentMs += deepMs;
@@ -66,6 +76,13 @@ function makeRig(
         });
         onChange();
       }),
+    endOverdue: async ({ step }) => {
+      inOverdue += 1;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      inOverdue -= 1;
+      ended.push(step.stepId);
+      onChange();
+    },
     reap: async () => 0,
     leases: makeLeases({ clock: systemClock }),
     clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + spentMs },
@@ -85,6 +102,7 @@ function makeRig(
       activeBackoffMs: 1,
       answerMaxMs: 60_000,
       reaperIntervalMs: 5,
+      requeueBatchSize: 8,
       drainMs: 1000,
       abortGraceMs: 0,
     },
@@ -106,6 +124,10 @@ function makeRig(
     inHand: () => [...inHand.keys()],
     /** A step becomes ready. */
     add: (name: string, isAlone: boolean) => waiting.push({ name, isAlone }),
+    /** Steps whose time is up, those that were ended, and how many were being ended whenever some were claimed. */
+    late,
+    ended,
+    overdueInHand,
     /** How often the worker asked whether to empty its hands. */
     asked: () => asked,
     finish: (name: string) => inHand.get(name)?.(),
@@ -222,4 +244,20 @@ t.test("a worker that stops tells the others what it handed back", async (t) => 
   await rig.worker.start();
   await rig.worker.stop();
   t.equal(rig.told(), 1);
+});
+
+t.test("steps whose time is up are ended a batch at a time, also by a worker whose hands are full", async (t) => {
+  const names = Array.from({ length: 8 }, (_, index) => `step-${index}`);
+  const rig = makeRig(names.map((name) => ({ name, isAlone: false })));
+  await rig.worker.start();
+  await rig.until(() => rig.inHand().length === 8);
+  rig.late.push(...Array.from({ length: 20 }, (_, index) => `late-${index}`));
+  await rig.until(() => rig.ended.length === 20);
+  t.same(rig.inHand(), names, "none of them takes a permit from those that run");
+  t.ok(
+    rig.overdueInHand.every((count) => count === 0),
+    "the next batch is taken when the one before is ended",
+  );
+  for (const name of names) rig.finish(name);
+  await rig.worker.stop();
 });

@@ -91,8 +91,9 @@ begin
     end loop;
   end if;
   perform stepgate.save_head(p_new);
-  update stepgate.run_heads set max_parallel = p_new.max_parallel, fail_fast = p_new.fail_fast
-   where tenant_uid = p_new.tenant_uid and run_uid = p_new.run_uid;
+  update stepgate.run_heads h set max_parallel = p_new.max_parallel, fail_fast = p_new.fail_fast, time_limit_at = u.time_limit_at
+    from stepgate.runs u
+   where (h.tenant_uid, h.run_uid) = (p_new.tenant_uid, p_new.run_uid) and (u.tenant_uid, u.run_uid) = (h.tenant_uid, h.run_uid);
 end $$;
 
 -- Steps begin blocked or queued and are led to their state: skipped from blocked, held from leased, what was started from

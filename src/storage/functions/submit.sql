@@ -113,10 +113,12 @@ begin
   roots as (
     select a.*, row_number() over (partition by a.run_uid order by a.idx) as place from added a where a.status = 'queued'),
   heads as (
-    insert into stepgate.run_heads (tenant_uid, run_uid, status, head_seq, open_steps, ready_rows, unplaced_steps, max_parallel, fail_fast)
+    insert into stepgate.run_heads (tenant_uid, run_uid, status, head_seq, open_steps, ready_rows, unplaced_steps, max_parallel, fail_fast,
+                                    time_limit_at)
     select p_tenant, h.run_uid, 'pending', 1, coalesce(c.open, 0), least(coalesce(c.roots, 0), h.max_parallel),
-           greatest(coalesce(c.roots, 0) - h.max_parallel, 0), h.max_parallel, h.fail_fast
-      from unnest(p_runs) r, jsonb_to_record(r) as h (run_uid uuid, max_parallel integer, fail_fast boolean)
+           greatest(coalesce(c.roots, 0) - h.max_parallel, 0), h.max_parallel, h.fail_fast,
+           now() + h.time_limit_ms * interval '1 millisecond'
+      from unnest(p_runs) r, jsonb_to_record(r) as h (run_uid uuid, max_parallel integer, fail_fast boolean, time_limit_ms bigint)
       left join (select a.run_uid, (count(*) filter (where not a.is_target))::integer as open,
                         (count(*) filter (where a.status = 'queued'))::integer as roots
                    from added a group by a.run_uid) c on c.run_uid = h.run_uid

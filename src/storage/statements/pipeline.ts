@@ -21,6 +21,9 @@ export const SHOULD_EMPTY = `select stepgate.should_empty($1, $2) as should_empt
  */
 export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3, $4, $5)`;
 
+/** Leases up to $2 queued steps whose time is up to worker $1, of any type and tenant: to be refused, never performed. */
+export const LEASE_OVERDUE = `select * from stepgate.lease_overdue($1, $2)`;
+
 /** Payloads by (tenant, id), of many tenants at once: the pairs stand in two arrays of equal length. */
 export const READ_BLOBS = `
   select b.tenant_uid, b.blob_id, b.run_uid, b.step_id, b.field, b.key_id, b.wrapped_key, b.sealed

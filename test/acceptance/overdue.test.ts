@@ -1,0 +1,72 @@
+/**
+ * Steps that nobody may claim end when their time is up all the same (spec 01, deadline; spec 02, reaper).
+ */
+import t from "tap";
+import type { JsonObject } from "../../src/core/json.ts";
+import { forEachDatabase } from "../storage/test-database.ts";
+import { verifies } from "./evidence-of.ts";
+import { allow, done, makeSink, startRig } from "./rig.ts";
+
+const step = (id: string, execution: JsonObject = {}) => ({ id, type: "sink", inputs: { card: id }, execution });
+
+t.test("a step past its time ends deadline_exceeded though its type is paused, or nobody serves it", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const rig = await startRig(t, {
+      database,
+      packs: { runtime: allow },
+      adapters: [sink.adapter],
+      tenant: { runtime_pack: "runtime", required_guardrails: [] },
+      env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
+    });
+    await rig.rows("update stepgate.tenants set paused_types = '{sink}'");
+    const late = step("a", { deadline_ms: 200 });
+    const inPause = await rig.submit({ steps: [step("a", { deadline_ms: 3_600_000 })] });
+    t.equal(await rig.stepgate.rooms.store.pause(rig.tenantUid, inPause, "test"), true);
+    await rig.rows("update stepgate.steps set deadline_at = now() where run_uid = $1", [inPause]);
+    const single = await rig.submit({
+      steps: [late, step("b"), step("c")],
+      edges: [["a", "b"]],
+      run_config: { max_parallel: 1 },
+    });
+    const unserved = await rig.submit({ steps: [late] });
+    await rig.rows("update stepgate.ready_steps set type = 'unserved' where run_uid = $1", [unserved]);
+    const limited = await rig.submit({
+      steps: [step("a", { compensation: { step: "undo" } }), step("undo"), step("later", { deadline_ms: 3_600_000 })],
+      time_limit_ms: 200,
+    });
+    await rig.until(single, (steps) => steps.get("a")?.state === "failed");
+    t.match((await rig.steps(single)).get("b"), { state: "skipped" });
+    t.match((await rig.steps(single)).get("c"), { state: "queued" }, "its time is not up");
+    for (const runUid of [unserved, limited]) {
+      t.equal((await rig.ended(runUid)).status, "failed");
+      await verifies(t, rig, runUid);
+    }
+    t.match((await rig.steps(limited)).get("later"), { state: "failed", errorKind: "deadline_exceeded" });
+    t.match((await rig.steps(limited)).get("undo"), { state: "skipped" });
+    t.match((await rig.steps(inPause)).get("a"), { state: "queued" }, "in a paused run time stands still");
+
+    t.match((await rig.steps(single)).get("a"), { errorKind: "deadline_exceeded", attemptsMade: 0 });
+    const [refused] = (await rig.events(single)).filter(({ type }) => type === "step_refused");
+    t.match(refused?.data, { error_kind: "deadline_exceeded", stage: "deadline", reasons: ["deadline_exceeded"] });
+    const of = "where run_uid = $1 and step_id = 'a'";
+    t.match(await rig.rows(`select kind, record_id from stepgate.records ${of}`, [single]), [
+      { kind: "refusal", record_id: refused?.data["refusal_record"] },
+    ]);
+    t.match(await rig.rows(`select kind, actual_tokens from stepgate.cost_ledger ${of}`, [single]), [
+      { kind: "refused", actual_tokens: 0 },
+    ]);
+    t.match(
+      await rig.rows("select action from stepgate.audit_log where resource like $1", [
+        `%"run_id":"${single}"%"step_id":"a"%`,
+      ]),
+      [{ action: "step.failed" }],
+    );
+    t.equal(sink.calls.length, 0);
+    // no lease is left behind, and what was not late runs once it may
+    await rig.rows("update stepgate.tenants set paused_types = '{}'");
+    t.equal((await rig.ended(single)).status, "failed");
+    t.match((await rig.steps(single)).get("c"), { state: "succeeded" });
+    await verifies(t, rig, single);
+  });
+});
