@@ -247,6 +247,7 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
     databaseClock,
     ids,
     inputsSchema,
+    validateInputs: rooms.validateInputs,
     keep: async (tenantUid, record) => {
       await keep({ tenantUid, record });
     },

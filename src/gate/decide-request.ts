@@ -19,8 +19,9 @@ import { type DecideDeps, decideWithPack } from "./decide-with-pack.ts";
 import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import type { LeasedStep } from "./leased-step.ts";
 import { inputPayload, outputPayload, type Payload } from "./payload.ts";
+import { refuseInputs, type StepToolDeps } from "./step-tool.ts";
 
-export interface DecideRequestDeps extends DecideDeps {
+export interface DecideRequestDeps extends DecideDeps, Pick<StepToolDeps, "validateInputs"> {
   readonly ids: Ids;
   /** Signs and stores one decision record; durable when it returns. */
   readonly keep: (tenantUid: TenantUid, record: EvidenceRecord) => Promise<void>;
@@ -67,7 +68,9 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
     const refused: string[] = [];
     let payload = start;
     let packInput = "";
-    for (const packName of packNames(question)) {
+    const unfit = refuseArguments(deps, question, context);
+    if (unfit !== undefined) refused.push(unfit);
+    for (const packName of unfit === undefined ? packNames(question) : []) {
       const verdict = decideWithPack(deps, context, {
         packName,
         stage: "decide",
@@ -83,11 +86,17 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
         refused.push(...verdict.refusal.reasons);
         break;
       }
+      const { place } = payload;
+      const patched = verdict.isPatched && place === "inputs" ? { ...context, inputs: payload.inputs } : undefined;
+      if (patched !== undefined && refuseArguments(deps, question, patched) !== undefined) {
+        refused.push("inputs_invalid_after_patch");
+        break;
+      }
     }
     const fault = findPackFault(question.spec);
     if (fault !== undefined) refused.push(fault.reason);
     if (question.tool?.ok === false) refused.push(question.tool.reason);
-    if (evaluations.length === 0) refused.push("no_pack");
+    if (evaluations.length === 0 && unfit === undefined) refused.push("no_pack");
     const effect = refused.length > 0 ? "deny" : dominantEffect(evaluations.map((evaluation) => evaluation.effect));
     const record = buildDecision({
       tenantUid: question.tenantUid,
@@ -110,6 +119,18 @@ export function makeDecideRequest(deps: DecideRequestDeps): (question: DecisionQ
       output: isPatched && payload.place === "output" ? payload.output : undefined,
     };
   };
+}
+
+/**
+ * Why a tool's arguments do not let it run, as stage 5 says it before any pack decides. At an egress boundary the question is
+ * what came out, of a call that was checked when it went in.
+ */
+function refuseArguments(
+  deps: Pick<StepToolDeps, "validateInputs">,
+  { output }: DecisionQuestion,
+  context: StepContext,
+): string | undefined {
+  return context.tool === undefined || output !== undefined ? undefined : refuseInputs(deps, context)?.reason;
 }
 
 /** The floor, the step's own packs, the runtime pack; a flag that nothing enforces leaves no pack, which denies. */

@@ -194,7 +194,10 @@ t.test("packs see the tool, tokens and records name its definition, and decision
   const at = await toolScene(t, await openTestDatabase(t), {
     runtime: (input) => {
       seen.push(input);
-      return { effect: "allow" };
+      const { arguments: given }: JsonObject = isJsonObject(input["inputs"]) ? input["inputs"] : {};
+      return isJsonObject(given) && given["name"] === "swap"
+        ? { effect: "redact", patches: [{ op: "replace", path: "/inputs/arguments/name", value: 7 }] }
+        : { effect: "allow" };
     },
   });
   const one = await register(at, "greet", GREETING);
@@ -228,6 +231,23 @@ t.test("packs see the tool, tokens and records name its definition, and decision
   t.same(seen[0]?.["tool"], { ...toolOf(one), effects: "read" });
   const record = await at.submitter("GET", `/v1/records/${answer.json["record_id"]}`);
   t.match(record.json["record"], { predicate: { tool: toolOf(one) } });
+  seen.length = 0;
+  const denied = (reason: string) => ({
+    status: 200,
+    json: { decision: { effect: "deny", reasons: [reason], evaluations: [] } },
+  });
+  for (const given of [{}, { name: 7 }, { name: "x".repeat(21) }, { name: "x", shell: "id" }])
+    t.match(await decide(call("greet", given)), denied("inputs_invalid"), JSON.stringify(given));
+  t.equal(seen.length, 0, "refused before any pack decides, as at the gate");
+  const swapped = await decide(call("greet", { name: "swap" }));
+  t.match(swapped, { status: 200, json: { decision: { effect: "deny", reasons: ["inputs_invalid_after_patch"] } } });
+  t.notOk("inputs" in swapped.json, "what would not run is not handed out");
+  const out = { boundary: "egress_tool", step: { type: "tool", inputs: { tool: "greet" } }, output: "x" };
+  t.match(
+    await at.submitter("POST", "/v1/decisions", out),
+    { status: 200, json: { decision: { effect: "allow" } } },
+    "what came out is asked about without what went in",
+  );
   t.match(await decide(call("other", {})), {
     status: 200,
     json: { decision: { effect: "deny", reasons: ["tool_not_registered"] } },
