@@ -6,8 +6,8 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary } from "../core/decision.ts";
+import { StepgateError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { toolMembers } from "../core/tool.ts";
 import type { StepContext } from "./context.ts";
 import { type LeasedStep, viewBudget } from "./leased-step.ts";
 import { executionText, policyText } from "./spec-text.ts";
@@ -42,11 +42,19 @@ export function packInputText(context: StepContext, question: PackQuestion): str
   );
 }
 
-/** The version that the step is bound to, and what it does to the world. */
-function toolView({ step, tool }: StepContext): string | undefined {
+/** The version that the step is bound to, what it does to the world, and what its executor would get. */
+function toolView({ step, tool, inputs }: StepContext): string | undefined {
   const { tool: ref } = step.spec;
   if (ref === undefined || tool === undefined) return undefined;
-  return canonicalJson({ ...toolMembers(ref), effects: tool.effects });
+  const { digest, name, version } = ref;
+  const bound = tool.boundText(inputs);
+  // it is spliced in: anything else would be another pack input than it seems
+  if (typeof bound !== "string" || !(bound.startsWith("{") || bound === "null"))
+    throw new StepgateError("ANSWER_MALFORMED", { part: "tools" });
+  return (
+    `{"digest":${canonicalJson(digest)},"effects":"${tool.effects}","executor":${canonicalJson(tool.adapter.type)},` +
+    `"inputs":${bound},"name":${canonicalJson(name)},"version":${version}}`
+  );
 }
 
 /** What does not change while a step is asked about, before its effect and after it: written once, by the object it is. */

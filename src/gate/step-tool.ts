@@ -36,6 +36,7 @@ function isTool(tool: OpenedTool | undefined, name: string): boolean {
   return (
     tool?.name === name &&
     typeof tool.inputFaults === "function" &&
+    typeof tool.boundText === "function" &&
     typeof tool.adapter?.execute === "function" &&
     isEffectClass(tool.effects)
   );

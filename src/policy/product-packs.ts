@@ -22,7 +22,7 @@ export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   command_output: "70b9e6e6dc63d81f68138afe60723b9a15f6f47d2a7a3744fd5a2c60e0791975",
   gdpr: "06a24a92627aead0522ede81cfeafdeef4bb159cffd752372f6e58ab7a22ff8b",
   hipaa: "7a1e1939a869c2ae8248e1a937da46a512d6c47dc13ec1b6136245071846adac",
-  owasp_agentic: "5057cf87e7e299649f161d296a5a8fd541beaaa891e2ad2ba8fc161fd7d61a81",
+  owasp_agentic: "b540e35dabe853aa65ac08f2d1d1d9b80daf126927ecad69ee66ccf56afa3bdd",
   pii_redaction: "c9cf6ea74042b3e1a15b34df86d62f6aabbf579a8323ef9f8fe35a24be12e565",
   prompt_injection: "1ae66d961ba4ef2322c4323088f8def559ed95258bc46bf971fa87376d90d81b",
   tool_acl: "fa2e2531cf68566b55712919c497bef224d485fe33d8f9383ee21349180d3672",

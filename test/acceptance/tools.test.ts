@@ -202,8 +202,9 @@ t.test("packs see the tool, tokens and records name its definition, and decision
   });
   const one = await register(at, "greet", GREETING);
   const { runUid } = await performed(at, call("greet", { name: "ada" }));
+  const view = { ...toolOf(one), effects: "read", executor: "sink", inputs: { by: "one", to: "ada" } };
   t.same(new Set(seen.map(({ tool }) => JSON.stringify(tool))).size, 1, "before and after the effect");
-  t.same(seen[0]?.["tool"], { ...toolOf(one), effects: "read" });
+  t.same(seen[0]?.["tool"], view);
   const [sunk] = at.calls;
   const claims = parseJson(Buffer.from(String(sunk?.token.split(".")[1]), "base64url").toString());
   const details = isJsonObject(claims) ? claims["authorization_details"] : undefined;
@@ -228,7 +229,7 @@ t.test("packs see the tool, tokens and records name its definition, and decision
   const decide = (step: JsonObject) => at.submitter("POST", "/v1/decisions", { boundary: "scheduler", step });
   const answer = await decide(call("greet", { name: "ada" }));
   t.match(answer, { status: 200, json: { decision: { effect: "allow" } } });
-  t.same(seen[0]?.["tool"], { ...toolOf(one), effects: "read" });
+  t.same(seen[0]?.["tool"], view);
   const record = await at.submitter("GET", `/v1/records/${answer.json["record_id"]}`);
   t.match(record.json["record"], { predicate: { tool: toolOf(one) } });
   seen.length = 0;
@@ -421,6 +422,29 @@ t.test("an output of another form than promised fails the step at once, charged"
   );
   t.match(await toolsInRecords(at, redriven), [{ tool: { version: 2 } }, { tool: { version: 2 } }]);
   await verifies(t, at.rig, redriven);
+});
+
+t.test("owasp_agentic holds a call that its executor would hold, whatever the tool is called", async (t) => {
+  const at = await toolScene(t, await openTestDatabase(t), { tenant: { required_guardrails: ["owasp_agentic"] } });
+  const ask = (method: string): JsonObject => ({
+    executor: "http",
+    config: { method, url: { $url: "https://crm.example/v1/{id}" } },
+    input_schema: { type: "object", properties: { id: { type: "string" } }, required: ["id"] },
+    effects: "none",
+  });
+  await register(at, "tickets.tidy", ask("DELETE"));
+  await register(at, "tickets.find", ask("GET"));
+  const decide = async (tool: string) => {
+    const answer = await at.submitter("POST", "/v1/decisions", {
+      boundary: "ingress_tool",
+      step: call(tool, { id: "7" }),
+    });
+    return answer.json["decision"];
+  };
+  t.match(await decide("tickets.tidy"), { effect: "hold", reasons: ["asi.destructive_call"] });
+  t.match(await decide("tickets.find"), { effect: "allow" }, "the control");
+  const runUid = await submitAs(at.submitter, { steps: [{ id: "a", ...call("tickets.tidy", { id: "7" }) }] });
+  t.ok(await openApproval(at.rig, runUid), "and at the gate it waits for a person");
 });
 
 t.test("tool_acl decides on the tool that is registered: its name, and the effects of its definition", async (t) => {

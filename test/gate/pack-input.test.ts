@@ -1,6 +1,7 @@
 import t from "tap";
 import { canonicalJson } from "../../src/core/canonical-json.ts";
 import type { BlobId, Digest, RunUid, StepId, TenantUid } from "../../src/core/ids.ts";
+import { isJsonObject, type JsonValue } from "../../src/core/json.ts";
 import { parseJson } from "../../src/core/parse-json.ts";
 import type { StepSpec } from "../../src/core/step.ts";
 import { beginContext, type StepContext } from "../../src/gate/context.ts";
@@ -114,6 +115,10 @@ t.test("a pack sees what the host knows: attempt, budget, caller, time, its own 
   });
 });
 
+const toolOf = (boundText: () => unknown) =>
+  ({ effects: "read", boundText, adapter: { type: "http" } }) as unknown as StepContext["tool"];
+const at = (input: JsonValue) => (isJsonObject(input) ? input["tool"] : undefined);
+
 t.test("what is written once is written for its own step: another attempt, another tool", async (t) => {
   const question = {
     boundary: "ingress_tool",
@@ -130,9 +135,13 @@ t.test("what is written once is written for its own step: another attempt, anoth
   const bound = {
     ...context,
     step: { ...step, spec: { ...step.spec, tool } },
-    tool: { effects: "read" } as StepContext["tool"],
+    tool: toolOf(() => '{"x":1}'),
   };
-  t.match(read(bound), { tool: { ...tool, effects: "read" } });
+  const view = { ...tool, effects: "read", executor: "http" };
+  t.same(at(read(bound)), { ...view, inputs: { x: 1 } });
+  t.same(at(read({ ...bound, tool: toolOf(() => "null") })), { ...view, inputs: null }, "arguments that do not bind");
+  for (const answer of [undefined, true, "[]", { x: 1 }])
+    t.throws(() => read({ ...bound, tool: toolOf(() => answer) }), { code: "ANSWER_MALFORMED" });
   const text = packInputText(bound, question);
   t.equal(text, canonicalJson(parseJson(text)));
 });

@@ -86,13 +86,29 @@ denials contains "asi.destructive_call" if {
 
 interpreters := {"sh", "bash", "dash", "zsh", "ksh", "fish", "python", "python3", "node", "perl", "ruby", "php", "lua", "pwsh", "powershell", "osascript"}
 
-program := parts[count(parts) - 1] if parts := split(input.inputs.command[0], "/")
+# A tool is what its executor does with what it gets.
+performer := input.tool.executor if {
+	input.tool.executor
+} else := input.step.type
+
+request := input.tool.inputs if {
+	input.tool.executor
+} else := input.inputs
+
+# What would be done is not told: nothing can be said of it.
+denials contains "payload_missing" if {
+	ingress
+	input.tool.executor
+	not is_object(object.get(input.tool, "inputs", null))
+}
+
+program := parts[count(parts) - 1] if parts := split(request.command[0], "/")
 
 runs_code if {
 	ingress
-	input.step.type == "process"
+	performer == "process"
 	program in interpreters
-	some index, argument in input.inputs.command
+	some index, argument in request.command
 	index > 0
 	regex.match(`^(?:-[a-z]*[ce]|-r|--eval|--command|-[Cc]ommand|-)$`, argument)
 }
@@ -104,8 +120,8 @@ needs_person if {
 
 needs_person if {
 	ingress
-	input.step.type == "http"
-	upper(input.inputs.method) == "DELETE"
+	performer == "http"
+	upper(request.method) == "DELETE"
 }
 
 needs_person if {

@@ -86,6 +86,25 @@ test_code_from_outside_is_denied_and_other_code_held if {
 	decide(ask({"command": ["/usr/bin/sort", "-c"]}, process)).effect == "allow"
 }
 
+performed_by(executor, inputs) := {"step": {"type": "tool"}, "tool": {"name": "t", "effects": "none", "executor": executor, "inputs": inputs}}
+
+test_a_tool_is_what_its_executor_does if {
+	given := {"tool": "t", "arguments": {"code": "print(1)"}}
+	runs := performed_by("process", {"command": ["/usr/bin/python3", "-c", "print(1)"]})
+	"asi.code_from_outside" in decide(ask(given, object.union(runs, outside))).reasons
+	decide(ask(given, runs)).effect == "hold"
+	decide(ask(given, performed_by("process", {"command": ["/usr/bin/python3", "report.py"]}))).effect == "allow"
+	decide(ask(given, performed_by("http", {"method": "delete"}))).effect == "hold"
+	decide(ask(given, performed_by("http", {"method": "GET"}))).effect == "allow"
+	decide(ask({"tool": "t", "method": "DELETE"}, performed_by("noop", {}))).effect == "allow"
+}
+
+test_a_tool_that_does_not_tell_what_it_would_do_is_denied if {
+	silent := {"step": {"type": "tool"}, "tool": {"name": "t", "effects": "none", "executor": "process"}}
+	decide(ask({}, silent)).reasons == ["payload_missing"]
+	decide(ask({}, object.union(silent, {"boundary": "egress_tool", "output": {}}))).effect == "allow"
+}
+
 test_destructive_calls_are_held if {
 	http := {"step": {"type": "http"}}
 	decide(ask({"method": "DELETE"}, http)).effect == "hold"

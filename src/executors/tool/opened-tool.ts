@@ -6,6 +6,7 @@
  * Not here: which version a step is bound to (runs/), keeping opened ones (open-tools.ts).
  */
 import { AMOUNT_UNITS } from "../../core/amount.ts";
+import { canonicalJson } from "../../core/canonical-json.ts";
 import type { ScopeLimits } from "../../core/capability.ts";
 import { isStepgateError } from "../../core/errors.ts";
 import type { Digest } from "../../core/ids.ts";
@@ -37,6 +38,8 @@ export interface OpenedTool {
    * @throws {StepgateError} TOOL_WORK_EXCEEDED when it would take too long to find out.
    */
   readonly inputFaults: (inputs: JsonObject) => readonly string[];
+  /** Canonical text of what its executor would get for the inputs of a step; `null` when the arguments do not bind. */
+  readonly boundText: (inputs: JsonObject) => string;
   /** Of the executor's type and audience; it takes the step as it was submitted. */
   readonly adapter: ExecutorAdapter;
 }
@@ -61,6 +64,7 @@ export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAda
   const argumentFault = deps.compile(definition.input_schema, "/input_schema");
   // stages ask for the same inputs one after the other, and nobody changes them
   const known = new WeakMap<JsonObject, { readonly bound: JsonObject | undefined }>();
+  const texts = new WeakMap<JsonObject, string>();
   const bind = (inputs: JsonObject): JsonObject | undefined => {
     const before = known.get(inputs);
     if (before !== undefined) return before.bound;
@@ -86,6 +90,13 @@ export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAda
       const bound = bind(inputs);
       const faults = bound === undefined ? undefined : deps.validateInputs(executor.type, bound);
       return faults?.length === 0 ? [] : ["/arguments"];
+    },
+    boundText: (inputs) => {
+      const bound = bind(inputs);
+      if (bound === undefined) return "null";
+      const text = texts.get(bound) ?? canonicalJson(bound);
+      texts.set(bound, text);
+      return text;
     },
     adapter: toolAdapter(deps, { ...found, executor, bind }),
   };
