@@ -5,7 +5,7 @@
 -- Results in the order given: {outcome: created | exists | mismatch, run_uid, is_same_id of one that was found}. Their audit rows come last, since the chain's
 -- head is what all writers of a tenant share.
 create or replace function stepgate.submit_runs(p_tenant uuid, p_runs jsonb[], p_steps jsonb[], p_edges jsonb[], p_blobs jsonb[])
-returns setof jsonb language plpgsql as $$
+returns setof jsonb language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   f record;
   v_ids text[];

@@ -1,0 +1,1 @@
+-- A submission's statements are planned once, not for each batch (functions/submit.sql).
