@@ -1,7 +1,8 @@
 /**
  * `stepgate sink put`: makes a webhook for the events of a tenant's runs, or changes one; a new secret is printed once.
  */
-import { findTarget, makeApi } from "../api.ts";
+import { isStepgateError } from "../../core/errors.ts";
+import { type Api, findTarget, makeApi } from "../api.ts";
 import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
@@ -15,8 +16,9 @@ interface Options extends TargetOptions {
 export const addSinkPut: AddCommand = (parent, around) => {
   addTargetOptions(parent.command("put <sink> <address>"))
     .description("send events to a URL, whose host the platform has approved; the signing secret is shown once")
-    .option("--event <type...>", "types that are sent (default: every type)")
-    .option("--paused", "send nothing yet; what happens meanwhile waits")
+    .option("--event <type...>", "types that are sent, or `all` (default: as it is, all for a new sink)")
+    .option("--paused", "send nothing; what happens meanwhile waits")
+    .option("--no-paused", "send what waits (default: as it is)")
     .addHelpText(
       "after",
       "\nExample:\n  npx stepgate sink put alerts https://hooks.example/stepgate --event run_failed\n",
@@ -24,11 +26,28 @@ export const addSinkPut: AddCommand = (parent, around) => {
     .action(async (name: string, address: string, { event, paused, json, ...target }: Options) => {
       const { terminal } = around;
       const api = makeApi(await findTarget(readConfig(around), target));
-      const body = { url: address, is_paused: paused === true, ...(event === undefined ? {} : { events: [...event] }) };
-      const sink = await api.send("PUT", `/v1/sinks/${encodeURIComponent(name)}`, { body, schema: SinkView });
+      const path = `/v1/sinks/${encodeURIComponent(name)}`;
+      const known = await findSink(api, path);
+      const events = event === undefined ? known?.events : event.includes("all") ? undefined : event;
+      const body = {
+        url: address,
+        is_paused: paused ?? known?.is_paused ?? false,
+        ...(events === undefined ? {} : { events: [...events] }),
+      };
+      const sink = await api.send("PUT", path, { body, schema: SinkView });
       if (json === true) return terminal.write(`${JSON.stringify(sink)}\n`);
       terminal.line(`sink ${sink.name} · ${sinkState(sink)} · version ${sink.version} · ${sink.url}`);
       // never cut: it is shown this once
       if (sink.secret !== undefined) terminal.write(`${sink.secret}\n`);
     });
 };
+
+/** The sink as it is; undefined where there is none. */
+async function findSink(api: Api, path: string): Promise<SinkView | undefined> {
+  try {
+    return await api.get(path, SinkView);
+  } catch (caught) {
+    if (isStepgateError(caught, "NOT_FOUND")) return undefined;
+    throw caught;
+  }
+}

@@ -21,6 +21,9 @@ export const addSinkRedrive: AddCommand = (parent, around) => {
       const body = run === undefined ? {} : { run_uid: run };
       const path = `/v1/sinks/${encodeURIComponent(name)}/redrive`;
       const { redriven } = await api.send("POST", path, { body, schema: SinkRedriveView });
-      terminal.line(json === true ? JSON.stringify({ redriven }) : `${redriven} sent again`);
+      if (json === true) return terminal.line(JSON.stringify({ redriven }));
+      if (redriven === 0) return terminal.line("no dead letter rests");
+      terminal.line(`dead letters that are sent again: ${redriven}`);
+      terminal.note(`npx stepgate sink show ${name} shows what is still not taken`);
     });
 };

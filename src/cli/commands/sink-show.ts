@@ -34,7 +34,7 @@ export const addSinkShow: AddCommand = (parent, around) => {
           "waits",
           `${run.attempts}`,
           run.fault ?? "",
-          `next try ${run.next_try_at}`,
+          run.attempts === 0 ? "" : `next try ${run.next_try_at}`,
         ]),
         ...dead.map((letter) => [
           letter.run_uid,
@@ -47,5 +47,7 @@ export const addSinkShow: AddCommand = (parent, around) => {
       ];
       for (const line of alignColumns([["RUN", "EVENTS", "STATE", "FAILED", "FAULT", ""], ...rows]))
         terminal.line(line);
+      if (dead.some((letter) => letter.redrive_at === undefined))
+        terminal.note(`npx stepgate sink redrive ${name} sends what is dead again`);
     });
 };
