@@ -38,6 +38,7 @@ t.test(
       t.equal(await inputsOf(ended), 2, "one of each step");
 
       const maintain = maintainer(database.pool);
+      await rig.rows("update stepgate.tenants set settings = settings - 'decision_input_days'");
       t.match(await maintain(20), { inputs: 0 }, "30 days unless the tenant says otherwise");
       await days(10);
       t.match(await maintain(9), { inputs: 0 });

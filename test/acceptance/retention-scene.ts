@@ -21,7 +21,8 @@ import type { TestDatabase } from "../storage/test-database.ts";
 import { type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
 
 const DAY_MS = 86_400_000;
-const settings = { runtime_pack: "open", required_guardrails: [], retention_days: 30 };
+/** Decision inputs stay with their runs: decision-inputs.test.ts is about them. */
+const settings = { runtime_pack: "open", required_guardrails: [], retention_days: 30, decision_input_days: 36_500 };
 
 /** Maintains as of so many days from now. */
 export function maintainer(
