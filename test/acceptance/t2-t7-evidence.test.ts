@@ -1,12 +1,16 @@
 /**
  * The evidence of real runs, verified from files alone (spec 04, T2 and T7): what the gate wrote is what the verifier takes.
  */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
 import type { RecordId, RunUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { verifyBundle, verifyRecordFile } from "../../src/evidence/verify-bundle.ts";
 import { makeExportEvidence, makeViewRecord } from "../../src/runs/export-evidence.ts";
-import { forEachDatabase } from "../storage/test-database.ts";
+import { runCli } from "../cli/run-cli.ts";
+import { forEachDatabase, openTestDatabase } from "../storage/test-database.ts";
 import { type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
 
 const OPEN = { runtime_pack: "open", required_guardrails: [] };
@@ -78,3 +82,32 @@ t.test("T7 the evidence of a run with every kind of end verifies with the instan
     }
   });
 });
+
+t.test("T7 on the command line: no trust or no seal is exit 2, a changed byte exit 1", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "stepgate-t7-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const sink = makeSink(() => done(null));
+  const database = await openTestDatabase(t);
+  const rig = await startRig(t, { database, packs: { open: decide }, adapters: [sink.adapter], tenant: OPEN });
+  const ended = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });
+  await rig.ended(ended);
+  const write = async (name: string, content: string): Promise<string> => {
+    const path = join(folder, name);
+    await writeFile(path, content);
+    return path;
+  };
+  const whole = await evidenceOf(rig, ended);
+  const trust = await write("trust.json", rig.stepgate.rooms.keyRing.trustFile());
+  const sealed = await write("sealed", whole);
+  const verify = (...args: readonly string[]) => runCli(["verify", ...args]);
+  t.match(await verify(sealed, "--trust", trust), { code: 0 }, "the control");
+  t.match(await verify(sealed), { code: 2 }, "no trust was given");
+  t.match(await verify(await write("unsealed", withoutSeal(whole)), "--trust", trust), { code: 2, out: /no seal/ });
+  t.match(await verify(await write("changed", whole.replace('"open"', '"oqen"')), "--trust", trust), { code: 1 });
+});
+
+/** The bundle as its run would have it that nobody has sealed. */
+function withoutSeal(file: string): string {
+  const bundle = JSON.parse(file) as { readonly records: readonly { readonly kind: string }[] };
+  return JSON.stringify({ ...bundle, records: bundle.records.filter(({ kind }) => kind !== "seal") });
+}
