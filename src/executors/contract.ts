@@ -100,6 +100,10 @@ export interface ExecutionContext {
   readonly demand: ScopeDemand;
   readonly reserved: Amount;
   readonly limits: ScopeLimits;
+  /** Of the run, read shortly before, as packs see it: tracked, tokens, usd_micros {limit, used, reserved, remaining}, time_limit_at_ms. */
+  readonly budget: JsonObject;
+  /** How the step stands against its contract, as packs see it: tier, queue_target_ms, observed_queue_ms, slack_ms and more. */
+  readonly slo: JsonObject;
   readonly checkpoint: JsonValue | undefined;
   readonly trace: { readonly traceparent: string; readonly tracestate?: string } | undefined;
 }

@@ -8,6 +8,7 @@ import type { VerifyToken } from "../core/capability.ts";
 import { ERROR_KINDS } from "../core/error-kind.ts";
 import type { ExecutionContext, ExecutorResult } from "../executors/contract.ts";
 import type { Capability, StepContext } from "./context.ts";
+import { viewBudget } from "./leased-step.ts";
 import { specToRun } from "./mint.ts";
 
 export interface ExecuteDeps {
@@ -55,6 +56,8 @@ function executionContext(deps: ExecuteDeps, context: StepContext, capability: C
     demand: capability.demand,
     reserved: context.request,
     limits: capability.scope.limits,
+    budget: viewBudget(step),
+    slo: context.slo,
     checkpoint: step.checkpoint,
     trace: step.run.trace,
   };

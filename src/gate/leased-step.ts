@@ -63,10 +63,12 @@ export interface BudgetSide {
   readonly reserved: number;
 }
 
-/** The budget as packs and executors see it. */
-export function viewBudget(budget: BudgetView | undefined): JsonObject {
-  if (budget === undefined) return { tracked: false };
-  return { tokens: viewSide(budget.tokens), tracked: true, usd_micros: viewSide(budget.usdMicros) };
+/** The budget as packs and executors see it, with the run's time limit, which does not bind compensations. */
+export function viewBudget({ budget, isTarget, run }: Pick<LeasedStep, "budget" | "isTarget" | "run">): JsonObject {
+  const { timeLimitAtMs } = run;
+  const time = timeLimitAtMs === undefined || isTarget ? {} : { time_limit_at_ms: timeLimitAtMs };
+  if (budget === undefined) return { ...time, tracked: false };
+  return { ...time, tokens: viewSide(budget.tokens), tracked: true, usd_micros: viewSide(budget.usdMicros) };
 }
 
 function viewSide(side: BudgetSide): JsonObject {

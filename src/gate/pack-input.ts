@@ -82,7 +82,7 @@ function writeStep(step: LeasedStep): StepTexts {
   const { run, spec } = step;
   const { keyId: key, owner, roles } = run.caller;
   const texts = {
-    budget: canonicalJson(viewBudget(step.budget)),
+    budget: canonicalJson(viewBudget(step)),
     caller: canonicalJson({ key, owner, role: [...roles].sort().join(",") }),
     run: canonicalJson({ id: run.id ?? step.runUid, kind: run.kind, labels: run.labels }),
     step: canonicalJson({

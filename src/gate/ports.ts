@@ -11,7 +11,7 @@ import type { Batch } from "../evidence/batch.ts";
 import type { OpenTools } from "../executors/tool/open-tools.ts";
 import type { LoadedPack } from "../policy/pack.ts";
 import type { Breakpoint } from "./context.ts";
-import type { LeasedStep } from "./leased-step.ts";
+import type { BudgetView, LeasedStep } from "./leased-step.ts";
 import type { Admission, Settlement } from "./settlement.ts";
 
 export interface Packs {
@@ -34,7 +34,8 @@ export interface InFlight {
 }
 
 export type AdmitOutcome =
-  | { readonly kind: "started" }
+  /** With the run's budget as the admission left it, this reservation in it; undefined: untracked, or not known. */
+  | { readonly kind: "started"; readonly budget: BudgetView | undefined }
   /** The lease was lost: nothing was changed, nothing may be. */
   | { readonly kind: "stale" }
   | { readonly kind: "changed" }

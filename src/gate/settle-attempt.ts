@@ -17,6 +17,7 @@ import { retryDelayMs } from "../runs/backoff.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Inspected } from "./inspect.ts";
+import type { BudgetView } from "./leased-step.ts";
 import { auditOf, bare, decisionArtifact, type SettleDeps } from "./settle-refusal.ts";
 import type { Admission, AttemptEnd, Settlement } from "./settlement.ts";
 
@@ -32,6 +33,8 @@ export interface Performed {
   readonly context: StepContext;
   readonly capability: Capability;
   readonly admission: Admission;
+  /** The run's, as the admission left it. */
+  readonly budget: BudgetView | undefined;
   readonly result: ExecutorResult;
   readonly inspected: Inspected;
   /** Why the abort signal fired before the end, if it did. */
@@ -106,7 +109,11 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
           data: eventData(performed, verdict, end, { notBeforeMs, artifactId: artifact?.id, nowMs }),
         },
       ],
-      audit: auditOf(deps, context, status === "retry_scheduled" ? "step.retry" : `step.${status}`, status),
+      audit: auditOf(deps, context, {
+        action: status === "retry_scheduled" ? "step.retry" : `step.${status}`,
+        status,
+        notBeforeMs,
+      }),
     };
     if (verdict.errorKind === undefined) return { ...base, kind: "succeeded", end };
     if (notBeforeMs !== undefined) return { ...base, kind: "retry", end, errorKind: verdict.errorKind, notBeforeMs };
@@ -272,6 +279,20 @@ function providerOf({ context, result }: Performed): Pick<AttemptEnd, "provider"
   };
 }
 
+function limitsOf({ tokens, usdMicros }: BudgetView): JsonObject {
+  return {
+    ...(tokens.limit === undefined ? {} : { tokens: tokens.limit }),
+    ...(usdMicros.limit === undefined ? {} : { usd_micros: usdMicros.limit }),
+  };
+}
+
+function totalsOf({ tokens, usdMicros }: BudgetView): JsonObject {
+  return {
+    tokens: { reserved: tokens.reserved, used: tokens.used },
+    usd_micros: { reserved: usdMicros.reserved, used: usdMicros.used },
+  };
+}
+
 interface EventExtras {
   readonly notBeforeMs: number | undefined;
   readonly artifactId: string | undefined;
@@ -279,7 +300,7 @@ interface EventExtras {
 }
 
 function eventData(performed: Performed, verdict: Verdict, end: AttemptEnd, extras: EventExtras): JsonObject {
-  const { context, admission } = performed;
+  const { context, admission, budget } = performed;
   const reserved = { tokens: context.request.tokens, usd_micros: context.request.usdMicros };
   const actual = { tokens: end.actual.tokens, usd_micros: end.actual.usdMicros };
   const blobs: Record<string, string> = {};
@@ -295,8 +316,10 @@ function eventData(performed: Performed, verdict: Verdict, end: AttemptEnd, extr
     budget: {
       actual,
       deltas: { tokens: actual.tokens - reserved.tokens, usd_micros: actual.usd_micros - reserved.usd_micros },
+      ...(budget === undefined ? {} : { limits: limitsOf(budget) }),
       reserved,
-      tracked: context.step.budget !== undefined,
+      ...(budget === undefined ? {} : { totals: totalsOf(budget) }),
+      tracked: budget !== undefined,
       usage_source: end.usageSource,
     },
     ...(verdict.code === undefined ? {} : { error_code: verdict.code }),

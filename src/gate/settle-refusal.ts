@@ -84,7 +84,7 @@ function settleFinish(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "fi
         },
       },
     ],
-    audit: auditOf(deps, context, "step.failed", "failed"),
+    audit: auditOf(deps, context, { action: "step.failed", status: "failed" }),
   };
 }
 
@@ -135,7 +135,7 @@ function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold
         },
       },
     ],
-    audit: auditOf(deps, context, "step.held", "held"),
+    audit: auditOf(deps, context, { action: "step.held", status: "held" }),
   };
 }
 
@@ -163,11 +163,15 @@ export function decisionArtifact(
 export function auditOf(
   deps: Pick<SettleDeps, "workerName">,
   { step }: StepContext,
-  action: string,
-  status: string,
+  {
+    action,
+    status,
+    notBeforeMs,
+  }: { readonly action: string; readonly status: string; readonly notBeforeMs?: number | undefined },
 ): NonNullable<Settlement["audit"]> {
   const resource: JsonObject = {
     attempt: step.attempt,
+    ...(notBeforeMs === undefined ? {} : { not_before_ms: notBeforeMs }),
     run_id: step.runUid,
     status,
     step_id: step.stepId,

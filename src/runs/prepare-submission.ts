@@ -11,7 +11,7 @@ import { StepgateError } from "../core/errors.ts";
 import type { BlobId, RecordId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { pointerToken } from "../core/pointer-token.ts";
-import type { StepSpec } from "../core/step.ts";
+import type { StepSlo, StepSpec } from "../core/step.ts";
 import type { FindPackUseFault } from "../policy/pack-options.ts";
 import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
 import { chooseManifest } from "./match-manifest.ts";
@@ -115,8 +115,8 @@ export interface PreparedRun extends Pick<NormalizedRun, "kind" | "start"> {
 export function makePrepareRun(installation: Installation) {
   const check = makeCheck(installation);
   return (run: NormalizedRun, context: SubmissionContext): PreparedRun => {
-    const { manifest, plan, orders } = check(run, context);
-    const steps = plan.steps.map((step, idx) => prepareStep(step, orders[idx] as OrderKeys, context));
+    const { manifest, plan, contracts } = check(run, context);
+    const steps = plan.steps.map((step, idx) => prepareStep(step, contracts[idx] as Contract, context));
     const { labels } = run.start;
     const labelsBlob = labels && context.sealLabels(canonicalJson(labels));
     const { trace, isReplaced } = runTrace(context.runUid, run.start.trace);
@@ -153,7 +153,13 @@ interface CheckedRun {
   readonly manifest: StoredManifest;
   readonly plan: ValidPlan;
   /** By `idx`, like the plan's steps. */
-  readonly orders: readonly OrderKeys[];
+  readonly contracts: readonly Contract[];
+}
+
+/** What a step may ask of the queue, once its wish is clamped, and its place in the order by that. */
+interface Contract {
+  readonly slo: StepSlo | undefined;
+  readonly order: OrderKeys;
 }
 
 function makeCheck(installation: Installation) {
@@ -177,11 +183,11 @@ function makeCheck(installation: Installation) {
       // a plan that is registered has no inputs yet, which name its tools
       areToolsNamed: context.tools !== undefined,
     });
-    const orders = plan.steps.map(({ spec: { id, policy } }) => {
+    const contracts = plan.steps.map(({ spec: { id, policy } }) => {
       const slo = policy.slo && clampSlo(policy.slo, sloTiers, `/steps/${id}/policy/slo`);
-      return orderKeys(slo, run.start.priority);
+      return { slo, order: orderKeys(slo, run.start.priority) };
     });
-    return { manifest, plan, orders };
+    return { manifest, plan, contracts };
   };
 }
 
@@ -195,8 +201,10 @@ function startedPlan({ inputs = {} }: NormalizedRun, { manifest }: StoredManifes
   return planOfManifest(manifest, inputs);
 }
 
-function prepareStep(step: ValidStep, order: OrderKeys, context: SubmissionContext): PreparedStep {
-  const { id, inputs: _inputs, ...spec } = step.spec;
+function prepareStep(step: ValidStep, { slo, order }: Contract, context: SubmissionContext): PreparedStep {
+  const { id, inputs: _inputs, ...asked } = step.spec;
+  // what packs and executors are told of the contract is what the queue keeps, not what was wished for
+  const spec = slo === undefined ? asked : { ...asked, policy: { ...asked.policy, slo } };
   return {
     stepId: id,
     idx: step.idx,

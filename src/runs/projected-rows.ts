@@ -9,6 +9,7 @@ import type { RunEvent } from "../core/event.ts";
 import type { StepId, TenantUid } from "../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { isStepEnded } from "../core/state.ts";
+import type { StepSpec } from "../core/step.ts";
 import { projectBudget } from "./budget-facts.ts";
 import { objectOf } from "./event-data.ts";
 import type { Manifest } from "./manifest.ts";
@@ -88,20 +89,25 @@ export function projectRows({ tenantUid, run, manifest, events }: RowSource): Pr
 /** What was fixed at submission and stands nowhere else: limits on wishes change, references are sealed. */
 interface OrderFacts {
   readonly priority: number;
+  /** Of `priority`, what the step's contract adds to its run's. */
+  readonly boost: number;
   readonly queueTargetMs: number | undefined;
   readonly refs: readonly string[];
 }
 
-const NO_ORDER: OrderFacts = { priority: 0, queueTargetMs: undefined, refs: [] };
+const NO_ORDER: OrderFacts = { priority: 0, boost: 0, queueTargetMs: undefined, refs: [] };
 
 function orderOf(submitted: RunEvent | undefined, id: StepId): OrderFacts {
   if (submitted === undefined) return NO_ORDER;
   const order = objectOf(submitted, "orders")[id];
   const refs = objectOf(submitted, "refs")[id];
   const { priority, queue_target_ms: targetMs } = isJsonObject(order) ? order : {};
-  const runPriority = submitted.data["priority"];
+  const given = submitted.data["priority"];
+  const runPriority = typeof given === "number" ? given : 0;
+  const own = typeof priority === "number" ? priority : runPriority;
   return {
-    priority: typeof priority === "number" ? priority : typeof runPriority === "number" ? runPriority : 0,
+    priority: own,
+    boost: own - runPriority,
     queueTargetMs: typeof targetMs === "number" ? targetMs : undefined,
     refs: Array.isArray(refs) ? refs.filter((ref): ref is string => typeof ref === "string") : [],
   };
@@ -113,7 +119,7 @@ interface RowFacts {
 }
 
 function stepRow(step: ProjectedStep, { order, facts }: RowFacts): ProjectedRow {
-  const { id, ...spec } = step.spec;
+  const { id, ...spec } = clampedSpec(step.spec, order);
   const { compensation } = spec.execution;
   return {
     step_id: id,
@@ -157,6 +163,14 @@ function stepRow(step: ProjectedStep, { order, facts }: RowFacts): ProjectedRow 
     ended_at: timeOf(step.endedAtMs),
     ended_seq: step.endedSeq,
   };
+}
+
+/** The manifest holds what was wished for, the order what of it was granted. */
+function clampedSpec<Spec extends Pick<StepSpec, "policy">>(spec: Spec, { queueTargetMs, boost }: OrderFacts): Spec {
+  const { slo } = spec.policy;
+  if (slo === undefined || queueTargetMs === undefined) return spec;
+  const granted = { ...slo, queue_target_ms: queueTargetMs, priority_boost: boost };
+  return { ...spec, policy: { ...spec.policy, slo: granted } };
 }
 
 /** What runs, then what was tried before, then the plan's order: no more than the run may have. */

@@ -16,6 +16,7 @@ import { beginContext, type Capability, refuse, type StageOutcome, type StepCont
 import { deadlineOf } from "../gate/deadline.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { AdmitOutcome, SettleOutcome } from "../gate/ports.ts";
+import type { Performed } from "../gate/settle-attempt.ts";
 import type { Admission, Settlement } from "../gate/settlement.ts";
 import { requestOf } from "../runs/step-request.ts";
 import type { Leases } from "./leases.ts";
@@ -94,7 +95,7 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
   failPoint(deps.failPoints, "after_admit");
   switch (admitted.kind) {
     case "started":
-      return performAndSettle(deps, context, capability, admission);
+      return performAndSettle(deps, context, capability, { admission, budget: admitted.budget ?? context.step.budget });
     case "stale":
       return deps.onOutcome(context, "lost_lease", undefined);
     case "changed":
@@ -134,7 +135,7 @@ async function performAndSettle(
   deps: RunStepDeps,
   context: StepContext,
   capability: Capability,
-  admission: Admission,
+  started: Pick<Performed, "admission" | "budget">,
 ): Promise<void> {
   const startedAtMs = deps.databaseClock.nowMs();
   const lease = deps.leases.start(context.step, remainingMs(deps, context));
@@ -142,7 +143,7 @@ async function performAndSettle(
     if (lease.isLost()) throw lostLease(deps, context);
     const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
     if (lease.isLost()) throw lostLease(deps, context);
-    const performed = { context, capability, admission, result, inspected, aborted: lease.abortedBy(), startedAtMs };
+    const performed = { context, capability, ...started, result, inspected, aborted: lease.abortedBy(), startedAtMs };
     const settlement = deps.gate.settlementOfAttempt(performed);
     failPoint(deps.failPoints, "before_settle");
     try {

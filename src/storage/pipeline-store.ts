@@ -8,9 +8,10 @@
 
 import { StepgateError } from "../core/errors.ts";
 import type { RecordId, TenantUid } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
+import type { BudgetSide, BudgetView } from "../gate/leased-step.ts";
 import type { AdmitOutcome, PipelineStore, SettleOutcome } from "../gate/ports.ts";
 import type { Settlement } from "../gate/settlement.ts";
 import { admissionColumns } from "./admission-columns.ts";
@@ -51,7 +52,9 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
         );
         if (committed.size === 0) throw caught;
         // what was turned away did not start, and may be claimed again
-        return admissions.map(({ record }) => (committed.has(record.id) ? { kind: "started" } : { kind: "stale" }));
+        return admissions.map(({ record }) =>
+          committed.has(record.id) ? { kind: "started", budget: undefined } : { kind: "stale" },
+        );
       }
     },
     settle: async (settlements, batches, isReaping) => {
@@ -98,6 +101,7 @@ interface SettleRow {
 function admitOutcome({ outcome, detail }: AdmitRow): AdmitOutcome {
   switch (outcome) {
     case "started":
+      return { kind: "started", budget: detail === null ? undefined : budgetOf(jsonObject(detail)) };
     case "stale":
     case "changed":
     case "run_stopped":
@@ -111,6 +115,17 @@ function admitOutcome({ outcome, detail }: AdmitRow): AdmitOutcome {
     default:
       throw new StepgateError("STORE_REFUSED", { reason: "unknown admission outcome" });
   }
+}
+
+function budgetOf({ tokens, usd_micros: usdMicros }: JsonObject): BudgetView {
+  return { tokens: sideOf(tokens), usdMicros: sideOf(usdMicros) };
+}
+
+function sideOf(side: JsonValue | undefined): BudgetSide {
+  const { limit, used, reserved } = isJsonObject(side) ? side : {};
+  if (typeof used !== "number" || typeof reserved !== "number")
+    throw new StepgateError("STORE_REFUSED", { reason: "unknown budget" });
+  return { limit: typeof limit === "number" ? limit : undefined, used, reserved };
 }
 
 /** Which of these records are there: their ids were made here, so a commit in doubt can be read back. */

@@ -16,6 +16,11 @@ const deny: Decide = () => ({ effect: "deny", reasons: ["nothing_allowed"] });
 async function eventOf(rig: Rig, runUid: Parameters<Rig["events"]>[0], type: string): Promise<JsonObject> {
   return (await rig.events(runUid)).find((event) => event.type === type)?.data ?? {};
 }
+/** What the audit log says of one action, oldest first. */
+async function auditsOf(rig: Rig, action: string): Promise<readonly JsonObject[]> {
+  const rows = await rig.rows("select resource from stepgate.audit_log where action = $1 order by seq", [action]);
+  return rows.map(({ resource }) => JSON.parse(String(resource)) as JsonObject);
+}
 
 t.test("A1 a denied step touches nothing, is charged nothing and says why on step and event", async (t) => {
   await forEachDatabase(t, async (t, database) => {
@@ -147,6 +152,9 @@ t.test(
       const retry = await eventOf(rig, runUid, "step_retry_scheduled");
       t.match(retry, { attempt: 1, error_kind: "execution_error", reason: "retry" });
       t.ok(typeof retry["not_before_ms"] === "number");
+      t.match(await auditsOf(rig, "step.retry"), [
+        { run_id: runUid, step_id: "a", attempt: 1, status: "retry_scheduled", not_before_ms: retry["not_before_ms"] },
+      ]);
       t.match((await rig.steps(runUid)).get("a"), { state: "failed", attemptsMade: 2, errorKind: "execution_error" });
       t.match(
         await rig.rows(
@@ -295,6 +303,9 @@ t.test("A6 A7 a failed step is compensated once, while the run is compensating, 
     );
     t.match(written, [{ type: "compensation_scheduled" }, { type: "step_failed" }], "each once");
     t.equal(written[0]?.["transaction"], written[1]?.["transaction"], "scheduled in the transaction that fails it");
+    t.same(await auditsOf(rig, "step.compensation"), [
+      { run_id: runUid, step_id: "origin", compensation_step: "undo" },
+    ]);
     t.match(
       await rig.rows(
         `select step_id, kind, reserved_tokens, reserved_usd_micros, actual_tokens, actual_usd_micros from stepgate.cost_ledger

@@ -44,7 +44,7 @@ t.test(
         tenant,
       });
       const budget = { tokens: 100, usd_micros: 10_000_000 };
-      const granted = await rig.submit({ steps: [asking("a", 10, 1_000_000)], budget });
+      const granted = await rig.submit({ steps: [asking("a", 10, 1_000_000)], budget, time_limit_ms: 600_000 });
       const run = await rig.ended(granted);
       t.equal(run.status, "succeeded");
       t.same(run.budget, {
@@ -56,8 +56,21 @@ t.test(
           tracked: true,
           reserved: { tokens: 10, usd_micros: 1_000_000 },
           actual: { tokens: 4, usd_micros: 400_000 },
+          limits: budget,
+          totals: { tokens: { used: 0, reserved: 10 }, usd_micros: { used: 0, reserved: 1_000_000 } },
         },
       });
+      t.match(sink.calls[0]?.budget, {
+        tracked: true,
+        tokens: { limit: 100, used: 0, reserved: 0, remaining: 100 },
+        usd_micros: { limit: 10_000_000, remaining: 10_000_000 },
+      });
+      t.same(sink.calls[0]?.budget, views[0], "the executor is told the same as the packs");
+      const [{ at }] = (await rig.rows(
+        "select (extract(epoch from time_limit_at) * 1000)::bigint as at from stepgate.runs where run_uid = $1",
+        [granted],
+      )) as [{ at: number }];
+      t.equal(views[0]?.["time_limit_at_ms"], Number(at));
 
       // 200 alone would be refused at submission: two of 60 pass it, and the second is denied in *admit*
       const fitting = await rig.submit({
@@ -98,7 +111,9 @@ t.test(
       views.length = 0;
       const free = await rig.submit({ steps: [asking("a", 1_000_000)] });
       t.equal((await rig.ended(free)).budget, undefined, "untracked");
-      t.match(views[0], { tracked: false });
+      t.same(views[0], { tracked: false });
+      const { budget: untracked } = (await rig.events(free)).at(-2)?.data ?? {};
+      t.same(Object.keys(untracked as JsonObject).sort(), ["actual", "deltas", "reserved", "tracked", "usage_source"]);
       views.length = 0;
       const zero = await rig.submit({ steps: [asking("a", 0)], budget });
       t.equal((await rig.ended(zero)).status, "succeeded");

@@ -201,19 +201,22 @@ t.test(
 t.test("S1 a step 1 500 ms old with a target of 1 000 is seen with a slack of âˆ’500", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const seen: JsonObject[] = [];
+    const sink = makeSink(() => done(null));
     const rig = await startRig(t, {
       database,
       packs: {
-        runtime: ({ slo }) => {
+        runtime: ({ slo, policy }) => {
           seen.push(slo as JsonObject);
+          t.match((policy as JsonObject)["slo"], { queue_target_ms: 1000, priority_boost: 3 }, "and nowhere the wish");
           return { effect: "allow" };
         },
       },
-      adapters: [makeSink(() => done(null)).adapter],
+      adapters: [sink.adapter],
       tenant,
     });
     const runUid = await rig.submit({
-      steps: [step("a", gold)],
+      // what its tier does not grant is not shown either
+      steps: [step("a", { ...gold, queue_target_ms: 1, priority_boost: 30_000 })],
       debug: { breakpoints: [{ target: "step", value: "a" }] },
     });
     await rig.until(runUid, (_, run) => run.status === "paused_at_step");
@@ -224,5 +227,8 @@ t.test("S1 a step 1 500 ms old with a target of 1 000 is seen with a slack of âˆ
     const { observed_queue_ms: observed, slack_ms: slack } = seen[0] ?? {};
     t.ok(Number(observed) >= 1500);
     t.equal(Number(slack), 1000 - Number(observed));
+    t.same(sink.calls[0]?.slo, seen[0], "the executor is told the same");
+    const [row] = await rig.rows("select queue_target_ms, priority from stepgate.steps where run_uid = $1", [runUid]);
+    t.match(row, { queue_target_ms: 1000, priority: 3 }, "as the queue ranks it");
   });
 });

@@ -257,7 +257,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
           return admissions.map(({ address }) => {
             if (!isOurs(address) || state !== "leased") return { kind: "stale" };
             move("running");
-            return { kind: "started" };
+            return { kind: "started", budget: undefined };
           });
         },
         settle: async (settlements, batches) => {

@@ -133,7 +133,8 @@ t.test("an ended run of every kind of end comes back row by row", async (t) => {
         step("named", call("greet", { name: "ada" })),
         step("flaky", {
           execution: { max_attempts: 2, retry_backoff_ms: 1, cost_hint: { tokens: 5 } },
-          policy: { slo: gold },
+          // more than its tier grants
+          policy: { slo: { ...gold, queue_target_ms: 1, priority_boost: 30_000 } },
         }),
         step("card", { inputs: { card: "4111", from: { $from: "flaky", pointer: "/ok" } } }),
         step("bad", { execution: { compensation: { step: "undo" }, cost_hint: { tokens: 50 } } }),

@@ -110,6 +110,8 @@ export function callOf(adapter: ExecutorAdapter, options: CallOptions): Executio
     demand,
     reserved: { tokens: 0, usdMicros: 0 },
     limits,
+    budget: { tracked: false },
+    slo: {},
     checkpoint: undefined,
     trace: undefined,
   };

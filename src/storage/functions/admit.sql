@@ -4,7 +4,7 @@
 -- Admits a batch, given as columns (functions/batches.sql). p_batch is the signed statement over all admission records of
 -- the batch; a step that drops out leaves the digest of its never stored record among the leaves and nothing else.
 -- Outcome per step: started · stale (lease lost) · changed (decide anew) · run_stopped · caller_revoked · concurrency_wait ·
--- quota_wait · quota_exceeded · budget_exceeded, with detail.
+-- quota_wait · quota_exceeded · budget_exceeded, with detail; with started the run's budget, null where it has none.
 -- Every row is found by its key: a plan made for a table that was empty then would scan it once it is not.
 create or replace function stepgate.admit_steps(p_worker text, p_batch jsonb, p_tenants uuid[], p_runs uuid[], p_steps text[],
   p_epochs bigint[], p_attempts integer[], p_authorities bigint[], p_callers text[], p_tokens bigint[], p_usd_micros bigint[],
@@ -63,9 +63,18 @@ begin
         as i (tenant_uid, run_uid, step_id, attempt, tokens, usd_micros, record_id, jti, outcome)
      where (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id) and i.outcome = 'started';
   end if;
-  return query select i.ord::integer, i.outcome, i.detail
-                 from unnest(v_outcomes, v_details) with ordinality as i (outcome, detail, ord) order by i.ord;
+  -- with what started comes its run's budget as this batch left it
+  return query select i.ord::integer, i.outcome, coalesce(i.detail, stepgate.budget_json(b))
+                 from unnest(p_tenants, p_runs, v_outcomes, v_details) with ordinality as i (tenant_uid, run_uid, outcome, detail, ord)
+                 left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid) and i.outcome = 'started'
+                order by i.ord;
 end $$;
+
+create or replace function stepgate.budget_json(b stepgate.budgets) returns jsonb language sql immutable as $$
+  select case when b.run_uid is not null then jsonb_build_object(
+    'tokens', jsonb_build_object('limit', b.tokens_limit, 'used', b.tokens_used, 'reserved', b.tokens_reserved),
+    'usd_micros', jsonb_build_object('limit', b.usd_micros_limit, 'used', b.usd_micros_used, 'reserved', b.usd_micros_reserved)) end
+$$;
 
 -- What stands against each admission, in the order of the columns; null where nothing does. Rows are locked by lock_batch.
 create or replace function stepgate.judge_admissions(p_worker text, p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[],

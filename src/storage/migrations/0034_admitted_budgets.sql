@@ -1,0 +1,1 @@
+-- An admission answers with its run's budget (functions/admit.sql).
