@@ -41,6 +41,16 @@ t.test(
     const rotate = () =>
       rig.rows("update stepgate.keys set state = 'verify_only' where purpose = 'data' and state = 'active'");
 
+    const definition = { executor: "sink", config: { by: "one" }, input_schema: { type: "object" } };
+    const put = await fetch(`${rig.stepgate.gateway?.url}/v1/tools/t`, {
+      method: "PUT",
+      headers: { authorization: "Bearer acceptance-test-admin-key-0123456789", "content-type": "application/json" },
+      body: JSON.stringify(definition),
+    });
+    t.equal(put.status, 201);
+    const tool = async () => (await ask("/v1/tools/t")).body;
+    const registered = await tool();
+
     // the gateway knows the first key, the early worker too, the late one makes the second
     const early = await startWorker(t, { rig, database });
     t.equal((await rig.ended(await submit())).status, "succeeded");
@@ -58,6 +68,9 @@ t.test(
     const both = await Promise.all(Array.from({ length: 12 }, submit));
     for (const one of both)
       t.equal((await rig.ended(one)).status, "succeeded", "whoever takes the second step reads the first one's output");
+    const called = await rig.submit({ steps: [{ id: "a", type: "tool", inputs: { tool: "t", arguments: {} } }] });
+    t.equal((await rig.ended(called)).status, "succeeded", "a tool that was registered under the first key is used");
+    t.same(await tool(), registered, "no data key stands between a registration and whoever reads it");
     await Promise.all([late.stop(), third.stop()]);
 
     await rig.rows(

@@ -296,6 +296,34 @@ t.test("a held call shows the tool's digest, and a change meanwhile does not alt
   });
 });
 
+t.test(
+  "an approval of a call is void when the settings of its tool's executor change, and holds when others do",
+  async (t) => {
+    const at = await toolScene(t, await openTestDatabase(t), { runtime: holdUntilApproved });
+    const bob = await deskOf(at.rig, "bob", "approver");
+    const { executor: _sink, config: _config, ...rest } = GREETING;
+    await register(at, "greet", { ...rest, executor: "process", config: { command: ["echo", { $argument: "name" }] } });
+    const change = async (type: string, settings: JsonObject) =>
+      t.equal((await at.operator("PUT", `/v1/executors/${type}`, settings)).status, 200);
+    const approve = async (approvalId: string) =>
+      t.equal((await bob("POST", `/v1/approvals/${approvalId}`, { decision: "approve" })).status, 200);
+    const runUid = await submitAs(at.submitter, { steps: [{ id: "a", ...call("greet", { name: "ada" }) }] });
+    const first = await openApproval(at.rig, runUid);
+    await change("process", { programs: { echo: { path: "/usr/bin/echo", fixed_args: ["-n"] } } });
+    await approve(first);
+    const isOpen = ({ type, data }: { readonly type: string; readonly data: JsonObject }) =>
+      type === "step_held" && data["approval_id"] !== first;
+    await at.rig.untilEvent(runUid, isOpen);
+    t.match((await at.rig.steps(runUid)).get("a"), { attemptsMade: 0 }, "what was approved is not what would run");
+    const second = await openApproval(at.rig, runUid);
+    t.not(second, first);
+    await change("http", { hosts: ["crm.example"] });
+    await approve(second);
+    t.equal((await at.rig.ended(runUid)).status, "succeeded", "settings of another type change nothing");
+    await verifies(t, at.rig, runUid);
+  },
+);
+
 t.test("defaults hold where a step says nothing, limits and egress whatever it says", async (t) => {
   const at = await toolScene(t, await openTestDatabase(t), { perform: () => done(null, { tokens: 3, usdMicros: 0 }) });
   await register(at, "greet", { ...GREETING, defaults: { tokens: 50, usd_micros: 7, deadline_ms: 60_000 } });

@@ -20,12 +20,14 @@ export function makeCheckDefinition(
   executors: () => readonly Pick<ListedExecutor, "type" | "inputsSchema">[],
 ): CheckDefinition {
   const compile = makeCompileSchema(MAX_SCHEMAS);
-  return ({ name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema }) => {
+  return ({ name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema, limits }) => {
     const served = executors();
     // a token names tool and executor side by side
     if (served.some(({ type }) => type === name)) throw refusal("/name", "the name of a step type");
     const found = served.find(({ type }) => type === executor && type !== TOOL_TYPE);
     if (found === undefined) throw refusal("/executor", "no such executor");
+    // the executor is called once for an attempt, and its token is good for one call (spec 10)
+    if ((limits.calls ?? 1) !== 1) throw refusal("/limits/calls", "a step makes one call");
     if (argumentsSchema["type"] !== "object") throw refusal("/input_schema/type", "arguments are an object");
     compile(argumentsSchema, "/input_schema");
     if (outputSchema !== undefined) compile(outputSchema, "/output_schema");

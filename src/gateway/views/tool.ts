@@ -74,7 +74,7 @@ const toolFields = {
   limits: Type.Optional(
     closedObject(
       {
-        calls: Type.Optional(count("Calls.", 1)),
+        calls: Type.Optional(count("Calls: one, the most that a step makes.", 1)),
         tokens: Type.Optional(count("Tokens.")),
         usd_micros: Type.Optional(count("Money in micro-USD.")),
         wall_ms: Type.Optional(count("Milliseconds.")),

@@ -58,6 +58,7 @@ function doubling(count: number): JsonObject {
 t.test("takes a definition that its executor can perform", async (t) => {
   const good: readonly Partial<ToolDefinition>[] = [
     {},
+    { limits: { calls: 1, tokens: 5 } },
     { config: config({ method: "POST", body: { $arguments: true } }) },
     { config: config({ method: "POST", body: [{ $argument: "id" }, { when: { $argument: "at" } }] }) },
     { config: config({ method: "POST", body: Array.from({ length: 15 }, () => ({ $argument: "id" })) }) },
@@ -77,6 +78,7 @@ t.test("takes a definition that its executor can perform", async (t) => {
 t.test("names the field of a definition that nothing could perform", async (t) => {
   const refusals: readonly { why: string; change: Partial<ToolDefinition>; field: string }[] = [
     { why: "no such executor", change: { executor: "ftp" }, field: "/executor" },
+    { why: "more calls than a step makes", change: { limits: { calls: 2 } }, field: "/limits/calls" },
     { why: "a tool of tools", change: { executor: "tool", config: {} }, field: "/executor" },
     { why: "the name of a step type", change: { name: "http" }, field: "/name" },
     { why: "a field the executor does not have", change: { config: config({ uri: "x" }) }, field: "/config" },
