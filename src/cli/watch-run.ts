@@ -10,6 +10,8 @@ export async function watchRun(
   { terminal, interrupted, exitWith }: Surroundings,
   { api, run, json }: { readonly api: Api; readonly run: string; readonly json: boolean },
 ): Promise<void> {
+  // what every other command asks for; a person who interrupts this one still has it
+  if (!json) terminal.line(`run ${run}`);
   const story = await followRun(api, run, {
     signal: interrupted,
     onEvent: (event, told) => {

@@ -51,7 +51,8 @@ export function compilePack(sources: PackSources, toolchain: Toolchain): Answer<
 
 /** Writes a build into its folder, `policy.wasm` before the `pack.json` that names its digest. */
 export async function writePack(build: PackBuild, directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  // a pack that is built before the first start makes the home folder, which must be its owner's alone
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const name of [WASM_FILE, MANIFEST_FILE]) {
     await writeFile(join(directory, name), build.files.get(name) ?? new Uint8Array());
   }

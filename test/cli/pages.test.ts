@@ -1,4 +1,4 @@
-/** The pages for each audience: every command in them works as it stands, on a gateway as a first start makes it. */
+/** The README and the pages for each audience: every command in them works as it stands, on a gateway as a first start makes it. */
 import { spawn } from "node:child_process";
 import { access, cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -47,15 +47,22 @@ function paste(command: string, place: { readonly folder: string; readonly url: 
 }
 
 async function place(t: Test) {
-  const rig = await startRig(t, { database: await openTestDatabase(t) });
   const folder = await mkdtemp(join(tmpdir(), "stepgate-pages-"));
   t.teardown(() => rm(folder, { recursive: true }));
   await cp(join(ROOT, "policies"), join(folder, "policies"), { recursive: true });
+  return folder;
+}
+
+/** The gateway that a page is read beside, with the packs that were built in the folder. */
+async function serve(t: Test, folder: string) {
+  const env = { STEPGATE_PACKS: join(folder, ".stepgate/packs") };
+  const rig = await startRig(t, { database: await openTestDatabase(t), env });
   return { folder, url: rig.stepgate.gateway?.url ?? "" };
 }
 
 t.test("every command of the pages works when it is pasted", { timeout: 600_000 }, async (t) => {
-  const at = await place(t);
+  const rig = await startRig(t, { database: await openTestDatabase(t) });
+  const at = { folder: await place(t), url: rig.stepgate.gateway?.url ?? "" };
   let count = 0;
   for (const path of PAGES) {
     for (const command of commandsOf(await readText(path))) {
@@ -67,6 +74,33 @@ t.test("every command of the pages works when it is pasted", { timeout: 600_000 
   }
   t.ok(count > 15, `${count} commands`);
 });
+
+t.test(
+  "every command of the README works when it is pasted, what stands for an id filled in",
+  { timeout: 600_000 },
+  async (t) => {
+    const commands = commandsOf(await readText("README.md")).filter((command) => command.startsWith("npx "));
+    const folder = await place(t);
+    const isOffline = (command: string) => command.startsWith("npx stepgate pack ");
+    const run = async (command: string, url: string) => {
+      const { code, output } = await paste(command, { folder, url });
+      t.equal(code, 0, `${command}\n${output}`);
+      return output;
+    };
+    for (const command of commands.filter(isOffline)) await run(command, "http://127.0.0.1:1");
+    const { url } = await serve(t, folder);
+    const ids = new Map([["<step>", "say"]]);
+    for (const command of commands.filter((one) => !isOffline(one))) {
+      const filled = command.replaceAll(/<[a-z ]+>/g, (name) => ids.get(name) ?? name);
+      const output = await run(filled, url);
+      const [uid] = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/.exec(output) ?? [];
+      if (uid !== undefined && filled.includes(" run submit ") && !ids.has("<run id>")) ids.set("<run id>", uid);
+      if (uid !== undefined && filled.includes(" approval list ")) ids.set("<approval id>", uid);
+    }
+    t.ok(commands.length > 12, `${commands.length} commands`);
+    t.same([...ids.keys()].sort(), ["<approval id>", "<run id>", "<step>"]);
+  },
+);
 
 t.test("what the pages link to is there, and the reasons they name exist", async (t) => {
   for (const path of PAGES) {
