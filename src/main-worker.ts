@@ -9,12 +9,14 @@ import type { WorkerId } from "./core/ids.ts";
 import { isRunEnded } from "./core/state.ts";
 import type { StepContext } from "./gate/context.ts";
 import { makeGate } from "./gate/gate.ts";
+import type { BudgetSide, BudgetView } from "./gate/leased-step.ts";
 import { makeInFlight } from "./gate/pressure.ts";
 import type { Settlement } from "./gate/settlement.ts";
 import { approvalExpiry, approvalFinder } from "./main-approvals.ts";
 import { ANSWER_MARGIN_MS, CLOCK_SKEW_SEC, ISSUER, type Rooms } from "./main-rooms.ts";
 import { startPublisher } from "./main-sinks.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
+import { countPreemptions } from "./scheduler/count-preemptions.ts";
 import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";
 import { makeReap } from "./scheduler/reaper.ts";
@@ -65,7 +67,11 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     signer: () => rooms.keyRing.signer("token"),
     adapters: (type) => registry.get(type),
     writeTokenLifetimeSec: Math.ceil(scheduler.leaseMs / 1000) + 30,
-    verifyToken: rooms.ownTokens.verifyToken,
+    verifyToken: (token, expected) => {
+      const verdict = rooms.ownTokens.verifyToken(token, expected);
+      if (!verdict.ok) metrics.count("tokens.refused", 1, { reason: verdict.reasons[0] ?? "malformed" });
+      return verdict;
+    },
     onMinted: rooms.ownTokens.vouch,
     clockSkewSec: CLOCK_SKEW_SEC,
     abortGraceMs: scheduler.abortGraceMs,
@@ -79,7 +85,10 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     prepareMaxMs: answerMaxMs,
     failPoints,
     onStage: (stage, durationMs) => metrics.observe("stage.latency_seconds", durationMs / 1000, { stage }),
-    onLag: ({ type, lagMs }) => metrics.observe("queue.lag_seconds", lagMs / 1000, { type }),
+    onLag: ({ type, lagMs, tier, slackMs }) => {
+      metrics.observe("queue.lag_seconds", lagMs / 1000, { type });
+      if (tier !== undefined) metrics.observe("slo.queue_slack_ms", slackMs, { tier });
+    },
   });
   const canSplit = (caught: unknown): boolean =>
     !isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "ANSWER_OVERDUE");
@@ -121,7 +130,10 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     failPoints,
     log,
     settings: { ...scheduler, claimBatchSize: scheduler.batchSize, answerMaxMs },
-    onClaim: (count) => metrics.observe("queue.depth", count, {}),
+    onClaim: (claimed) => {
+      metrics.observe("queue.depth", claimed.length, {});
+      metrics.count("slo.preemptions", countPreemptions(claimed), {});
+    },
     reap: makeReap({
       queue,
       settle: gate.settle,
@@ -135,9 +147,11 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
 }
 
 /** Metrics and the log line of every settled step; no payload, no tenant in a label. */
-function makeObserveOutcome(rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "clock">): RunStepDeps["onOutcome"] {
-  const { metrics, log, tracing } = rooms;
-  return (context, kind, settlement) => {
+function makeObserveOutcome(
+  rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "clock" | "databaseClock">,
+): RunStepDeps["onOutcome"] {
+  const { metrics, log, tracing, databaseClock } = rooms;
+  return (context, kind, settlement, started) => {
     const { step } = context;
     const { type } = step.spec;
     for (const { boundary, effect } of context.evaluations) metrics.count("decisions", 1, { boundary, effect });
@@ -147,6 +161,11 @@ function makeObserveOutcome(rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "
     if (end !== undefined) {
       metrics.count("budget.tokens", end.actual.tokens, { type });
       metrics.count("budget.cost", end.actual.usdMicros / 1_000_000, { type });
+    }
+    if (started !== undefined) {
+      const latencyMs = databaseClock.nowMs() - started.startedAtMs;
+      metrics.observe("step.latency_seconds", latencyMs / 1000, { type, status: kind });
+      if (started.budget !== undefined) measureBudget(metrics, started.budget);
     }
     if (tracing.isEnabled) reportStep(rooms, context, kind, settlement);
     log.debug(
@@ -163,6 +182,16 @@ function makeObserveOutcome(rooms: Pick<Rooms, "metrics" | "log" | "tracing" | "
       "step settled",
     );
   };
+}
+
+/** What is left, where there is a limit, and what was used and reserved, of a tracked budget (spec 01, metrics). */
+function measureBudget(metrics: Rooms["metrics"], { tokens, usdMicros }: BudgetView): void {
+  const leftOf = ({ limit, used, reserved }: BudgetSide) => (limit === undefined ? undefined : limit - used - reserved);
+  const [tokensLeft, usdLeft] = [leftOf(tokens), leftOf(usdMicros)];
+  if (tokensLeft !== undefined) metrics.observe("budget.tokens_remaining", tokensLeft, {});
+  if (usdLeft !== undefined) metrics.observe("budget.cost_remaining", usdLeft / 1_000_000, {});
+  metrics.observe("budget.tokens_projected_burn", tokens.used + tokens.reserved, {});
+  metrics.observe("budget.cost_projected_burn", (usdMicros.used + usdMicros.reserved) / 1_000_000, {});
 }
 
 /** One span per settled attempt, a child of the run's (spec 01, trace context). */

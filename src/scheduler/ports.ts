@@ -17,6 +17,8 @@ export interface ClaimedStep
   extends Omit<LeasedStep, "spec" | "checkpoint" | "referenced" | "referencedRuns" | "hasReferences" | "run"> {
   readonly isAlone: boolean;
   readonly origin: StepId | undefined;
+  /** Of its contract, as granted; undefined without one. */
+  readonly queueTargetMs: number | undefined;
   /** The stored spec: everything but id and inputs. */
   readonly spec: JsonObject;
   /** The inputs, still sealed; undefined once they were erased. */

@@ -23,6 +23,8 @@ import type { Leases } from "./leases.ts";
 import type { OpenedStep } from "./open-steps.ts";
 import type { Authorities } from "./ports.ts";
 
+type Started = Pick<Performed, "startedAtMs" | "budget">;
+
 export interface RunStepDeps {
   readonly gate: Gate;
   readonly admit: (admission: Admission) => Promise<AdmitOutcome>;
@@ -38,6 +40,8 @@ export interface RunStepDeps {
     context: StepContext,
     kind: Settlement["kind"] | "lost_lease",
     settlement: Settlement | undefined,
+    /** Of what was started: when, and its run's budget as the admission left it. */
+    started: Started | undefined,
   ) => void;
 }
 
@@ -97,7 +101,7 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "started":
       return performAndSettle(deps, context, capability, { admission, budget: admitted.budget ?? context.step.budget });
     case "stale":
-      return deps.onOutcome(context, "lost_lease", undefined);
+      return deps.onOutcome(context, "lost_lease", undefined, undefined);
     case "changed":
     case "run_stopped":
       return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
@@ -135,7 +139,7 @@ async function performAndSettle(
   deps: RunStepDeps,
   context: StepContext,
   capability: Capability,
-  started: Pick<Performed, "admission" | "budget">,
+  admitted: Pick<Performed, "admission" | "budget">,
 ): Promise<void> {
   const startedAtMs = deps.databaseClock.nowMs();
   const lease = deps.leases.start(context.step, remainingMs(deps, context));
@@ -143,16 +147,16 @@ async function performAndSettle(
     if (lease.isLost()) throw lostLease(deps, context);
     const { result, inspected } = await deps.gate.perform(context, capability, lease.signal);
     if (lease.isLost()) throw lostLease(deps, context);
-    const performed = { context, capability, ...started, result, inspected, aborted: lease.abortedBy(), startedAtMs };
+    const performed = { context, capability, ...admitted, result, inspected, aborted: lease.abortedBy(), startedAtMs };
     const settlement = deps.gate.settlementOfAttempt(performed);
     failPoint(deps.failPoints, "before_settle");
     try {
-      await settleUntilKnown(deps, context, settlement, lease.isLost);
+      await settleUntilKnown(deps, performed, settlement, lease.isLost);
     } catch (caught) {
       if (!isStepgateError(caught, "STORE_REFUSED")) throw caught;
       // the attempt was made and must end, also where the database will not take its result
       const bare = deps.gate.settlementOfAttempt({ ...performed, inspected: { kind: "not_storable" } });
-      await settleUntilKnown(deps, context, bare, lease.isLost);
+      await settleUntilKnown(deps, performed, bare, lease.isLost);
     }
     failPoint(deps.failPoints, "after_settle");
   } finally {
@@ -162,21 +166,22 @@ async function performAndSettle(
 
 /** Thrown, so that the attempt is given up: a lease lost by our own clock may still be extended, and nobody would reap it. */
 function lostLease(deps: RunStepDeps, context: StepContext): StepgateError {
-  deps.onOutcome(context, "lost_lease", undefined);
+  deps.onOutcome(context, "lost_lease", undefined, undefined);
   return new StepgateError("STATE_CONFLICT", { reason: "the lease was lost" });
 }
 
 /** A worker that has a result keeps trying to settle it until it is stored or the lease is lost (spec 00, error kinds). */
 async function settleUntilKnown(
   deps: RunStepDeps,
-  context: StepContext,
+  performed: Started & Pick<Performed, "context">,
   settlement: Settlement,
   isLost: () => boolean,
 ): Promise<void> {
   for (;;) {
     try {
       const { isSettled } = await deps.settle(settlement);
-      return deps.onOutcome(context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
+      const known = isSettled ? settlement : undefined;
+      return deps.onOutcome(performed.context, known?.kind ?? "lost_lease", known, performed);
     } catch (caught) {
       if (!isStepgateError(caught, "STORE_UNAVAILABLE", "STORE_FULL", "STORE_BUSY", "ANSWER_OVERDUE") || isLost())
         throw caught;
@@ -193,7 +198,8 @@ async function settleRefusal(
   failPoint(deps.failPoints, "before_settle");
   const { isSettled } = await deps.settle(settlement);
   failPoint(deps.failPoints, "after_settle");
-  deps.onOutcome(outcome.context, isSettled ? settlement.kind : "lost_lease", isSettled ? settlement : undefined);
+  const known = isSettled ? settlement : undefined;
+  deps.onOutcome(outcome.context, known?.kind ?? "lost_lease", known, undefined);
 }
 
 /** Where a step begins; a payload that does not open or an estimate that is no number ends it here. */

@@ -52,7 +52,7 @@ export interface WorkerDeps {
   readonly failPoints: FailPoints;
   readonly settings: WorkerSettings;
   readonly log: WorkerLog;
-  readonly onClaim: (count: number) => void;
+  readonly onClaim: (claimed: readonly ClaimedStep[]) => void;
 }
 
 const CANCEL_POLL_MS = 250;
@@ -192,7 +192,7 @@ export class Worker {
           continue;
         }
         failPoint(this.deps.failPoints, "after_claim");
-        this.deps.onClaim(claimed.length);
+        this.deps.onClaim(claimed);
         this.isAlone = this.hasHadAlone;
         void this.begin(claimed, askedMs, this.deps.runStep);
       } catch (caught) {

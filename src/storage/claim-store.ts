@@ -143,6 +143,7 @@ interface ClaimRow {
   readonly refs: readonly string[];
   readonly ready_at_ms: number;
   readonly deadline_at_ms: number | null;
+  readonly queue_target_ms: number | null;
   readonly last_record: RecordId | null;
   readonly run_id: string | null;
   readonly kind: "dag" | "chain" | "script";
@@ -201,6 +202,7 @@ function claimedStep(row: ClaimRow, readSpec: (text: string) => JsonObject): Cla
     isAlone: row.is_alone,
     isTarget: row.is_target,
     origin: row.origin_step ?? undefined,
+    queueTargetMs: row.queue_target_ms ?? undefined,
     spec: readSpec(row.spec),
     inputBlob: row.input_blob,
     inputSealed: inputOf(row),

@@ -146,6 +146,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
     isTarget: false,
     isAlone: false,
     origin: undefined,
+    queueTargetMs: undefined,
     spec: {
       ...(isTool
         ? { type: "tool", tool: { name: TOOL.name, version: 1, digest: canonicalDigest(definitionJson(TOOL)) } }
