@@ -7,6 +7,7 @@ import type { WaitView } from "./wire.ts";
 type Wait = WaitView["waits"][number];
 
 const steps = (wait: Wait): string => (wait.steps ?? []).join(", ");
+const name = ({ of }: Wait): string => (of === undefined ? "" : ` (${of})`);
 const until = (wait: Wait): string => (wait.until === undefined ? "" : `, until ${wait.until}`);
 
 const TEXTS: Readonly<Record<string, (wait: Wait) => string>> = {
@@ -21,9 +22,9 @@ const TEXTS: Readonly<Record<string, (wait: Wait) => string>> = {
   no_worker: () => "no living worker serves its type",
   max_parallel: ({ count = 0 }) => `the run has ${count} steps in work, as many as it may`,
   retry: (wait) => `for its next attempt${until(wait)}`,
-  quota: (wait) => `a quota is used up${until(wait)}`,
+  quota: (wait) => `a quota${name(wait)} is used up${until(wait)}`,
   pressure: (wait) => `the worker has as much in flight as it may${until(wait)}`,
-  concurrency_key: (wait) => `others of its concurrency key run${until(wait)}`,
+  concurrency_key: (wait) => `others of its concurrency key${name(wait)} run${until(wait)}`,
   not_before: (wait) => `is not looked at${until(wait)}`,
   waiting: () => "for a child run, a signal or a timer",
   rank: ({ count = 0 }) => (count === 0 ? "it is next" : `${count} steps of the tenant go first`),

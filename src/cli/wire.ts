@@ -243,6 +243,7 @@ export const WaitView = Type.Object({
       reason: text,
       steps: Type.Optional(Type.Array(text)),
       until: Type.Optional(text),
+      of: Type.Optional(text),
       approval_id: Type.Optional(text),
       count: Type.Optional(count),
     }),

@@ -130,7 +130,14 @@ export type StageOutcome =
       /** Names and numbers a person needs: which quota, which field. Codes and counts only. */
       readonly detail: JsonObject;
     }
-  | { readonly kind: "defer"; readonly context: StepContext; readonly delayMs: number; readonly reason: DeferReason }
+  | {
+      readonly kind: "defer";
+      readonly context: StepContext;
+      readonly delayMs: number;
+      readonly reason: DeferReason;
+      /** The quota or the concurrency key that has no room. */
+      readonly of?: string;
+    }
   | {
       readonly kind: "hold";
       readonly context: StepContext;

@@ -43,7 +43,13 @@ export function makeSettleRefusal(deps: SettleDeps): (outcome: NotStarted) => Se
           },
         };
       case "defer":
-        return { ...bare(outcome.context), kind: "deferred", delayMs: outcome.delayMs, reason: outcome.reason };
+        return {
+          ...bare(outcome.context),
+          kind: "deferred",
+          delayMs: outcome.delayMs,
+          reason: outcome.reason,
+          of: outcome.of,
+        };
     }
   };
 }

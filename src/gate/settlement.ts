@@ -115,5 +115,10 @@ export type Settlement = SettlementBase &
         };
       }
     | { readonly kind: "paused"; readonly breakpoint: Breakpoint; readonly event: JsonObject }
-    | { readonly kind: "deferred"; readonly delayMs: number; readonly reason: DeferReason | undefined }
+    | {
+        readonly kind: "deferred";
+        readonly delayMs: number;
+        readonly reason: DeferReason | undefined;
+        readonly of: string | undefined;
+      }
   );

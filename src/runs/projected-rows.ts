@@ -198,6 +198,8 @@ function readyRow(step: ProjectedStep, { order, facts }: RowFacts): ProjectedRow
     not_before: timeOf(step.notBeforeMs ?? readyMs),
     attempts_made: step.attemptsMade,
     is_alone: step.lostAttempts > 0,
+    // of a time that is over it means nothing, as in the row that was there
+    deferred_for: step.notBeforeMs === undefined ? undefined : "retry",
     // a worker that still lives goes on and settles; a dead one's attempt is closed as lost
     lease_owner: isRunning ? open?.worker : undefined,
     lease_epoch: isRunning ? step.openAttempt?.leaseEpoch : undefined,

@@ -125,10 +125,11 @@ function viewQueue({ isPaused, pausedTypes, servedTypes, counts }: QueueRow) {
 function viewWaits(facts: WaitFacts) {
   return {
     status: facts.state,
-    waits: waitReasons(facts).map(({ reason, steps, untilMs, approvalId, count }) => ({
+    waits: waitReasons(facts).map(({ reason, steps, untilMs, of, approvalId, count }) => ({
       reason,
       ...(steps === undefined ? {} : { steps }),
       ...(untilMs === undefined ? {} : { until: timeText(untilMs) }),
+      ...(of === undefined ? {} : { of }),
       ...(approvalId === undefined ? {} : { approval_id: approvalId }),
       ...(count === undefined ? {} : { count }),
     })),

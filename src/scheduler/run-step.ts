@@ -8,7 +8,7 @@ import { type Amount, NOTHING } from "../core/amount.ts";
 import { type Clock, checkedTime } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import { within } from "../core/within.ts";
@@ -106,13 +106,20 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "run_stopped":
       return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
     case "concurrency_wait":
-      return settleRefusal(deps, { kind: "defer", context, delayMs: deps.retryDeferMs, reason: "concurrency_key" });
+      return settleRefusal(deps, {
+        kind: "defer",
+        context,
+        delayMs: deps.retryDeferMs,
+        reason: "concurrency_key",
+        ...named(admitted.detail["concurrency_key"]),
+      });
     case "quota_wait":
       return settleRefusal(deps, {
         kind: "defer",
         context,
         delayMs: untilResetMs(deps, admitted.detail),
         reason: "quota",
+        ...named(admitted.detail["quota"]),
       });
     case "quota_exceeded":
       return settleRefusal(deps, refuse(context, "admit", "quota_exceeded", ["quota_exceeded"], admitted.detail));
@@ -249,4 +256,9 @@ function untilResetMs(deps: RunStepDeps, detail: JsonObject): number {
   return typeof resetsAtMs === "number"
     ? Math.max(deps.retryDeferMs, resetsAtMs - deps.databaseClock.nowMs())
     : deps.retryDeferMs;
+}
+
+/** What a deferral waits for, where the store said its name. */
+function named(name: JsonValue | undefined): { readonly of?: string } {
+  return typeof name === "string" ? { of: name } : {};
 }

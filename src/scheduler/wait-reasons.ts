@@ -46,8 +46,9 @@ export interface WaitFacts {
   readonly unmet: readonly StepId[];
   /** The step that this one compensates. */
   readonly origin: StepId | undefined;
-  /** Why it went back to the queue last. */
-  readonly queuedFor: string | undefined;
+  /** Why it waits until `notBeforeMs`, and which quota or concurrency key it waits for. */
+  readonly deferredFor: string | undefined;
+  readonly deferredBy: string | undefined;
   readonly approvalId: string | undefined;
   /** Steps of its tenant that go first; undefined where it is not in the queue. */
   readonly ahead: number | undefined;
@@ -58,6 +59,8 @@ export interface Wait {
   /** Steps it waits for. */
   readonly steps?: readonly StepId[];
   readonly untilMs?: number;
+  /** The quota, or the concurrency key. */
+  readonly of?: string;
   readonly approvalId?: string;
   /** Steps that go first, or how many may run at once. */
   readonly count?: number;
@@ -107,8 +110,10 @@ const DEFERRALS: Readonly<Record<string, WaitReason>> = {
 function queued(facts: WaitFacts): readonly Wait[] {
   if (facts.isUnplaced) return [{ reason: "max_parallel", count: facts.maxParallel }];
   if (facts.notBeforeMs !== undefined) {
-    const reason = DEFERRALS[facts.queuedFor ?? ""] ?? "not_before";
-    return [{ reason, untilMs: facts.notBeforeMs }];
+    const reason = DEFERRALS[facts.deferredFor ?? ""] ?? "not_before";
+    return [
+      { reason, untilMs: facts.notBeforeMs, ...(facts.deferredBy === undefined ? {} : { of: facts.deferredBy }) },
+    ];
   }
   return facts.ahead === undefined ? [] : [{ reason: "rank", count: facts.ahead }];
 }

@@ -55,7 +55,8 @@ export function makeQueueStore(pool: TenantPool): QueueStore {
           notBeforeMs: row.not_before_ms ?? undefined,
           unmet: row.unmet,
           origin: row.origin_step ?? undefined,
-          queuedFor: row.queued_for ?? undefined,
+          deferredFor: row.deferred_for ?? undefined,
+          deferredBy: row.deferred_by ?? undefined,
           approvalId: row.approval_id ?? undefined,
           ahead: row.ahead ?? undefined,
         }
@@ -100,7 +101,8 @@ interface WaitColumns {
   readonly not_before_ms: number | null;
   readonly unmet: readonly StepId[];
   readonly origin_step: StepId | null;
-  readonly queued_for: string | null;
+  readonly deferred_for: string | null;
+  readonly deferred_by: string | null;
   readonly approval_id: string | null;
   readonly ahead: number | null;
 }

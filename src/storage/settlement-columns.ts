@@ -147,6 +147,6 @@ function kindItem(settlement: Settlement): object | undefined {
     case "paused":
       return { breakpoint: { ...settlement.breakpoint, event: settlement.event } };
     case "deferred":
-      return { delay_ms: settlement.delayMs, defer_reason: settlement.reason };
+      return { delay_ms: settlement.delayMs, defer_reason: settlement.reason, deferred_by: settlement.of };
   }
 }

@@ -57,6 +57,13 @@ t.test("a limit of two holds over two worker processes, and after both are kille
       await rig.untilEvent(others, ({ stepId, data }) => data["reason"] === "concurrency_key" && !told.has(stepId));
       told = new Set((await waiting(rig, others)).map(({ stepId }) => stepId));
     }
+    t.same(
+      await rig.rows("select distinct deferred_for, deferred_by from stepgate.ready_steps where run_uid = $1", [
+        others,
+      ]),
+      [{ deferred_for: "concurrency_key", deferred_by: "crm" }],
+      "which key it is stands where people look",
+    );
     t.same(await rig.rows("select 1 from stepgate.step_attempts where run_uid = $1", [others]), [], "none of them ran");
     for (const worker of workers) worker.kill("SIGKILL");
     await Promise.all(workers.map(({ ended }) => ended));

@@ -63,7 +63,7 @@ function normal(row: Readonly<Record<string, unknown>>): Record<string, unknown>
     Object.entries(row)
       // what is of the moment: until when pressure or a quota defers a step, the epoch of a lease that was given back
       .filter(([name]) => !(row["state"] === "queued" && (name === "not_before" || name === "lease_epoch")))
-      .filter(([name]) => name !== "created_at")
+      .filter(([name]) => name !== "created_at" && !name.startsWith("deferred_"))
       .map(([name, value]) => [
         name,
         /_at$|^not_before$/.test(name) && typeof value === "string" ? instant(value) : value,

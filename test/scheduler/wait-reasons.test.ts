@@ -15,7 +15,8 @@ const queued: WaitFacts = {
   notBeforeMs: undefined,
   unmet: [],
   origin: undefined,
-  queuedFor: undefined,
+  deferredFor: undefined,
+  deferredBy: undefined,
   approvalId: undefined,
   ahead: 0,
 };
@@ -43,18 +44,22 @@ t.test("every reason for which a step may wait is named", async (t) => {
     },
     {
       why: "a new attempt",
-      facts: { notBeforeMs: 5, queuedFor: "retry" },
+      facts: { notBeforeMs: 5, deferredFor: "retry" },
       waits: [{ reason: "retry", untilMs: 5 }],
     },
-    { why: "a quota", facts: { notBeforeMs: 5, queuedFor: "quota" }, waits: [{ reason: "quota", untilMs: 5 }] },
+    {
+      why: "a quota",
+      facts: { notBeforeMs: 5, deferredFor: "quota", deferredBy: "tokens" },
+      waits: [{ reason: "quota", untilMs: 5, of: "tokens" }],
+    },
     {
       why: "room in flight",
-      facts: { notBeforeMs: 5, queuedFor: "backpressure" },
+      facts: { notBeforeMs: 5, deferredFor: "backpressure" },
       waits: [{ reason: "pressure", untilMs: 5 }],
     },
     {
       why: "a time that nothing else explains",
-      facts: { notBeforeMs: 5, queuedFor: "approved" },
+      facts: { notBeforeMs: 5, deferredFor: "changed" },
       waits: [{ reason: "not_before", untilMs: 5 }],
     },
     {

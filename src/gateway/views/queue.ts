@@ -63,6 +63,7 @@ export const WaitView = named(
           reason: oneOf(WAIT_REASONS, "What it waits for."),
           steps: Type.Optional(Type.Array(Type.String(), { description: "Steps it waits for." })),
           until: Type.Optional(time("When it is looked at again at the earliest.")),
+          of: Type.Optional(Type.String({ description: "Which quota, or which concurrency key." })),
           approval_id: Type.Optional(uuid("The approval that is open.")),
           count: Type.Optional(
             count("Steps of the tenant that go first; for `max_parallel`, how many may run at once."),

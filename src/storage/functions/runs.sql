@@ -147,6 +147,7 @@ begin
   update stepgate.ready_steps
      set state = case state when 'leased' then 'queued' else state end,
          lease_owner = case state when 'leased' then null else p_worker || '/abandoned' end,
+         deferred_for = null, deferred_by = null,
          not_before = case state when 'leased' then clock_timestamp() + p_delay_ms * interval '1 millisecond' else not_before end
    where (tenant_uid, run_uid, step_id) = (p_tenant, p_run, p_step)
      and lease_owner = p_worker and lease_epoch = p_epoch and state <> 'queued';

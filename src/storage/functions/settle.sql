@@ -366,6 +366,7 @@ begin
          admission_record = null, jti = null, not_before = v_not_before, ready_at = v_not_before,
          -- its wait begins anew, and so does what its contract says of it
          breach_at = coalesce(v_not_before + v_target_ms * interval '1 millisecond', 'infinity'),
+         deferred_for = 'retry', deferred_by = null,
          is_alone = is_alone or i.is_lost
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);
   return stepgate.stop_step(h, i);
@@ -376,7 +377,7 @@ create or replace function stepgate.put_back(h stepgate.run_heads, i stepgate.se
 language plpgsql as $$
 begin
   update stepgate.ready_steps
-     set state = 'queued', lease_owner = null,
+     set state = 'queued', lease_owner = null, deferred_for = i.defer_reason, deferred_by = i.deferred_by,
          not_before = case when i.not_before_ms is not null then to_timestamp(i.not_before_ms / 1000.0)
                            else clock_timestamp() + coalesce(i.delay_ms, 0) * interval '1 millisecond' end
    where (tenant_uid, run_uid, step_id) = (i.tenant_uid, i.run_uid, i.step_id);

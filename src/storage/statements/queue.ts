@@ -35,9 +35,7 @@ export const READ_WAIT = `
                      join stepgate.steps d on (d.tenant_uid, d.run_uid, d.step_id) = (e.tenant_uid, e.run_uid, e.from_step)
                     where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id
                       and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')), '{}') as unmet,
-         (select e.data ->> 'reason' from stepgate.run_events e
-           where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.step_id = s.step_id
-             and e.type in ('step_queued', 'step_retry_scheduled', 'step_attempt_lost') order by e.seq desc limit 1) as queued_for,
+         r.deferred_for, r.deferred_by,
          s.origin_step,
          (select a.approval_id from stepgate.approvals a where a.tenant_uid = s.tenant_uid and a.run_uid = s.run_uid
              and a.step_id = s.step_id and a.state = 'open' order by a.created_at desc limit 1) as approval_id,
