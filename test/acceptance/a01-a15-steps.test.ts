@@ -256,7 +256,7 @@ t.test("A5 a checkpoint is stored and handed to the next attempt", async (t) => 
   });
 });
 
-t.test("A6 A7 a failed step is compensated once, while the run is compensating, with both ledgers right", async (t) => {
+t.test("A6 A7 B3 a failed step is compensated once, while the run is compensating, both ledgers right", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(({ stepId }) =>
       stepId === "origin"
@@ -352,7 +352,7 @@ t.test("A8 a failing root skips its child", async (t) => {
   });
 });
 
-t.test("A12 the step's own budget is its cap", async (t) => {
+t.test("A12 B2 the step's own budget is its cap", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(() => done(null));
     const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [sink.adapter], tenant });
@@ -375,7 +375,7 @@ t.test("A12 the step's own budget is its cap", async (t) => {
 });
 
 t.test(
-  "A15 a step refused at any stage leaves a signed record and a decision artifact, and no sink is touched",
+  "A15 T1 a step refused at any stage leaves a signed record and a decision artifact, and no sink is touched",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
       const sink = makeSink(() => done(null, { tokens: 60, usdMicros: 0 }));

@@ -47,7 +47,7 @@ function findCard(value: JsonValue, path: string): readonly string[] {
   return Object.entries(value).flatMap(([key, item]) => findCard(item, `${path}/${key}`));
 }
 
-t.test("A13 one redacting evaluation yields a signed decision artifact of kind policy_decisions", async (t) => {
+t.test("A13 T1 one redacting evaluation yields a signed decision artifact of kind policy_decisions", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(() => done(null));
     const rig = await startRig(t, { database, packs: { runtime: redactCard }, adapters: [sink.adapter], tenant });
