@@ -100,9 +100,8 @@ try {
 
 const plain = peerFigures.filter(({ name }) => name.startsWith("graphile-worker") && !name.includes("batched"));
 const best = (figures: readonly number[]): number => figures.reduce((most, figure) => Math.max(most, figure), 0);
-const ratio =
-  best(governedFigures.map(({ stepsPerSecond }) => stepsPerSecond)) /
-  best(plain.map(({ jobsPerSecond }) => jobsPerSecond));
+const most = best(governedFigures.map(({ stepsPerSecond }) => stepsPerSecond));
+const ratio = most / best(plain.map(({ jobsPerSecond }) => jobsPerSecond));
 const results = fileURLToPath(new URL("results/", import.meta.url));
 const file = join(results, quick ? "scheduler-quick.json" : `scheduler-${new Date().toISOString().slice(0, 10)}.json`);
 await mkdir(results, { recursive: true });
@@ -128,4 +127,6 @@ if (only === undefined) {
   await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), ...report, ratio }, null, 2)}\n`);
   say(`written to ${file}`);
 }
+for (const { name, batched, jobsPerSecond } of peerFigures.map((figure, index) => ({ ...figure, ...peers[index] })))
+  if (batched === true) say(`governed/${name}: ${(most / jobsPerSecond).toFixed(3)}`);
 say(`governed/graphile-worker: ${Number.isFinite(ratio) && ratio > 0 ? ratio.toFixed(2) : "not measured"}`);

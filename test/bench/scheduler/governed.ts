@@ -40,7 +40,10 @@ export interface GovernedFigure {
     readonly walBytes: number;
   };
   readonly stagesUs?: Readonly<Record<string, number>>;
+  /** At half of the rate above, while whoever submits shares the processors. */
   readonly queueToStart?: Latency;
+  /** At half of what goes through while somebody submits as fast: half load of the machine as a whole. */
+  readonly queueToStartAtHalfOfAll?: Latency;
 }
 
 export interface Latency {
@@ -163,7 +166,7 @@ export async function measureGoverned(
         ...perStep(first.counters, last.counters, count),
       },
       ...(run.isProfiled === true ? { stagesUs: await profileStages(bed, children, run, progress) } : {}),
-      ...(run.hasLatency === true ? { queueToStart: await measureLatency(bed, perSecond / 2, progress) } : {}),
+      ...(run.hasLatency === true ? await measureLatencies(bed, perSecond, progress) : {}),
     };
   } finally {
     await Promise.all(children.map((child) => child.stop()));
@@ -208,6 +211,28 @@ async function profileStages(
     for (const [stage, us] of Object.entries(stages)) times[stage] = (times[stage] ?? 0) + us / count;
   }
   return Object.fromEntries(Object.entries(times).map(([stage, us]) => [stage, Math.round(us * 10) / 10]));
+}
+
+async function measureLatencies(
+  bed: Bed,
+  perSecond: number,
+  progress: Progress,
+): Promise<Pick<GovernedFigure, "queueToStart" | "queueToStartAtHalfOfAll">> {
+  const queueToStart = await measureLatency(bed, perSecond / 2, progress);
+  await untilDrained(bed);
+  const { stepsPerSecond: sustained } = await measureLatency(bed, perSecond, progress);
+  await untilDrained(bed);
+  return { queueToStart, queueToStartAtHalfOfAll: await measureLatency(bed, sustained / 2, progress) };
+}
+
+async function untilDrained({ database }: Bed): Promise<void> {
+  for (;;) {
+    const { rows } = await database.pool.query<{ count: number }>(
+      "select count(*)::integer as count from stepgate.ready_steps",
+    );
+    if (rows[0]?.count === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 const LATENCY_MS = 5000;

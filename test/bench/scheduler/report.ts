@@ -27,11 +27,12 @@ export function governedLines({
   perStep,
   stagesUs,
   queueToStart,
+  queueToStartAtHalfOfAll,
 }: GovernedFigure): readonly string[] {
   const { nodeCpuUs, serverCpuUs, rowsInserted, rowsUpdated, rowsDeleted, transactions, walBytes } = perStep;
   const lines = [
     `${name}: ${stepsPerSecond} steps/s, µs a step: node ${nodeCpuUs}, PostgreSQL ${serverCpuUs ?? "?"}`,
-    `  a step: rows +${rowsInserted} ~${rowsUpdated} -${rowsDeleted}, statements ${transactions}, WAL ${walBytes} bytes`,
+    `  a step: rows +${rowsInserted} ~${rowsUpdated} -${rowsDeleted}, transactions ${transactions}, WAL ${walBytes} bytes`,
   ];
   if (stagesUs !== undefined) {
     lines.push("  µs of node a step, by stage (profiled):");
@@ -42,9 +43,13 @@ export function governedLines({
       lines.push(`    ${us.toFixed(0).padStart(7)} of ${String(budgetUs).padStart(3)}  ${part}`);
     }
   }
-  if (queueToStart !== undefined) {
-    const { p50Ms, p99Ms, stepsPerSecond: load } = queueToStart;
-    lines.push(`  from ready to started at ${load} steps/s: p50 ${p50Ms} ms, p99 ${p99Ms} ms`);
+  for (const [load, latency] of [
+    ["half of that rate", queueToStart],
+    ["half of what goes through beside the submitter", queueToStartAtHalfOfAll],
+  ] as const) {
+    if (latency === undefined) continue;
+    const { p50Ms, p99Ms, stepsPerSecond: reached } = latency;
+    lines.push(`  from ready to started at ${load}, ${reached} steps/s: p50 ${p50Ms} ms, p99 ${p99Ms} ms`);
   }
   return lines;
 }
