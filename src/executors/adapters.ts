@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import type { Clock } from "../core/clock.ts";
 import type { ExecutorAdapter } from "./contract.ts";
 import type { ResolvedAddress, SocketAddress } from "./http/checked-connect.ts";
+import { makeGuardedTransport } from "./http/guard.ts";
 import { makeHttpAdapter } from "./http/http-adapter.ts";
+import { testHttpGuard } from "./http/self-test.ts";
 import { makeNoopAdapter } from "./noop/noop-adapter.ts";
 import type { AdapterDeps } from "./ports.ts";
 import { surveyMachine } from "./process/machine.ts";
@@ -34,7 +36,11 @@ export function makeAdapters(deps: AdaptersDeps): readonly ExecutorAdapter[] {
       graceMs: PROCESS_GRACE_MS,
       scratchFolder: tmpdir(),
     }),
-    makeHttpAdapter({ ...deps, resolve: resolveAll }),
+    makeHttpAdapter({
+      ...deps,
+      resolve: resolveAll,
+      proveGuard: () => testHttpGuard({ resolve: resolveAll, openTransport: makeGuardedTransport }),
+    }),
     makeToolAdapter(),
   ];
 }

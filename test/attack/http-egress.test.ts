@@ -16,7 +16,7 @@ const MIB = 1_048_576;
 
 t.test("reaches nothing by any spelling, although each is on the allow-list by name", async (t) => {
   const victim = await startServer(t, undefined, "127.0.0.1");
-  const adapter = httpAdapter({ names: ATTACKER_NAMES });
+  const adapter = await httpAdapter({ names: ATTACKER_NAMES });
   t.ok(SPELLINGS.length >= LEAST_SPELLINGS, `${SPELLINGS.length} spellings`);
   for (const spelling of SPELLINGS) {
     const url = spelling.replace("%PORT%", String(victim.port));
@@ -59,7 +59,7 @@ t.test("resolves once and connects to that: a name that changes its mind gets no
   const inner = await startServer(t);
   const answers = [["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1"]];
   let asked = 0;
-  const adapter = httpAdapter({ names: { "rebind.example": () => answers[asked++] ?? [] } });
+  const adapter = await httpAdapter({ names: { "rebind.example": () => answers[asked++] ?? [] } });
   const hostPort = `rebind.example:${inner.port}`;
   const get = (settings: JsonObject) => ask(adapter, { method: "GET", url: `http://${hostPort}/` }, { settings });
   t.match(await get(localSettings([hostPort])), { ok: true });
@@ -84,7 +84,7 @@ t.test("lets no private entry reach metadata, our own listeners or the database"
   ];
   const names = { localhost: ["127.0.0.1"], "db.example": ["127.0.0.1"], "meta.example": ["169.254.169.254"] };
   for (const address of ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"]) {
-    const adapter = httpAdapter({ names, forbidden: [{ address, port: own.port }] });
+    const adapter = await httpAdapter({ names, forbidden: [{ address, port: own.port }] });
     for (const hostPort of spellings) {
       const result = await ask(
         adapter,
@@ -94,7 +94,7 @@ t.test("lets no private entry reach metadata, our own listeners or the database"
       t.match(result, { ok: false, code: "egress_refused" }, `${hostPort} while ${address} is ours`);
     }
   }
-  const adapter = httpAdapter({ names, forbidden: [{ address: "127.0.0.1", port: own.port + 1 }] });
+  const adapter = await httpAdapter({ names, forbidden: [{ address: "127.0.0.1", port: own.port + 1 }] });
   for (const hostPort of [
     "169.254.169.254:80",
     "meta.example:80",
@@ -134,7 +134,7 @@ t.test("follows no redirect to where the first request could not go", async (t) 
     const location = targets[request.url ?? ""];
     location === undefined ? response.end("{}") : response.writeHead(302, { location }).end("elsewhere");
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   const settings = localSettings([first.hostPort, other.hostPort]);
   const get = (path: string, egress?: readonly string[]) =>
     ask(
@@ -194,7 +194,7 @@ t.test("is not filled by bombs: packed, endless, lying", async (t) => {
     response.on("drain", more);
     more();
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   const before = process.memoryUsage().rss;
   for (const [path, { code }] of Object.entries(attacks)) {
     const result = await ask(
@@ -296,7 +296,7 @@ t.test("ends what drips, lies about its length or is not HTTP", async (t) => {
       code: /^connection_failed$/,
     },
   ];
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   for (const { why, answer, code } of attacks) {
     const hostPort = await rawServer(t, answer);
     const startedMs = performance.now();
@@ -325,7 +325,7 @@ t.test("survives its own aborts, at any moment of an exchange", async (t) => {
     response.writeHead(200, { "content-type": "text/plain" });
     if (request.url === "/body") response.write("x".repeat(100_000));
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   for (const path of ["/head", "/body"])
     for (const afterMs of [0, 1, 5, 20, 50]) {
       const abort = new AbortController();

@@ -7,7 +7,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { flagsNamed } from "../../core/guardrail-flag.ts";
 import { isAtLeast } from "../../core/isolation.ts";
-import type { AdapterCheck, ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
+import type { AdapterCheck, ExecutionContext, ExecutorAdapter, ExecutorResult, IsolationReport } from "../contract.ts";
 import { executionError, stopped } from "../failure.ts";
 import type { AdapterDeps } from "../ports.ts";
 import { publishSchema } from "../schema.ts";
@@ -18,22 +18,27 @@ import { HttpInputs } from "./http-inputs.ts";
 import { disallowed, type HttpRequest, httpScope, makeReadHttpRequest, refusal } from "./http-request.ts";
 import { contentType, httpResult } from "./http-result.ts";
 import { DEFAULT_HTTP_SETTINGS, HttpSettingsSchema } from "./http-settings.ts";
-import { testHttpGuard } from "./self-test.ts";
 import { makeTransports } from "./transports.ts";
 
 export const HTTP_AUDIENCE = "adapter.http";
 
 export interface HttpAdapterDeps extends AdapterDeps, Omit<GuardDeps, "allowPrivate"> {
   readonly clock: Pick<Clock, "nowMs">;
+  /** Shows that the guard stands, with a control (self-test.ts). */
+  readonly proveGuard: () => Promise<IsolationReport>;
 }
 
 const MAX_REDIRECTS = 3;
 
-/** Makes the adapter. Its isolation is `none`: it is our own code that runs, and the guard that holds it. */
+/**
+ * Makes the adapter; it refuses every step until `selfTest` has shown that the guard stands. Its isolation is `none`: it is
+ * our own code that runs, and the guard that holds it.
+ */
 export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
   const guard = makeTokenGuard({ ...deps, audience: HTTP_AUDIENCE });
   const readRequest = makeReadHttpRequest();
   const transports = makeTransports(deps);
+  let isGuardProved = false;
   return {
     type: "http",
     audience: HTTP_AUDIENCE,
@@ -52,10 +57,17 @@ export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
     check: (spec, settings, { minimum, weakerAllowed }): AdapterCheck => {
       const request = readRequest(spec, settings);
       if (!request.ok) return request;
+      if (!isGuardProved) return refusal("sandbox_unavailable", "guard_unproved");
       const isIsolated = isAtLeast("none", minimum) || weakerAllowed;
       return isIsolated ? { ok: true, isolation: "none" } : refusal("sandbox_unavailable", "isolation_too_weak");
     },
-    selfTest: () => testHttpGuard(deps.resolve),
+    selfTest: async () => {
+      // what an earlier test showed may not hold any more, also where this one breaks down
+      isGuardProved = false;
+      const report = await deps.proveGuard();
+      isGuardProved = report.checks.length > 0 && report.checks.every(({ held }) => held);
+      return report;
+    },
     execute: async (context, signal) => {
       const request = readRequest(context.spec, context.settings);
       const guarded = guard(context, httpScope(request));
@@ -63,6 +75,10 @@ export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
       if (!request.ok) {
         const code = request.reasons.join(",");
         return executionError({ code, message: `the request was not sent: ${request.kind}`, isRetryable: false });
+      }
+      if (!isGuardProved) {
+        const message = "the request was not sent: nothing shows that the egress guard stands";
+        return executionError({ code: "guard_unproved", message, isRetryable: false });
       }
       if (signal.aborted) return stopped(signal);
       const transport = transports.of(context.tenantUid, request.settings.allow_private);

@@ -2,19 +2,24 @@
  * Shows that the guard stands: a listener of our own on a loopback address is not reached, and is reached where it was
  * allowed by name (the negative control), but not when it is one of our own listeners.
  *
- * In: how names are resolved. Out: one line per check. The level is `none`: the adapter runs in our own process.
+ * In: how names are resolved, how a transport is made. Out: one line per check. The level is `none`: the adapter runs in our own process.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IsolationReport } from "../contract.ts";
-import { type GuardDeps, makeGuardedTransport } from "./guard.ts";
+import type { GuardDeps, GuardedTransport } from "./guard.ts";
 
 type Check = IsolationReport["checks"][number];
 
-const TIMEOUT_MS = 2000;
+// well above what a loaded machine needs: without proof no request is sent
+const TIMEOUT_MS = 10_000;
+
+export interface GuardTestDeps extends Pick<GuardDeps, "resolve"> {
+  readonly openTransport: (deps: GuardDeps) => GuardedTransport;
+}
 
 /** Runs three requests against a server of its own; closed when it returns. */
-export async function testHttpGuard(resolve: GuardDeps["resolve"]): Promise<IsolationReport> {
+export async function testHttpGuard({ resolve, openTransport }: GuardTestDeps): Promise<IsolationReport> {
   const server = createServer((_request, response) => response.end("reached"));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -25,7 +30,11 @@ export async function testHttpGuard(resolve: GuardDeps["resolve"]): Promise<Isol
     const ask = (name: string, isWanted: boolean, allowPrivate: readonly string[], forbidden: boolean) =>
       check(
         { name, isWanted, port },
-        { resolve, allowPrivate, forbiddenAddresses: () => (forbidden ? [{ address: "127.0.0.1", port }] : []) },
+        openTransport({
+          resolve,
+          allowPrivate,
+          forbiddenAddresses: () => (forbidden ? [{ address: "127.0.0.1", port }] : []),
+        }),
       );
     const checks = await Promise.all([
       ask("a loopback address is refused", false, [], false),
@@ -40,9 +49,8 @@ export async function testHttpGuard(resolve: GuardDeps["resolve"]): Promise<Isol
 
 async function check(
   { name, isWanted, port }: { readonly name: string; readonly isWanted: boolean; readonly port: number },
-  deps: GuardDeps,
+  transport: GuardedTransport,
 ): Promise<Check> {
-  const transport = makeGuardedTransport(deps);
   const result = await transport.request(
     {
       method: "GET",

@@ -2,8 +2,12 @@
 import { gzipSync } from "node:zlib";
 import t from "tap";
 import type { JsonObject } from "../../../src/core/json.ts";
+import type { GuardedTransport } from "../../../src/executors/http/guard.ts";
+import { makeHttpAdapter } from "../../../src/executors/http/http-adapter.ts";
+import { testHttpGuard } from "../../../src/executors/http/self-test.ts";
+import { NOW_SEC } from "../../capability/issuer.ts";
 import { executorContract } from "../../contract/executor.ts";
-import { callOf, never, stepSpec } from "../call.ts";
+import { adapterDeps, callOf, never, stepSpec } from "../call.ts";
 import { ask, httpAdapter, localSettings, startServer } from "./local-server.ts";
 
 t.test("http keeps the contract", async (t) => {
@@ -34,7 +38,7 @@ t.test("http keeps the contract", async (t) => {
 
 t.test("A18 asks the token for the host, and refuses by name what the settings do not list", async (t) => {
   const { hostPort, connections } = await startServer(t);
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   const inputs = { method: "GET", url: `http://${hostPort}/` };
   const spec = stepSpec("http", inputs);
   t.same(adapter.scope(spec, localSettings([hostPort])).egress, [hostPort]);
@@ -84,7 +88,7 @@ t.test("answers with status, headers and JSON or text, whatever the status below
       value === "" ? response.removeHeader(name) : response.setHeader(name, value);
     response.writeHead(status).end(body);
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   const get = (path: string, more: JsonObject = {}) =>
     ask(adapter, { method: "GET", url: `http://${hostPort}${path}`, ...more }, { settings: localSettings([hostPort]) });
   t.match(await get("/json"), {
@@ -111,7 +115,7 @@ t.test("answers with status, headers and JSON or text, whatever the status below
 
 t.test("sends a text as it is and anything else as canonical JSON", async (t) => {
   const { hostPort, requests } = await startServer(t);
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   const post = (more: JsonObject) =>
     ask(adapter, { method: "POST", url: `http://${hostPort}/`, ...more }, { settings: localSettings([hostPort]) });
   await post({ body: '{"b": 1}' });
@@ -127,7 +131,7 @@ t.test("fails, to be tried again, where the host says that it cannot now", async
     const status = Number(request.url?.slice(1));
     response.writeHead(status, { "retry-after": "7" }).end('{"why":"busy"}');
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   for (const status of [429, 500, 503]) {
     const result = await ask(
       adapter,
@@ -172,7 +176,7 @@ t.test("refuses content that is not what was agreed", async (t) => {
       value === "" ? response.removeHeader(name) : response.setHeader(name, value);
     response.end(body);
   });
-  const adapter = httpAdapter();
+  const adapter = await httpAdapter();
   for (const [path, [, , code]] of Object.entries(answers)) {
     const result = await ask(
       adapter,
@@ -184,7 +188,8 @@ t.test("refuses content that is not what was agreed", async (t) => {
 });
 
 t.test("shows by its self-test that the guard stands, with a control", async (t) => {
-  const report = await httpAdapter().selfTest();
+  const adapter = await httpAdapter();
+  const report = await adapter.selfTest();
   t.match(report, {
     level: "none",
     checks: [
@@ -194,3 +199,49 @@ t.test("shows by its self-test that the guard stands, with a control", async (t)
     ],
   });
 });
+
+t.test(
+  "E5 a guard that lets through what it must not, or whose control fails, or that breaks down: no step is sent",
+  async (t) => {
+    const { hostPort, requests } = await startServer(t);
+    const reached: GuardedTransport["request"] = async () => ({
+      ok: true,
+      response: { status: 200, headers: {}, body: Buffer.from("reached") },
+    });
+    const refused: GuardedTransport["request"] = async () => ({ ok: false, fault: "egress_refused" });
+    const close = async () => undefined;
+    const resolve = async () => [];
+    const broken = {
+      "lets everything through": () => testHttpGuard({ resolve, openTransport: () => ({ request: reached, close }) }),
+      "refuses everything, the control too": () =>
+        testHttpGuard({ resolve, openTransport: () => ({ request: refused, close }) }),
+      "breaks down": () => Promise.reject(new Error("no socket")),
+      "shows nothing": async () => ({ level: "none" as const, checks: [], advice: undefined }),
+    };
+    for (const [why, proveGuard] of Object.entries(broken)) {
+      const adapter = makeHttpAdapter({
+        ...adapterDeps(),
+        resolve,
+        forbiddenAddresses: () => [],
+        clock: { nowMs: () => NOW_SEC * 1000 },
+        proveGuard,
+      });
+      const settings = localSettings([hostPort]);
+      const inputs = { method: "GET", url: `http://${hostPort}/` };
+      const check = () => adapter.check(stepSpec("http", inputs), settings, { minimum: "none", weakerAllowed: true });
+      t.match(
+        check(),
+        { ok: false, kind: "sandbox_unavailable", reasons: ["guard_unproved"] },
+        `${why}: before any test`,
+      );
+      await adapter.selfTest().catch(() => undefined);
+      t.match(check(), { ok: false, kind: "sandbox_unavailable", reasons: ["guard_unproved"] }, why);
+      t.match(
+        await ask(adapter, inputs, { settings }),
+        { ok: false, code: "guard_unproved" },
+        `${why}: nor is it sent`,
+      );
+    }
+    t.equal(requests.length, 0);
+  },
+);

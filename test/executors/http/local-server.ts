@@ -5,7 +5,9 @@ import type { Test } from "tap";
 import type { JsonObject } from "../../../src/core/json.ts";
 import type { ExecutorAdapter, ExecutorResult } from "../../../src/executors/contract.ts";
 import type { ResolvedAddress, SocketAddress } from "../../../src/executors/http/checked-connect.ts";
+import { makeGuardedTransport } from "../../../src/executors/http/guard.ts";
 import { makeHttpAdapter } from "../../../src/executors/http/http-adapter.ts";
+import { testHttpGuard } from "../../../src/executors/http/self-test.ts";
 import { NOW_SEC } from "../../capability/issuer.ts";
 import { adapterDeps, type CallOptions, callOf, never } from "../call.ts";
 
@@ -57,7 +59,8 @@ export interface AdapterOptions {
   readonly forbidden?: readonly SocketAddress[];
 }
 
-export function httpAdapter({ names = {}, forbidden = [] }: AdapterOptions = {}): ExecutorAdapter {
+/** The adapter after its self-test. */
+export async function httpAdapter({ names = {}, forbidden = [] }: AdapterOptions = {}): Promise<ExecutorAdapter> {
   const resolve = async (hostname: string): Promise<readonly ResolvedAddress[]> => {
     const found = names[hostname.replace(/\.$/, "")];
     if (found === undefined) throw Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
@@ -66,12 +69,15 @@ export function httpAdapter({ names = {}, forbidden = [] }: AdapterOptions = {})
       family: address.includes(":") ? 6 : 4,
     }));
   };
-  return makeHttpAdapter({
+  const adapter = makeHttpAdapter({
     ...adapterDeps(),
     resolve,
     forbiddenAddresses: () => forbidden,
     clock: { nowMs: () => NOW_SEC * 1000 },
+    proveGuard: () => testHttpGuard({ resolve, openTransport: makeGuardedTransport }),
   });
+  await adapter.selfTest();
+  return adapter;
 }
 
 /** Settings that allow these private `host:port`s, with every method. */

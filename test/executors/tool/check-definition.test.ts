@@ -14,6 +14,7 @@ const http = makeHttpAdapter({
   clock: { nowMs: () => 0 },
   resolve: async () => [],
   forbiddenAddresses: () => [],
+  proveGuard: async () => ({ level: "none", checks: [], advice: undefined }),
 });
 const check = makeCheckDefinition(makeRegistry([makeNoopAdapter(adapterDeps()), http, makeToolAdapter()]).list);
 
