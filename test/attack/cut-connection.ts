@@ -63,16 +63,22 @@ export async function cutAt(t: Test, target: DatabaseTarget, text: string, momen
 
 function serverOf(target: DatabaseTarget): NetConnectOpts {
   if ("url" in target) {
-    const { hostname, port } = new URL(target.url);
-    return { host: hostname, port: Number(port || 5432) };
+    const { hostname, port, searchParams } = new URL(target.url);
+    return addressOf(searchParams.get("host") ?? hostname, Number(port || 5432));
   }
   const { host, port = 5432 } = target.connection;
+  return addressOf(host, port);
+}
+
+/** A host that is a folder holds the server's socket. */
+function addressOf(host: string, port: number): NetConnectOpts {
   return host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
 }
 
 function throughPort(target: DatabaseTarget, port: number): DatabaseTarget {
   if (!("url" in target)) return { connection: { ...target.connection, host: "127.0.0.1", port } };
   const url = new URL(target.url);
+  url.searchParams.delete("host");
   url.hostname = "127.0.0.1";
   url.port = String(port);
   return { url: url.href };
