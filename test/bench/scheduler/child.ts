@@ -25,7 +25,9 @@ export async function startChild(program: string, argument: object, execArgv: re
   const child = spawn(process.execPath, [...execArgv, path, JSON.stringify(argument)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const lines = createInterface({ input: child.stdout });
   const answers: ((line: string) => void)[] = [];
   lines.on("line", (line) => answers.shift()?.(line));
