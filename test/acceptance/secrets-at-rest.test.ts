@@ -13,6 +13,7 @@ import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { makeExportEvidence } from "../../src/runs/export-evidence.ts";
+import { PERL } from "../executors/process/sandbox.ts";
 import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { deskOf, openApproval } from "./approval-desk.ts";
 import { type Decide, makeSink, type Rig, startRig } from "./rig.ts";
@@ -64,6 +65,13 @@ function traces(secret: string, texts: ReadonlyMap<string, string>): readonly st
       )
       .map(([name]) => `${name} in ${place}`);
   });
+}
+
+/** A program that writes the secret in two parts, one after the other; no part of its text holds the mark of a secret. */
+function inTwoParts(secret: string): string {
+  const core = secret.slice(0, -TAIL.length);
+  const [first, second] = [core.slice(3, 20), core.slice(20)];
+  return `$| = 1; print "${core.slice(0, 3)}", "${first}"; select undef, undef, undef, 0.3; print "${second}"`;
 }
 
 /** Every table: its rows as text, and its binary columns as the bytes they are. */
@@ -149,13 +157,13 @@ t.test(
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
       const redacted = Object.fromEntries(
-        ["value", "key", "keyed", "output", "stderr", "message", "event"].map((name) => [
+        ["value", "key", "keyed", "output", "stderr", "message", "event", "stream"].map((name) => [
           name,
           plant(`redact-${name}`),
         ]),
       );
       const sealed = Object.fromEntries(
-        ["control", "label", "out", "checkpoint", "thrown", "detail", "toolevent", "refused"].map((name) => [
+        ["control", "label", "out", "checkpoint", "thrown", "detail", "toolevent", "refused", "poured"].map((name) => [
           name,
           plant(`sealed-${name}`),
         ]),
@@ -207,14 +215,22 @@ t.test(
         }
       });
       const lines: string[] = [];
+      const spans = await collector(t);
       const rig = await startRig(t, {
         database,
         packs: { runtime },
         adapters: [sink.adapter],
         tenant,
+        env: { STEPGATE_OTLP_ENDPOINT: spans.url },
         onLogLine: (line) => {
           lines.push(line);
         },
+      });
+      await rig.stepgate.rooms.tenants.putExecutorSettings({
+        tenantUid: rig.tenantUid,
+        type: "process",
+        settings: PERL,
+        actor: "test",
       });
       const inputs = {
         value: of(redacted, "value"),
@@ -228,6 +244,8 @@ t.test(
           step("bad", { inputs, execution: { max_attempts: 2, retry_backoff_ms: 1 } }),
           step("throws"),
           step("leaks"),
+          step("streams", { type: "process", inputs: { command: ["perl", "-e", inTwoParts(of(redacted, "stream"))] } }),
+          step("pours", { type: "process", inputs: { command: ["perl", "-e", inTwoParts(of(sealed, "poured"))] } }),
           step("refused", { inputs: { secret: of(sealed, "refused") } }),
           step("malformed", { type: "noop", inputs: { fail: { [of(sealed, "refused")]: 1 } } }),
         ],
@@ -236,6 +254,7 @@ t.test(
       t.equal((await rig.ended(runUid)).status, "failed");
       t.equal(sink.calls.length, 5, "the control: everything planted was handed over");
       t.match((await rig.steps(runUid)).get("malformed"), { errorKind: "invalid_request" });
+      t.match((await rig.steps(runUid)).get("streams"), { state: "succeeded" });
       const { store, records } = rig.stepgate.rooms;
       const raw = await dump(rig);
       raw.set("the log stream", lines.join(""));
@@ -245,6 +264,10 @@ t.test(
         "the control: the dump holds the run, the log lines",
       );
       const opened = await openedBlobs(rig, runUid);
+      // what is left of spans is sent with the stop
+      await rig.stepgate.stop();
+      raw.set("the spans", spans.text());
+      t.ok(spans.text().includes(runUid), "the control: spans tell of the run");
       for (const [name, secret] of Object.entries({ ...redacted, ...sealed, denied })) {
         t.same(traces(secret, raw), [], `raw: ${name}`);
       }
