@@ -61,10 +61,11 @@ const HELD_SHARE = 5 / 6;
 /** How long a step waits that met a failure of our own; what failed it is not over at once. */
 const ABANDON_DELAY_MS = 1000;
 /**
- * How many times as long as a deep claim took the next one waits while others find work: behind 100 000 steps of paused runs
- * one takes 0.5 s, and one a second by each worker left a quarter of the speed of the other tenants (bench: stuck tenant).
+ * How many times as long as a look at everything that waits took the next one waits: behind 100 000 steps of paused runs a
+ * deep claim takes 0.5 s, and one a second by each worker left a quarter of the speed of the other tenants (bench: stuck
+ * tenant). Of 20 000 such steps past their deadlines the look for overdue ones took 65 ms.
  */
-const DEEP_PAUSE = 40;
+const LOOK_PAUSE = 40;
 
 export class Worker {
   private readonly deps: WorkerDeps;
@@ -81,6 +82,8 @@ export class Worker {
   private isOverdueDue = true;
   /** Such steps that are being ended; of those in use. */
   private overdue = 0;
+  /** Before this, by the monotonic clock, they are not looked for. */
+  private overdueAgainMs = Number.NEGATIVE_INFINITY;
   /** A step that was lost before is in hand, and nothing may join it. */
   private isAlone = false;
   /** Such a step waits for this worker: nothing more is claimed until nothing is in hand. */
@@ -163,7 +166,7 @@ export class Worker {
   private async claimLoop(): Promise<void> {
     const { settings, queue, types, log } = this.deps;
     while (!this.isStopping) {
-      if (this.isOverdueDue && this.overdue === 0) await this.takeOverdue();
+      if (this.isOverdueTurn()) await this.takeOverdue();
       const isIdle = this.inUse === 0;
       const free = this.isAlone || (this.isEmptying && !isIdle) ? 0 : settings.maxConcurrentSteps - this.inUse;
       if (free <= 0) {
@@ -180,10 +183,7 @@ export class Worker {
         if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
         this.hasFound = claimed.length > 0;
-        if (isDeep) {
-          const endMs = this.deps.clock.monotonicMs();
-          this.deepAgainMs = endMs + DEEP_PAUSE * (endMs - askedMs);
-        }
+        if (isDeep) this.deepAgainMs = this.pauseAfter(askedMs);
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
         this.hasHadAlone = claimed[0]?.isAlone === true;
@@ -206,6 +206,16 @@ export class Worker {
     }
   }
 
+  /** When what was asked for at `askedMs`, and has just been answered, may be asked for again. */
+  private pauseAfter(askedMs: number): number {
+    const endMs = this.deps.clock.monotonicMs();
+    return endMs + LOOK_PAUSE * (endMs - askedMs);
+  }
+
+  private isOverdueTurn(): boolean {
+    return this.isOverdueDue && this.overdue === 0 && this.deps.clock.monotonicMs() >= this.overdueAgainMs;
+  }
+
   /** Between claims, as the sweep: what it leases is known before anybody asks what this worker holds. Takes no permits. */
   private async takeOverdue(): Promise<void> {
     const { queue, settings, clock, log, endOverdue } = this.deps;
@@ -214,9 +224,10 @@ export class Worker {
       const askedMs = clock.monotonicMs();
       const claimed = await queue.claimOverdue(settings.requeueBatchSize);
       if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim_overdue" });
-      if (claimed.length === 0) return;
       // a full batch may have left some; the next is taken when these are ended
       this.isOverdueDue = claimed.length === settings.requeueBatchSize;
+      if (!this.isOverdueDue) this.overdueAgainMs = this.pauseAfter(askedMs);
+      if (claimed.length === 0) return;
       this.overdue = claimed.length;
       void this.begin(claimed, askedMs, endOverdue).finally(() => {
         this.overdue = 0;

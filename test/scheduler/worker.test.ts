@@ -20,7 +20,11 @@ interface Claim {
 /** A worker over a queue of named steps; each is in hand until `finish` is called for it. */
 function makeRig(
   steps: readonly { readonly name: string; readonly isAlone: boolean }[],
-  { handedBack = 0, deepMs = 0 }: { readonly handedBack?: number; readonly deepMs?: number } = {},
+  {
+    handedBack = 0,
+    deepMs = 0,
+    lateMs = 0,
+  }: { readonly handedBack?: number; readonly deepMs?: number; readonly lateMs?: number } = {},
 ) {
   let spentMs = 0;
   const waiting = [...steps];
@@ -52,6 +56,7 @@ function makeRig(
     findCancelled: async () => [],
     claimOverdue: async (most: number) => {
       overdueInHand.push(inOverdue);
+      spentMs += lateMs;
       return late
         .splice(0, most)
         .map((stepId) => ({ stepId, nowMs: Date.now(), leaseEpoch: 1 }) as unknown as ClaimedStep);
@@ -236,6 +241,15 @@ t.test("a look behind what waits is not repeated soon while it takes long and ot
   const before = rig.claims.length;
   await rig.until(() => rig.claims.slice(before + 2).filter(({ isDeep }) => isDeep).length > 1);
   t.pass("again and again once nothing else is found");
+  await rig.worker.stop();
+});
+
+t.test("steps whose time is up are not looked for soon again where that took long and found none", async (t) => {
+  const rig = makeRig([], { lateMs: 1000 });
+  await rig.worker.start();
+  // each is more than a millisecond after the one before, and the reaper asks every five
+  await rig.until(() => rig.claims.length > 100);
+  t.equal(rig.overdueInHand.length, 1);
   await rig.worker.stop();
 });
 
