@@ -55,7 +55,7 @@ import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
 import { makeTracing } from "./telemetry/tracing.ts";
 import { makeAuthorities } from "./tenancy/authorities.ts";
-import { readStored } from "./tenancy/read-definition.ts";
+import { readDefinition, storedDigest } from "./tenancy/read-definition.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
 
 export type StartProgress =
@@ -204,7 +204,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     adapters: registry.get,
     read: async (tenantUid, name, toolVersion) => {
       const row = await tenants.tool(tenantUid, name, toolVersion);
-      return row && readStored(row);
+      return row && { digest: storedDigest(row), definition: readDefinition(row) };
     },
     validateInputs,
     maxTools: MAX_OPEN_TOOLS,

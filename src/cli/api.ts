@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Config } from "../config/config.ts";
-import { ERROR_CODES, type ErrorCode, type ErrorDetail, StepgateError } from "../core/errors.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorDetail, isStepgateError, StepgateError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
@@ -26,6 +26,8 @@ export interface ApiTarget {
 
 export interface Api {
   readonly get: <Schema extends TSchema>(path: string, schema: Schema) => Promise<Static<Schema>>;
+  /** As `get`; undefined where there is no such thing. */
+  readonly find: <Schema extends TSchema>(path: string, schema: Schema) => Promise<Static<Schema> | undefined>;
   readonly send: <Schema extends TSchema>(
     method: "POST" | "PUT" | "DELETE",
     path: string,
@@ -71,8 +73,14 @@ export function makeApi(target: ApiTarget): Api {
     if (!validator.Check(value)) throw unreachable(target, "the answer is not one of this version");
     return value;
   };
+  const get: Api["get"] = async (path, schema) => read(await call("GET", path), schema);
   return {
-    get: async (path, schema) => read(await call("GET", path), schema),
+    get,
+    find: (path, schema) =>
+      get(path, schema).catch((caught: unknown) => {
+        if (isStepgateError(caught, "NOT_FOUND")) return undefined;
+        throw caught;
+      }),
     send: async (method, path, { body, schema }) => read(await call(method, path, { body }), schema),
     bytes: async (path) => new Uint8Array(await (await call("GET", path)).arrayBuffer()),
     events: (run, signal) => readEvents(call, run, signal),

@@ -11,11 +11,6 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../c
 import { isEffectClass, type ToolDefinition } from "../core/tool.ts";
 import type { ToolRow } from "./ports.ts";
 
-export interface StoredTool {
-  readonly digest: Digest;
-  readonly definition: ToolDefinition | undefined;
-}
-
 const isObject = (value: JsonValue | undefined): boolean => isJsonObject(value);
 const isText = (value: JsonValue | undefined): boolean => typeof value === "string";
 
@@ -38,13 +33,10 @@ const FORMS: Readonly<Record<string, (value: JsonValue | undefined) => boolean>>
 };
 const FILLED_IN: JsonObject = { effects: "write", idempotent: false, defaults: {}, limits: {} };
 
-/** Reads one row. */
-export function readStored({
-  name,
-  version,
-  definition,
-}: Pick<ToolRow, "name" | "version" | "definition">): StoredTool {
-  const digest = canonicalDigest({ name, ...definition });
+type Stored = Pick<ToolRow, "name" | "version" | "definition">;
+
+/** The definition of one row; undefined where it is not sure what was meant. */
+export function readDefinition({ name, version, definition }: Stored): ToolDefinition | undefined {
   const whole: JsonObject = { ...FILLED_IN, name, version, ...definition };
   const isRead =
     whole["name"] === name &&
@@ -52,7 +44,12 @@ export function readStored({
     Object.keys(whole).every((key) => Object.hasOwn(FORMS, key)) &&
     Object.entries(FORMS).every(([key, fits]) => fits(Object.hasOwn(whole, key) ? whole[key] : undefined));
   const { secrets: _none, ...form } = whole;
-  return { digest, definition: isRead ? (form as JsonObject & ToolDefinition) : undefined };
+  return isRead ? (form as JsonObject & ToolDefinition) : undefined;
+}
+
+/** The digest of what is stored, which must be the one that the row and its steps name. */
+export function storedDigest({ name, definition }: Stored): Digest {
+  return canonicalDigest({ name, ...definition });
 }
 
 function isAmounts(value: JsonValue | undefined): boolean {

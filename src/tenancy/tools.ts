@@ -12,7 +12,7 @@ import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
 import { definitionJson, type EffectClass, type ToolDefaults, type ToolDefinition } from "../core/tool.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
-import { readStored } from "./read-definition.ts";
+import { readDefinition } from "./read-definition.ts";
 
 interface Caller {
   readonly keyId: string;
@@ -138,7 +138,7 @@ function definitionOf(name: string, submission: ToolSubmission, newest: ToolRow 
 
 /** Undefined for a row that cannot be read. */
 function viewTool(row: ToolRow) {
-  const { definition } = readStored(row);
+  const definition = readDefinition(row);
   return definition && viewDefinition({ ...row, definition });
 }
 

@@ -5,8 +5,8 @@ import { StepgateError } from "../../core/errors.ts";
 import { findTarget, makeApi } from "../api.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
-import { readSettings, tenantPath } from "../tenant-settings.ts";
-import { TenantView } from "../wire.ts";
+import { settingsOf, tenantPath } from "../tenant-settings.ts";
+import { TenantSettings, TenantView } from "../wire.ts";
 
 interface Options extends TargetOptions {
   readonly unit?: string;
@@ -29,14 +29,18 @@ export const addQuotaPut: AddCommand = (parent, around) => {
       const { json, tenant: ofTenant } = options;
       const api = makeApi(await findTarget(readConfig(around), options));
       const path = tenantPath(ofTenant);
-      const { quotas, settings } = await readSettings(api, path);
+      const known = await api.get(path, TenantSettings);
+      const { quotas } = known;
       const others = quotas.filter((quota) => quota.id !== id);
       const limit = readLimit(given);
-      const known = quotas.find((quota) => quota.id === id);
+      const before = quotas.find((quota) => quota.id === id);
       // what is not said stays: another unit or window is another quota, which counts anew
-      const unit = options.unit ?? known?.unit ?? "tokens";
-      const window = options.window ?? known?.window ?? (unit === CONCURRENT ? "lifetime" : "day");
-      const body = { ...settings, quotas: limit === undefined ? others : [...others, { id, unit, window, limit }] };
+      const unit = options.unit ?? before?.unit ?? "tokens";
+      const window = options.window ?? before?.window ?? (unit === CONCURRENT ? "lifetime" : "day");
+      const body = {
+        ...settingsOf(known),
+        quotas: limit === undefined ? others : [...others, { id, unit, window, limit }],
+      };
       const tenant = await api.send("PUT", path, { body, schema: TenantView });
       around.terminal.line(
         json === true

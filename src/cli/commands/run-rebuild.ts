@@ -5,14 +5,14 @@
  */
 import { userInfo } from "node:os";
 import { StepgateError } from "../../core/errors.ts";
-import type { RunUid } from "../../core/ids.ts";
+import { type RunUid, UUID_PATTERN } from "../../core/ids.ts";
 import type { RebuiltRun } from "../../runs/rebuild-run.ts";
 import type { StepAction } from "../../runs/resume.ts";
 import { makeLog } from "../../telemetry/logger.ts";
 import { type AddCommand, JSON_OPTION, readConfig } from "../surroundings.ts";
 import { alignColumns, type Terminal } from "../terminal.ts";
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const UUID = new RegExp(UUID_PATTERN);
 
 interface Options {
   readonly tenant: string;

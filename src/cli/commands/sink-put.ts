@@ -1,8 +1,7 @@
 /**
  * `stepgate sink put`: makes a webhook for the events of a tenant's runs, or changes one; a new secret is printed once.
  */
-import { isStepgateError } from "../../core/errors.ts";
-import { type Api, findTarget, makeApi } from "../api.ts";
+import { findTarget, makeApi } from "../api.ts";
 import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
@@ -27,7 +26,7 @@ export const addSinkPut: AddCommand = (parent, around) => {
       const { terminal } = around;
       const api = makeApi(await findTarget(readConfig(around), target));
       const path = `/v1/sinks/${encodeURIComponent(name)}`;
-      const known = await findSink(api, path);
+      const known = await api.find(path, SinkView);
       const events = event === undefined ? known?.events : event.includes("all") ? undefined : event;
       const body = {
         url: address,
@@ -41,13 +40,3 @@ export const addSinkPut: AddCommand = (parent, around) => {
       if (sink.secret !== undefined) terminal.write(`${sink.secret}\n`);
     });
 };
-
-/** The sink as it is; undefined where there is none. */
-async function findSink(api: Api, path: string): Promise<SinkView | undefined> {
-  try {
-    return await api.get(path, SinkView);
-  } catch (caught) {
-    if (isStepgateError(caught, "NOT_FOUND")) return undefined;
-    throw caught;
-  }
-}

@@ -1,14 +1,13 @@
 /**
  * `stepgate tenant put`: makes a tenant, or changes of one what a file says and leaves the rest.
  */
-import { isStepgateError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { type Api, findTarget, makeApi } from "../api.ts";
+import { findTarget, makeApi } from "../api.ts";
 import { readObjectFile } from "../read-object-file.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
 import { addTargetOptions, type TargetOptions } from "../target-options.ts";
-import { readSettings, tenantPath } from "../tenant-settings.ts";
-import { TenantView } from "../wire.ts";
+import { settingsOf, tenantPath } from "../tenant-settings.ts";
+import { TenantSettings, TenantView } from "../wire.ts";
 
 /** What a tenant has that nothing was said of: the strictest pack that comes along decides and is the floor. */
 const NEW_TENANT: JsonObject = {
@@ -32,7 +31,8 @@ export const addTenantPut: AddCommand = (parent, around) => {
     .action(async (id: string, file: string, { json, ...target }: TargetOptions) => {
       const api = makeApi(await findTarget(readConfig(around), target));
       const path = tenantPath(id);
-      const body = { ...((await readTenant(api, path)) ?? NEW_TENANT), ...(await readObjectFile(file)) };
+      const known = await api.find(path, TenantSettings);
+      const body = { ...(known === undefined ? NEW_TENANT : settingsOf(known)), ...(await readObjectFile(file)) };
       const tenant = await api.send("PUT", path, { body, schema: TenantView });
       around.terminal.line(
         json === true
@@ -41,13 +41,3 @@ export const addTenantPut: AddCommand = (parent, around) => {
       );
     });
 };
-
-/** Its settings as they may be sent back; undefined for a new one. */
-async function readTenant(api: Api, path: string): Promise<JsonObject | undefined> {
-  try {
-    return (await readSettings(api, path)).settings;
-  } catch (caught) {
-    if (isStepgateError(caught, "NOT_FOUND")) return undefined;
-    throw caught;
-  }
-}
