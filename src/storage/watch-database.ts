@@ -8,6 +8,7 @@ import { type ErrorCode, isStepgateError, type StepgateError } from "../core/err
 import { checkDatabase } from "./check-database.ts";
 import { checkFences } from "./check-fences.ts";
 import type { StoreLog } from "./log.ts";
+import { lookEvery } from "./look-every.ts";
 import type { Pool } from "./pool.ts";
 
 export type DatabaseVerdict =
@@ -52,7 +53,6 @@ export function watchDatabase(
   { everyMs, time, log }: { readonly everyMs: number; readonly time: TimeListener; readonly log: StoreLog },
 ): DatabaseWatch {
   let verdict: DatabaseVerdict = { ok: true };
-  let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     try {
       await checkPools(pools, time);
@@ -61,19 +61,12 @@ export function watchDatabase(
       if (!isStepgateError(caught, "STORE_UNSAFE", "STORE_FENCE_OPEN")) return;
       if (verdict.ok) log.error({ err: caught }, "the database no longer keeps what we promise");
       verdict = { ok: false, code: caught.code, advice: adviceOn(caught) };
-    } finally {
-      looking = undefined;
     }
   };
-  const timer = setInterval(() => {
-    looking ??= look();
-  }, everyMs);
+  const stop = lookEvery({ everyMs, isAtOnce: false }, look);
   return {
     verdict: () => verdict,
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
+    stop,
   };
 }
 

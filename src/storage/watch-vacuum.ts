@@ -5,6 +5,7 @@
  * look (vacuum-horizon.ts).
  */
 import type { StoreLog } from "./log.ts";
+import { lookEvery } from "./look-every.ts";
 import { adviceOnHolder, nameHolder, type VacuumHolder } from "./vacuum-horizon.ts";
 
 /** For anybody: what it is and for how long, without a name. */
@@ -37,7 +38,6 @@ export interface VacuumWatchDeps {
 /** Looks at once and every `everyMs`; a database that does not answer leaves the last warning, since others tell that. */
 export function watchVacuum({ find, warnMs, everyMs, log, onLook }: VacuumWatchDeps): VacuumWatch {
   let holder: VacuumHolder | undefined;
-  let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     try {
       const found = await find();
@@ -53,15 +53,9 @@ export function watchVacuum({ find, warnMs, everyMs, log, onLook }: VacuumWatchD
       holder = isHeld ? found : undefined;
     } catch (caught) {
       log.warn({ err: caught }, "who holds back vacuum could not be seen");
-    } finally {
-      looking = undefined;
     }
   };
-  const start = (): void => {
-    looking ??= look();
-  };
-  start();
-  const timer = setInterval(start, everyMs);
+  const stop = lookEvery({ everyMs, isAtOnce: true }, look);
   return {
     warning: () =>
       holder && {
@@ -69,9 +63,6 @@ export function watchVacuum({ find, warnMs, everyMs, log, onLook }: VacuumWatchD
         about: `${WORDS[holder.kind]} has held back vacuum for ${Math.floor(holder.heldMs / 1000)} s`,
         advice: "`npx stepgate doctor` and the log name it and say how to end it",
       },
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
+    stop,
   };
 }

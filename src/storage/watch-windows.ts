@@ -6,6 +6,7 @@
  * windows (scheduler/retention.ts), why that failed, which the log of the worker that tried says.
  */
 import type { StoreLog } from "./log.ts";
+import { lookEvery } from "./look-every.ts";
 import type { Connection } from "./pool.ts";
 import { READ_PREPARED } from "./statements/retention.ts";
 
@@ -39,7 +40,6 @@ export function makeFindWindowsLeft(pool: Connection): () => Promise<number> {
 /** Looks at once and every `everyMs`; a database that does not answer leaves the last warning, since others tell that. */
 export function watchWindows({ findLeft, everyMs, log, onLook }: WindowsWatchDeps): WindowsWatch {
   let endedSeconds: number | undefined;
-  let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     try {
       const leftSeconds = await findLeft();
@@ -55,15 +55,9 @@ export function watchWindows({ findLeft, everyMs, log, onLook }: WindowsWatchDep
       endedSeconds = isOver ? -leftSeconds : undefined;
     } catch (caught) {
       log.warn({ err: caught }, "how long windows of history are prepared for could not be seen");
-    } finally {
-      looking = undefined;
     }
   };
-  const start = (): void => {
-    looking ??= look();
-  };
-  start();
-  const timer = setInterval(start, everyMs);
+  const stop = lookEvery({ everyMs, isAtOnce: true }, look);
   return {
     warning: () =>
       endedSeconds === undefined
@@ -73,9 +67,6 @@ export function watchWindows({ findLeft, everyMs, log, onLook }: WindowsWatchDep
             about: `the last window of history ended ${Math.floor(endedSeconds)} s ago, and nobody made another`,
             advice: ADVICE,
           },
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
+    stop,
   };
 }

@@ -60,7 +60,7 @@ declare
   v_tenants uuid[];
   v_runs uuid[];
   v_audited uuid[];
-  v_resources text[];
+  v_submitted timestamptz[];
 begin
   removed := 0;
   is_done := false;
@@ -91,22 +91,23 @@ begin
     delete from stepgate.runs r using unnest(v_tenants, v_runs) as i (tenant_uid, run_uid)
      where r.tenant_uid = i.tenant_uid and r.run_uid = i.run_uid
     returning r.tenant_uid, r.ended_at, r.submitted_at),
-  of_tenants as (
-    select g.tenant_uid, count(*) as runs, max(g.ended_at) as last_ended_at, min(g.submitted_at) as first_at,
-           max(g.submitted_at) as last_at
-      from gone g group by g.tenant_uid),
   counted as (
     insert into stepgate.retired_history as h (tenant_uid, runs, last_ended_at)
-    select o.tenant_uid, o.runs, o.last_ended_at from of_tenants o
+    select g.tenant_uid, count(*), max(g.ended_at) from gone g group by g.tenant_uid
     on conflict (tenant_uid) do update set runs = h.runs + excluded.runs, retired_at = now(),
       last_ended_at = greatest(h.last_ended_at, excluded.last_ended_at))
-  select array_agg(o.tenant_uid), array_agg(format('{"first_submitted_at_ms":%s,"last_submitted_at_ms":%s,"runs":%s}',
-           stepgate.epoch_ms(o.first_at), stepgate.epoch_ms(o.last_at), o.runs))
-    into v_audited, v_resources from of_tenants o;
-  -- last: whoever acts for the tenant waits for the head of its audit chain
-  perform stepgate.append_audits(v_audited, array_fill('retention'::text, array[cardinality(v_audited)]),
-    array_fill('run.retire'::text, array[cardinality(v_audited)]), v_resources);
+  select array_agg(g.tenant_uid), array_agg(g.submitted_at) into v_audited, v_submitted from gone g;
+  perform stepgate.audit_runs('run.retire', v_audited, v_submitted);
 end $$;
+
+-- Writes into each tenant's audit how many runs retention acted on, and from when. Called last: whoever acts for the tenant
+-- waits for the head of its chain.
+create or replace function stepgate.audit_runs(p_action text, p_tenants uuid[], p_submitted timestamptz[]) returns void language sql as $$
+  select stepgate.append_audits(array_agg(o.tenant_uid), array_agg('retention'::text), array_agg(p_action), array_agg(o.resource))
+    from (select i.tenant_uid, format('{"first_submitted_at_ms":%s,"last_submitted_at_ms":%s,"runs":%s}',
+                   stepgate.epoch_ms(min(i.submitted_at)), stepgate.epoch_ms(max(i.submitted_at)), count(*)) as resource
+            from unnest(p_tenants, p_submitted) as i (tenant_uid, submitted_at) group by i.tenant_uid) o
+$$;
 
 -- Deletes history of runs, row by row: all of it or, of a window from p_first to p_end that is being dropped, what is not in
 -- it, which is in the partitions `_rest`, and sealed payloads of before and after.
@@ -145,7 +146,7 @@ declare
   v_tenants uuid[];
   v_runs uuid[];
   v_audited uuid[];
-  v_resources text[];
+  v_submitted timestamptz[];
 begin
   removed := 0;
   is_done := false;
@@ -176,15 +177,9 @@ begin
    where b.tenant_uid = i.tenant_uid and b.run_uid = i.run_uid and b.field = 'pack_input';
   with erased as (
     update stepgate.runs r set are_inputs_erased = true from unnest(v_tenants, v_runs) as i (tenant_uid, run_uid)
-     where r.tenant_uid = i.tenant_uid and r.run_uid = i.run_uid returning r.tenant_uid, r.submitted_at),
-  of_tenants as (
-    select e.tenant_uid, count(*) as runs, min(e.submitted_at) as first_at, max(e.submitted_at) as last_at
-      from erased e group by e.tenant_uid)
-  select array_agg(o.tenant_uid), array_agg(format('{"first_submitted_at_ms":%s,"last_submitted_at_ms":%s,"runs":%s}',
-           stepgate.epoch_ms(o.first_at), stepgate.epoch_ms(o.last_at), o.runs))
-    into v_audited, v_resources from of_tenants o;
-  perform stepgate.append_audits(v_audited, array_fill('retention'::text, array[cardinality(v_audited)]),
-    array_fill('run.erase_inputs'::text, array[cardinality(v_audited)]), v_resources);
+     where r.tenant_uid = i.tenant_uid and r.run_uid = i.run_uid returning r.tenant_uid, r.submitted_at)
+  select array_agg(e.tenant_uid), array_agg(e.submitted_at) into v_audited, v_submitted from erased e;
+  perform stepgate.audit_runs('run.erase_inputs', v_audited, v_submitted);
 end $$;
 
 -- Deletes rows of a stuck window that runs left to go with it.

@@ -1,0 +1,1 @@
+-- What retention did is put into words in one place (functions/retention.sql).
