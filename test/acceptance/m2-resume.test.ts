@@ -9,36 +9,29 @@ import { makeReadManifest } from "../../src/runs/manifest.ts";
 import { makeRebuildRun } from "../../src/runs/rebuild-run.ts";
 import { makeRebuildStore } from "../../src/storage/rebuild-store.ts";
 import { runCli } from "../cli/run-cli.ts";
+import {
+  failed,
+  type Line,
+  lost,
+  refused,
+  retried,
+  scheduled,
+  skipped,
+  started as startedLine,
+  succeeded as succeededLine,
+} from "../runs/log-fixture.ts";
 import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
 
-/** An event without its place: type, step or none, data. */
-type Line = readonly [type: string, step?: string | undefined, data?: JsonObject];
-
-const attempt = (number: number): JsonObject => ({ attempt: number, lease_epoch: 100 + number, worker: "long-gone" });
-const started = (step: string, number = 1): Line => [
-  "step_started",
-  step,
-  { ...attempt(number), admission_record: "a".repeat(64), jti: `01998000-0000-7000-8000-00000000000${number}` },
-];
-const succeeded = (step: string, number = 1): Line => [
-  "step_succeeded",
-  step,
-  { ...attempt(number), output_digest: "d".repeat(64), blobs: {} },
-];
-const failed = (step: string, number = 1): Line => [
-  "step_failed",
-  step,
-  { ...attempt(number), error_kind: "execution_error" },
-];
-const lost = (step: string, number: number): Line => ["step_attempt_lost", step, attempt(number)];
-const refused = (step: string): Line => ["step_refused", step, { error_kind: "policy_denied", lease_epoch: 7 }];
-const scheduled = (origin: string, target: string): Line => ["compensation_scheduled", origin, { origin, target }];
-const retried = (step: string, waitMs: number): Line => [
-  "step_retry_scheduled",
-  step,
-  { ...attempt(1), error_kind: "execution_error", not_before_ms: Date.now() + waitMs },
-];
+/** Of a worker that nobody knows, with what the end of the attempt names. */
+const started = (step: string, attempt = 1): Line =>
+  startedLine(step, attempt, {
+    worker: "long-gone",
+    admission_record: "a".repeat(64),
+    jti: `01998000-0000-7000-8000-00000000000${attempt}`,
+  });
+const succeeded = (step: string, attempt = 1): Line =>
+  succeededLine(step, attempt, { output_digest: "d".repeat(64), blobs: {} });
 
 const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
 const undoing = (id: string, target: string, on = "failure_of_step") =>
@@ -85,7 +78,7 @@ const cases: readonly Case[] = [
   },
   {
     why: "M9 failed at attempt 1, succeeded at attempt 2: the success counts",
-    lines: [started("a"), retried("a", 0), started("a", 2), succeeded("a", 2)],
+    lines: [started("a"), retried("a", 1, 0), started("a", 2), succeeded("a", 2)],
     calls: ["b 1", "c 1"],
     ends: { a: "succeeded", b: "succeeded", c: "succeeded" },
     run: "succeeded",
@@ -106,11 +99,7 @@ const cases: readonly Case[] = [
   },
   {
     why: "refused and skipped already",
-    lines: [
-      refused("a"),
-      ["step_skipped", "b", { reason: "dependency_failed" }],
-      ["step_skipped", "c", { reason: "x" }],
-    ],
+    lines: [refused("a"), skipped("b"), skipped("c")],
     calls: [],
     ends: { a: "failed", b: "skipped", c: "skipped" },
     run: "failed",
@@ -299,10 +288,7 @@ t.test(
       const paused = await lay(rig, { lines: [["run_paused", undefined, { reason: "operator" }]] });
       const notBeforeMs = Date.now() + 4000;
       const delayed = await lay(rig, {
-        lines: [
-          started("a"),
-          ["step_retry_scheduled", "a", { ...attempt(1), error_kind: "execution_error", not_before_ms: notBeforeMs }],
-        ],
+        lines: [started("a"), retried("a", 1, notBeforeMs)],
       });
       for (const runUid of [held, paused, delayed]) await rebuild(runUid);
       await goOn();

@@ -39,7 +39,11 @@ export function submitted(manifest: Manifest, more: JsonObject = {}, manifestId 
 /** Lease epochs are the attempt's number plus 100, so that the two cannot be mistaken for each other. */
 const named = (attempt: number): JsonObject => ({ attempt, lease_epoch: 100 + attempt });
 
-export const started = (step: string, attempt = 1): Line => ["step_started", step, named(attempt)];
+export const started = (step: string, attempt = 1, more: JsonObject = {}): Line => [
+  "step_started",
+  step,
+  { ...named(attempt), ...more },
+];
 export const succeeded = (step: string, attempt = 1, more: JsonObject = {}): Line => [
   "step_succeeded",
   step,
