@@ -163,6 +163,25 @@ t.test("S8 a step that was lost once is leased alone, to a worker with nothing e
   });
 });
 
+t.test(
+  "S8 retention, which may take minutes, keeps nobody from a step that must run alone, nor the other way round",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const { rig, queue } = await gatewayRig(t, database);
+      const lost = await rig.submit({ steps: [step("a")] });
+      await rig.rows("update stepgate.ready_steps set is_alone = true where run_uid = $1", [lost]);
+      await database.pool.transaction(async (retention) => {
+        const { rows } = await retention.query<{ may: boolean }>("select stepgate.may_maintain() as may", []);
+        t.same(rows, [{ may: true }]);
+        t.equal(await queue.shouldEmpty(["sink"]), true);
+        const input = { types: ["sink"], maxSteps: 8, isIdle: true, isDeep: false };
+        t.match(await queue.claim(input), [{ runUid: lost, isAlone: true }]);
+      });
+      await t.rejects(database.pool.query("select stepgate.lock_number('another')", []), "every lock has a number");
+    });
+  },
+);
+
 t.test("what a stopping worker had leased and not started is claimed by another at once", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const { rig, queue } = await gatewayRig(t, database);

@@ -53,7 +53,7 @@ declare
   v_should boolean := stepgate.is_alone_waiting(p_types);
 begin
   if v_should then
-    perform pg_advisory_xact_lock(21319, 3);
+    perform pg_advisory_xact_lock(21319, stepgate.lock_number('alone'));
     -- a statement of its own: it sees what the last holder of the lock has committed
     v_should := not stepgate.is_alone_in_hand() and not exists (
       select 1 from stepgate.workers w
@@ -107,7 +107,7 @@ begin
     update stepgate.workers set is_emptying = false where worker_id = p_worker and is_emptying;
   end if;
   if p_is_idle and stepgate.is_alone_waiting(p_types) then
-    v_may_isolate := pg_try_advisory_xact_lock(21319, 3);
+    v_may_isolate := pg_try_advisory_xact_lock(21319, stepgate.lock_number('alone'));
   end if;
   if v_may_isolate and not stepgate.is_alone_in_hand() then
     for t in

@@ -7,9 +7,9 @@ create or replace function stepgate.history_tables() returns table (relation tex
          ('records', 'window_uid'), ('artifacts', 'run_uid'), ('blobs', 'blob_id'), ('record_batches', 'batch_id')
 $$;
 
--- One who maintains at a time; held until the transaction ends ("SG" and 3).
+-- One who maintains at a time; held until the transaction ends.
 create or replace function stepgate.may_maintain() returns boolean language sql as $$
-  select pg_try_advisory_xact_lock(21319, 3)
+  select pg_try_advisory_xact_lock(21319, stepgate.lock_number('retention'))
 $$;
 
 -- Windows, and what lies before, between and behind them, whose name is null: rows of it are in the partitions `_rest`.

@@ -1,0 +1,1 @@
+-- Retention and the isolation of lost steps had one lock between them (functions/locks.sql).
