@@ -144,7 +144,10 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   ]);
   await registry.selfTestAll();
   const metrics = makeMetrics();
-  const tracing = makeTracing(config.telemetry.otlpEndpoint, { random: ids.random, version: await readVersion() });
+  const tracing = await makeTracing(config.telemetry.otlpEndpoint, {
+    random: ids.random,
+    version: await readVersion(),
+  });
   stops.unshift(
     () => tracing.stop(),
     () => metrics.stop(),
