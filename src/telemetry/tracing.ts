@@ -2,9 +2,8 @@
  * Spans: a place in the trace before the work, one report after it.
  *
  * A span is reported whole when it has ended, so nothing lives between; without an exporter nothing is made at all.
- * Not here: names and attributes (names.ts), sending them (export-spans.ts), what a run carries (runs/run-trace.ts).
+ * Not here: names and attributes (names.ts), sending them (start-tracing.ts), what a run carries (runs/run-trace.ts).
  */
-import type { Ids } from "../core/ids.ts";
 import type { SpanAttribute, SpanName } from "./names.ts";
 import type { TraceContext } from "./trace-context.ts";
 
@@ -37,14 +36,3 @@ export const noTracing: Tracing = {
   report: () => undefined,
   stop: () => Promise.resolve(),
 };
-
-/** Sends spans to a collector: `<endpoint>/v1/traces` (OTLP over HTTP), none without an endpoint. */
-export async function makeTracing(
-  endpoint: string | undefined,
-  deps: { readonly random: Ids["random"]; readonly version: string },
-): Promise<Tracing> {
-  if (endpoint === undefined) return noTracing;
-  // the exporter is a tenth of all that a start reads, and most have no collector
-  const { exportSpans, makeOtlpExporter } = await import("./export-spans.ts");
-  return exportSpans({ ...deps, exporter: makeOtlpExporter(`${endpoint.replace(/\/$/, "")}/v1/traces`) });
-}
