@@ -6,13 +6,12 @@
  * Node.js strips no types there. Not here: commands (cli.ts), installing dependencies (start.mjs).
  */
 import module from "node:module";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findNode, isInstalled, isNewEnough, ROOT, runNode } from "./own-node.mjs";
+import { COMPILE_CACHE, findNode, isInstalled, isNewEnough, runNode } from "./own-node.mjs";
 
 if (isNewEnough) {
-  // a start compiles about 1 900 modules; beside the dependencies, so that only who may change those may change this
-  if (!isInstalled) module.enableCompileCache(join(ROOT, "node_modules", ".cache", "stepgate"));
+  // a start loads about 1 800 modules
+  if (!isInstalled) module.enableCompileCache(COMPILE_CACHE);
   const built = new URL("../../dist/cli/cli.js", import.meta.url).href;
   const { main } = await (isInstalled ? import(built) : import("./cli.ts"));
   process.exitCode = await main(process.argv.slice(2));
