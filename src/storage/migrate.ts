@@ -93,12 +93,11 @@ export async function migrate(input: {
   readonly onProgress?: (progress: MigrationProgress) => void;
 }): Promise<number> {
   const { pool, schema, onProgress = () => undefined } = input;
-  // a migration takes as long as it takes, and so does waiting for another process's, which may hold the record itself
-  const options = { isUnbounded: true };
   // the common start: everything is applied, nothing is locked
-  const found = await pool.transaction((connection) => readApplied(connection, schema), options);
-  if (found === schema.migrations.length) return 0;
+  if ((await readApplied(pool, schema)) === schema.migrations.length) return 0;
   let applied = 0;
+  // a migration takes as long as it takes, and so does waiting for another process's
+  const options = { isUnbounded: true };
   while (await pool.transaction((connection) => applyNext(connection, schema, onProgress), options)) applied += 1;
   return applied;
 }

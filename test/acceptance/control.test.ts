@@ -134,59 +134,6 @@ t.test("a cancelled step that fails by itself before it is aborted is not tried 
   });
 });
 
-t.test(
-  "S6 a breakpoint pauses before anything is decided, resume goes on, a sibling's end leaves the pause",
-  async (t) => {
-    await forEachDatabase(t, async (t, database) => {
-      const gated = makeGatedSink();
-      const rig = await startRig(t, { database, packs: { runtime: allow }, adapters: [gated.adapter], tenant });
-      const { store } = rig.stepgate.rooms;
-      const runUid = await rig.submit({
-        steps: [step("sibling"), step("a", { slug: "stop-here" }), step("b")],
-        edges: [["a", "b"]],
-        debug: { breakpoints: [{ target: "slug", value: "stop-here" }] },
-      });
-      await rig.until(runUid, (_, run) => run.status === "paused_at_step" && gated.calls.length === 1);
-      const run = await store.find(rig.tenantUid, { runUid });
-      t.equal(run?.pause?.stepId, "a", "inspecting says where");
-      t.same(await store.breakpoints(rig.tenantUid, runUid), [], "a breakpoint stops once");
-      t.match((await rig.steps(runUid)).get("a"), { state: "queued", attemptsMade: 0, recordIds: [] });
-      gated.release("sibling");
-      await rig.until(runUid, (steps) => steps.get("sibling")?.state === "succeeded");
-      t.equal(
-        (await store.find(rig.tenantUid, { runUid }))?.status,
-        "paused_at_step",
-        "the sibling's end leaves the pause",
-      );
-      await store.changeBreakpoint({
-        tenantUid: rig.tenantUid,
-        runUid,
-        breakpoint: { target: "step", value: "b" },
-        isSet: true,
-        actor: "test",
-      });
-      t.equal(await store.resume(rig.tenantUid, runUid, "test"), true);
-      t.equal(await store.resume(rig.tenantUid, runUid, "test"), false, "a run that is not paused is not resumed");
-      await rig.until(runUid, () => gated.calls.length === 2);
-      gated.release("a");
-      await rig.until(runUid, (_, found) => found.status === "paused_at_step" && found.pause?.stepId === "b");
-      t.equal(gated.calls.length, 2, "the second breakpoint pauses again");
-      await store.resume(rig.tenantUid, runUid, "test");
-      await rig.until(runUid, () => gated.calls.length === 3);
-      gated.release("b");
-      t.equal((await rig.ended(runUid)).status, "succeeded");
-      const types = await typesOf(rig, runUid);
-      t.same(
-        types.filter((type) => type === "run_paused" || type === "run_resumed" || type === "breakpoint_set"),
-        ["run_paused", "breakpoint_set", "run_resumed", "run_paused", "run_resumed"],
-      );
-      const audits = await rig.rows("select action from stepgate.audit_log where action = 'debug.breakpoints.pause'");
-      t.equal(audits.length, 2);
-      await verifies(t, rig, runUid);
-    });
-  },
-);
-
 t.test("a paused run whose last step settles ends when it is resumed", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const gated = makeGatedSink();

@@ -6,12 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { RunUid, WorkerId } from "../../src/core/ids.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { makeClaimStore } from "../../src/storage/claim-store.ts";
 import { forEachDatabase, openTestDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { deskOf } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
 import { call, register } from "./tool-desk.ts";
+import { DOLLAR, startTwoWorkers } from "./two-workers.ts";
 import { startWorker } from "./workers.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
@@ -94,7 +97,6 @@ t.test(
         executor: "sink",
         config: { $arguments: true },
         input_schema: { type: "object" },
-        idempotent: true,
       });
       const runUid = await rig.submit({
         steps: [
@@ -153,47 +155,6 @@ t.test(
   },
 );
 
-t.test(
-  "of tools that lost their worker in the middle, one that writes and is not idempotent is not called again",
-  async (t) => {
-    await forEachDatabase(t, async (t, database) => {
-      const rig = await withGateway(t, database);
-      const effects = await effectsFile(t);
-      const operator = await deskOf(rig, "olga", "operator", "reader");
-      const tool = { executor: "sink", config: { $arguments: true }, input_schema: { type: "object" } };
-      const kinds = { pays: {}, puts: { idempotent: true }, looks: { effects: "read" } };
-      for (const [name, kind] of Object.entries(kinds)) await register({ operator }, name, { ...tool, ...kind });
-      const inputs = { effects_file: effects.path, hang_until: 1 };
-      const steps = Object.keys(kinds).map((name) => ({
-        id: name,
-        ...call(name, inputs),
-        execution: name === "pays" ? { compensation: { step: "undo" }, max_attempts: 9 } : {},
-      }));
-      const runUid = await rig.submit({ steps: [...steps, { id: "undo", type: "sink", inputs: {} }] });
-      const doomed = await startWorker(t, { rig, database, env: SHORT });
-      while ((await effects.lines()).length < steps.length) await new Promise((resolve) => setTimeout(resolve, 20));
-      doomed.kill("SIGKILL");
-      await doomed.ended;
-      const other = await startWorker(t, { rig, database, env: SHORT });
-      t.equal((await rig.ended(runUid)).status, "failed");
-      const seen = await rig.steps(runUid);
-      const end = { state: "failed", errorKind: "lease_exhausted", reasons: ["attempt_in_doubt"], attemptsMade: 1 };
-      t.match(seen.get("pays"), end);
-      t.equal(seen.get("undo")?.state, "succeeded", "what may have been done is undone");
-      for (const name of ["puts", "looks"]) t.match(seen.get(name), { state: "succeeded", attemptsMade: 2 }, name);
-      const calls = (await effects.lines()).map((line) => line.split(" ").slice(2).join(" ")).sort();
-      t.same(calls, ["looks 1", "looks 2", "pays 1", "puts 1", "puts 2"]);
-      await verifies(t, rig, runUid);
-      const redriven = await operator("POST", `/v1/dead-letters/${runUid}/pays/redrive`, {
-        inputs: call("pays", { effects_file: effects.path })["inputs"] ?? {},
-      });
-      t.equal(redriven.status, 201, "a person may have it done again");
-      t.equal((await rig.ended(String(redriven.json["run_uid"]) as RunUid)).status, "succeeded");
-      await other.stop();
-    });
-  },
-);
-
 t.test("M12 the time until a retry goes on while no worker is there", async (t) => {
   const database = await openTestDatabase(t);
   const rig = await withGateway(t, database);
@@ -218,39 +179,84 @@ t.test("M12 the time until a retry goes on while no worker is there", async (t) 
   await second.stop();
 });
 
-t.test("S8 a step that kills its worker every time ends lease_exhausted and is compensated", async (t) => {
-  await forEachDatabase(t, async (t, database) => {
-    const rig = await withGateway(t, database);
-    const env = { ...SHORT, STEPGATE_MAX_LOST_ATTEMPTS: "2" };
+t.test(
+  "S8 a step that kills its worker five times ends lease_exhausted, dead-lettered, compensated; others lose time at most",
+  async (t) => {
+    const database = await openTestDatabase(t);
+    const two = await startTwoWorkers(t, database, { ...SHORT, STEPGATE_MAX_IN_FLIGHT_USD: "1.0" });
+    const { rig } = two;
+    const held = new Map<string, (result: ExecutorResult) => void>();
+    const killed: number[] = [];
+    const calls = two.play(({ stepId, attempt, pid }) => {
+      if (stepId === "deadly") {
+        killed.push(pid);
+        process.kill(pid, "SIGKILL");
+      }
+      if (attempt > 1 || (stepId !== "calm" && stepId !== "beside")) return done(null);
+      return new Promise((resolve) => held.set(stepId, resolve));
+    });
+    const submit = (id: string, usd_micros: number, more: JsonObject = {}) =>
+      rig.submit({
+        steps: [{ id, type: "sink", inputs: {}, execution: { cost_hint: { usd_micros }, max_attempts: 1 } }],
+        ...more,
+      });
+    const isHeld = (runUid: RunUid, id: string) => rig.until(runUid, () => held.has(id));
+    // one worker has its hands full, so the others share the other one
+    const calm = await submit("calm", DOLLAR);
+    await isHeld(calm, "calm");
+    const beside = await submit("beside", DOLLAR / 2);
+    await isHeld(beside, "beside");
     const runUid = await rig.submit({
       steps: [
         {
-          id: "deadly",
-          type: "sink",
-          inputs: { hang_until: 9 },
-          execution: { compensation: { step: "undo" }, max_attempts: 9 },
+          ...{ id: "deadly", type: "sink", inputs: {} },
+          execution: { cost_hint: { usd_micros: DOLLAR / 2 }, compensation: { step: "undo" } },
         },
         { id: "undo", type: "sink", inputs: {} },
       ],
     });
-    for (const attempt of [1, 2]) {
-      const worker = await startWorker(t, { rig, database, env });
-      await rig.until(
-        runUid,
-        (steps) => steps.get("deadly")?.attemptsMade === attempt && steps.get("deadly")?.state === "running",
-      );
-      worker.kill("SIGKILL");
-      await worker.ended;
+    const passing: RunUid[] = [];
+    for (let deaths = 1; deaths <= 5; deaths += 1) {
+      await rig.until(runUid, () => killed.length === deaths);
+      if (deaths < 5) await two.startAnother();
+      passing.push(await submit("passing", 0));
     }
-    const last = await startWorker(t, { rig, database, env });
-    t.equal((await rig.ended(runUid)).status, "failed");
+    // the one worker that is left has never had it: it is idle again for what must run alone
+    held.get("calm")?.(done(null));
+    const run = await rig.ended(runUid);
+    t.equal(run.status, "failed");
     const steps = await rig.steps(runUid);
-    t.match(steps.get("deadly"), { state: "failed", errorKind: "lease_exhausted", attemptsMade: 2 });
-    t.equal(steps.get("undo")?.state, "succeeded");
-    await verifies(t, rig, runUid);
-    await last.stop();
-  });
-});
+    t.match(steps.get("deadly"), { state: "failed", errorKind: "lease_exhausted", attemptsMade: 5 });
+    t.match(steps.get("undo"), { state: "succeeded", attemptsMade: 1 });
+    t.equal(new Set(killed).size, 5);
+    t.match(
+      await rig.rows(
+        "select status, worker_pid from stepgate.step_attempts where run_uid = $1 and step_id = 'deadly' order by attempt",
+        [runUid],
+      ),
+      killed.map((pid) => ({ status: "lost", worker_pid: pid })),
+    );
+    const desk = await deskOf(rig, "rita", "reader");
+    t.match(await desk("GET", "/v1/dead-letters"), {
+      json: { items: [{ run_uid: runUid, step_id: "deadly", error_kind: "lease_exhausted", attempt: 5 }] },
+    });
+
+    for (const neighbour of [calm, beside, ...passing]) t.equal((await rig.ended(neighbour)).status, "succeeded");
+    const attempts = async (neighbour: RunUid) =>
+      (
+        await rig.rows("select status from stepgate.step_attempts where run_uid = $1 order by attempt", [neighbour])
+      ).map(({ status }) => status);
+    t.same(await attempts(beside), ["lost", "succeeded"], "what shared its worker once runs again");
+    for (const neighbour of [calm, ...passing]) t.same(await attempts(neighbour), ["succeeded"], "the others go on");
+    const pidsOf = (id: string) => calls.filter(({ stepId }) => stepId === id).map(({ pid }) => pid);
+    t.equal(pidsOf("beside")[0], killed[0]);
+    t.same(
+      pidsOf("calm").filter((pid) => killed.includes(pid)),
+      [],
+    );
+    for (const each of [runUid, beside]) await verifies(t, rig, each);
+  },
+);
 
 t.test("a run that is cancelled while a dead worker holds its steps ends all the same", async (t) => {
   await forEachDatabase(t, async (t, database) => {

@@ -1,10 +1,11 @@
 /**
  * A worker in a process of its own, for tests that need several of them or kill one.
  *
- * In: a JSON argument {home, target, env}. Out: `ready` on standard output; it works until its input ends or it is killed.
+ * In: a JSON argument {home, target, env, isPlayed}. Out: `ready` on standard output; it works until its input ends or it is killed.
  * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`
- * until it is aborted, which is a line too; attempts up to `inputs.fail_until` fail and may be tried again. Its pack holds where `inputs.hold` says so, and stops the process (SIGSTOP) the
- * first time that it decides on a step with `inputs.stop_once`, a file that it makes then.
+ * until it is aborted, which is a line too; attempts up to `inputs.fail_until` fail and may be tried again. With `isPlayed`
+ * the test says what becomes of each call (played-executor.ts). Its pack holds where `inputs.hold` says so, and stops the
+ * process (SIGSTOP) the first time that it decides on a step with `inputs.stop_once`, a file that it makes then.
  */
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { loadConfig } from "../../src/config/load-config.ts";
@@ -14,16 +15,18 @@ import { startStepgate } from "../../src/main.ts";
 import type { DatabaseTarget } from "../../src/storage/pool.ts";
 import { makeLog } from "../../src/telemetry/logger.ts";
 import { holdUntilApproved } from "./approval-desk.ts";
+import { makePlayedExecutor, playedTypes, tellingOf } from "./played-executor.ts";
 import { type Decide, done, failure, makeSink, packOf, redactCard } from "./rig.ts";
 
 interface Arguments {
   readonly home: string;
   readonly target: DatabaseTarget;
   readonly env: Readonly<Record<string, string>>;
+  readonly isPlayed: boolean;
 }
 
 // written by workers.ts in exactly this form
-const { home, target, env } = JSON.parse(process.argv[2] ?? "") as Arguments;
+const { home, target, env, isPlayed } = JSON.parse(process.argv[2] ?? "") as Arguments;
 
 function perform(
   { spec, stepId, attempt, runUid }: ExecutionContext,
@@ -72,8 +75,8 @@ const stepgate = await startStepgate({
   log: makeLog({ level: "error" }),
   onProgress: () => undefined,
   parts: {
-    packs: new Map([["runtime", packOf("runtime", decide)]]),
-    adapters: [makeSink(perform).adapter],
+    packs: new Map([["runtime", packOf("runtime", isPlayed ? tellingOf(decide) : decide)]]),
+    adapters: isPlayed ? playedTypes(makeSink(makePlayedExecutor())) : [makeSink(perform).adapter],
     database: target,
   },
 });

@@ -7,8 +7,7 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Confinement } from "./confine.ts";
-
-export type StopCause = "aborted" | "timeout" | "output";
+import type { StopCause } from "./launch.ts";
 
 interface StopperDeps {
   readonly child: ChildProcess;

@@ -1,17 +1,17 @@
 /**
- * B7: whatever runs, retries, is cancelled or lost, and in whatever order: at every instant used is what the ledger says,
+ * B7: whatever two workers run, retry, cancel or lose, and in whatever order: at every instant used is what the ledger says,
  * reserved is what runs, nothing is negative, and nothing is above its limit but for the overrun that is reported.
+ *
+ * Of the whole database: it comes before whatever else spends there.
  */
 import fc from "fast-check";
-import t from "tap";
+import type { RunUid } from "../../src/core/ids.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
-import { forEachDatabase } from "../storage/test-database.ts";
-import { allow, done, makeSink, type Rig, startRig } from "./rig.ts";
+import { done, failure, type Rig } from "./rig.ts";
+import type { Cases, PlayedCall } from "./two-workers.ts";
 
 const RUNS = 12;
 const tenant = {
-  runtime_pack: "runtime",
-  required_guardrails: [],
   quotas: [
     { id: "daily", unit: "tokens", window: "day", limit: 600 },
     { id: "money", unit: "usd_micros", window: "lifetime", limit: 1_000_000 },
@@ -59,33 +59,18 @@ const BROKEN = `
                                      else (select coalesce(sum(steps), 0) from held) end as held) as x
    where a.used <> x.used or a.reserved <> x.held or a.used + a.reserved > q.quota_limit + a.overrun`;
 
-interface Script {
-  readonly plan: Plan;
-  readonly onCall: (call: number) => void;
-}
-
-function perform({ plan: { steps }, onCall }: Script, call: number, id: string, number: number, signal: AbortSignal) {
-  onCall(call);
-  const { attempts } = steps[Number(id.slice(1))] ?? { attempts: [] };
+function perform({ steps }: Plan, { stepId, attempt: number }: PlayedCall, signal: AbortSignal) {
+  const { attempts } = steps[Number(stepId.slice(1))] ?? { attempts: [] };
   const { end, tokens } = attempts[number - 1] ?? { end: "ok", tokens: 0 };
   const usage = { tokens, usdMicros: tokens * 10 };
   if (end === "throw") throw new TypeError("no usage is known");
   if (end === "hang")
     return new Promise<ExecutorResult>((resolve) => signal.addEventListener("abort", () => resolve(done(null, usage))));
-  if (end === "ok") return done(null, usage);
-  const failed = {
-    ok: false,
-    kind: "execution_error",
-    retryable: true,
-    code: "no",
-    message: "no",
-    toolEvents: [],
-  } as const;
-  return { ...failed, usage };
+  return end === "ok" ? done(null, usage) : failure({ usage });
 }
 
-async function submitAndWatch(rig: Rig, { steps, limit }: Plan, broken: unknown[]): Promise<void> {
-  const runUid = await rig.submit({
+function submit(rig: Rig, { steps, limit }: Plan): Promise<RunUid> {
+  return rig.submit({
     budget: { tokens: limit },
     steps: steps.map(({ hint, isKeyed, attempts }, index) => ({
       ...{ id: `s${index}`, type: "sink", inputs: {} },
@@ -101,7 +86,10 @@ async function submitAndWatch(rig: Rig, { steps, limit }: Plan, broken: unknown[
       },
     })),
   });
-  current.runUid = runUid;
+}
+
+async function watch(rig: Rig, runUid: RunUid): Promise<readonly unknown[]> {
+  const broken: unknown[] = [];
   let hasEnded = false;
   const ended = rig.ended(runUid).finally(() => {
     hasEnded = true;
@@ -109,50 +97,33 @@ async function submitAndWatch(rig: Rig, { steps, limit }: Plan, broken: unknown[
   while (!hasEnded) broken.push(...(await rig.rows(BROKEN)));
   await ended;
   broken.push(...(await rig.rows(BROKEN)));
+  return broken;
 }
 
-/** The one run under way: the executor is made once for all. */
-const current: { runUid: Awaited<ReturnType<Rig["submit"]>> | undefined; script: Script | undefined } = {
-  runUid: undefined,
-  script: undefined,
-};
-
-t.test("B7 used is the ledger and reserved is what runs, at every instant of any interleaving", async (t) => {
-  await forEachDatabase(t, async (t, database) => {
-    let call = 0;
-    const sink = makeSink(({ stepId, attempt: number }, _call, signal) => {
-      if (current.script === undefined) throw new TypeError("no plan");
-      call += 1;
-      return perform(current.script, call, stepId, number, signal);
-    });
-    const rig = await startRig(t, {
-      database,
-      packs: { runtime: allow },
-      adapters: [sink.adapter],
-      tenant,
-      env: { STEPGATE_LEASE_MS: "1500", STEPGATE_REAPER_INTERVAL_MS: "100", STEPGATE_ABORT_GRACE_MS: "200" },
-    });
+export const interleavingCases: Cases = {
+  "B7 used is the ledger and reserved is what runs, at every instant of any interleaving": async (t, two) => {
+    const { rig } = two;
+    await two.setTenant(tenant);
+    const pids = new Set<number>();
     await fc.assert(
       fc.asyncProperty(plan, async (planned) => {
-        const broken: unknown[] = [];
-        call = 0;
-        current.script = {
-          plan: planned,
-          onCall: (number) => {
-            if (number === planned.cancelAfter && current.runUid !== undefined)
-              void rig.stepgate.rooms.store.cancel(rig.tenantUid, current.runUid, "test");
-            if (number === planned.crashAfter)
-              void rig.rows("update stepgate.workers set lease_until = now() - interval '1 second'");
-          },
-        };
-        await submitAndWatch(rig, planned, broken);
-        if (broken.length > 0) throw new TypeError(JSON.stringify(broken[0]));
+        two.play((called, number, signal) => {
+          pids.add(called.pid);
+          if (number === planned.cancelAfter)
+            void rig.stepgate.rooms.store.cancel(rig.tenantUid, called.runUid, "test");
+          if (number === planned.crashAfter)
+            void rig.rows("update stepgate.workers set lease_until = now() - interval '1 second'");
+          return perform(planned, called, signal);
+        });
+        const [broken] = await watch(rig, await submit(rig, planned));
+        if (broken !== undefined) throw new TypeError(JSON.stringify(broken));
       }),
       { numRuns: RUNS, endOnFailure: true },
     );
+    t.same(pids, new Set(two.pids), "both workers were at it");
     const kinds = await rig.rows("select distinct kind from stepgate.cost_ledger order by kind");
     t.ok(kinds.length >= 3, `the plans led to ${kinds.map(({ kind }) => kind).join(", ")}`);
     const [overrun] = await rig.rows("select max(tokens_overrun) as most from stepgate.budgets");
     t.comment(`largest overrun of a run: ${overrun?.["most"]} tokens`);
-  });
-});
+  },
+};
