@@ -176,7 +176,8 @@ language sql stable as $$
 $$;
 
 -- Leases due steps of one tenant in their order, with all that the gate needs of them. The walk stops with the last step that
--- is leased: each row of it is tried for itself, in the order of the index, and nothing is sorted.
+-- is leased: each row of it is tried for itself, in the order of the index, and nothing is sorted. It is tried where the walk
+-- found it: a search by its key may be planned over the walk's own index, and then reads the whole queue for each step.
 create or replace function stepgate.lease_due(p_worker text, p_tenant uuid, p_types text[], p_limit integer, p_alone boolean,
   p_depth integer) returns setof stepgate.leased_step language plpgsql as $$
 declare
@@ -188,13 +189,12 @@ begin
     from stepgate.tenants n where n.tenant_uid = p_tenant;
   return query with due as (
     select l.tenant_uid, l.run_uid, l.step_id
-      from (select q.tenant_uid, q.run_uid, q.step_id, q.type, q.not_before, q.is_alone
+      from (select q.ctid as place, q.tenant_uid, q.run_uid, q.type, q.not_before, q.is_alone
               from stepgate.ready_steps q where q.tenant_uid = p_tenant and q.state = 'queued'
              order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit p_depth) f
      cross join lateral (
        select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
-        where (r.tenant_uid, r.run_uid, r.step_id) = (f.tenant_uid, f.run_uid, f.step_id)
-          and r.state = 'queued' and r.not_before <= v_now for update skip locked) l
+        where r.ctid = f.place and r.state = 'queued' and r.not_before <= v_now for update skip locked) l
      where f.not_before <= v_now and f.is_alone = p_alone and f.type = any (v_types)
        -- a value and not a join, which might be walked in another order
        and (select h.status from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (f.tenant_uid, f.run_uid))

@@ -22,7 +22,8 @@ begin
     select r.tenant_uid, r.run_uid, r.step_id from overdue o
       join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (o.tenant_uid, o.run_uid, o.step_id)
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (o.tenant_uid, o.run_uid)
-     where r.state = 'queued' and h.status in ('pending', 'running', 'compensating')
+     -- queued, in words that no plan takes for those of the queue's own index, which knows no key
+     where r.state not in ('leased', 'running') and h.status in ('pending', 'running', 'compensating')
      limit p_limit for update of r skip locked),
   leased as (
     update stepgate.ready_steps r
