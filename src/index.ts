@@ -18,5 +18,5 @@ export type {
   WantedIsolation,
 } from "./executors/contract.ts";
 export { Stepgate, startStepgate } from "./main.ts";
-export type { StartInput, StartProgress } from "./main-rooms.ts";
+export type { StartInput, StartProgress } from "./main-input.ts";
 export { makeLog } from "./telemetry/logger.ts";

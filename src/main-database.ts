@@ -7,15 +7,15 @@
 import type { Config } from "./config/config.ts";
 import { resolveAll } from "./executors/adapters.ts";
 import type { SocketAddress } from "./executors/http/checked-connect.ts";
-import type { StartInput } from "./main-rooms.ts";
+import type { StartInput } from "./main-input.ts";
 import { checkDatabase } from "./storage/check-database.ts";
 import { type EmbeddedServer, startEmbedded } from "./storage/embedded/embedded-server.ts";
 import { migrate, readSchema } from "./storage/migrate.ts";
-import type { OpenListener } from "./storage/notices.ts";
 import {
   type DatabaseTarget,
   makeOpenListener,
   makePool,
+  type OpenListener,
   type Pool,
   type PoolOptions,
   type TenantPool,

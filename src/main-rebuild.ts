@@ -7,7 +7,7 @@ import { systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import type { RunUid } from "./core/ids.ts";
 import { openDatabase } from "./main-database.ts";
-import type { StartInput } from "./main-rooms.ts";
+import type { StartInput } from "./main-input.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
 import { makeRebuildRun, type RebuiltRun } from "./runs/rebuild-run.ts";
 import { makeRebuildStore } from "./storage/rebuild-store.ts";

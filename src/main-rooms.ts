@@ -20,13 +20,13 @@ import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
 import { makeAdapters } from "./executors/adapters.ts";
-import type { ExecutorAdapter } from "./executors/contract.ts";
 import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import { makeRegistry } from "./executors/registry.ts";
 import { makeOpenTools } from "./executors/tool/open-tools.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { databaseAddresses, openDatabase } from "./main-database.ts";
+import type { StartInput } from "./main-input.ts";
 import type { LoadedPack } from "./policy/pack.ts";
 import { makeFindPackUseFault } from "./policy/pack-options.ts";
 import { loadPackFolders } from "./policy/product-packs.ts";
@@ -41,45 +41,20 @@ import { makeStartRun } from "./runs/start-run.ts";
 import { RunSubmission } from "./runs/submission.ts";
 import { makeSubmitRun } from "./runs/submit-run.ts";
 import { makeDatabaseClock } from "./scheduler/database-clock.ts";
-import type { EmbeddedProgress } from "./storage/embedded/embedded-server.ts";
 import { makeKeyStore } from "./storage/key-store.ts";
 import { Notices } from "./storage/notices.ts";
-import { type DatabaseTarget, INSTANCE_SCOPE, type TenantPool } from "./storage/pool.ts";
+import { INSTANCE_SCOPE, type TenantPool } from "./storage/pool.ts";
 import { makeRecordStore, makeSealStore } from "./storage/record-store.ts";
 import { makeRunStore } from "./storage/run-store.ts";
 import { makeTenantStore } from "./storage/tenant-store.ts";
 import { makeFindVacuumHolder } from "./storage/vacuum-horizon.ts";
 import { watchVacuum } from "./storage/watch-vacuum.ts";
 import { makeFindWindowsLeft, watchWindows } from "./storage/watch-windows.ts";
-import type { Log } from "./telemetry/logger.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
-import { makeTracing } from "./telemetry/tracing.ts";
+import { startTracing } from "./telemetry/start-tracing.ts";
 import { makeAuthorities } from "./tenancy/authorities.ts";
 import { readDefinition, storedDigest } from "./tenancy/read-definition.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
-
-export type StartProgress =
-  | EmbeddedProgress
-  | "checking_database"
-  | "migrating"
-  | "opening_keys"
-  | "loading_packs"
-  | "testing_isolation"
-  | "listening";
-
-export interface StartInput {
-  readonly config: Config;
-  readonly log: Log;
-  /** What a person waits for. */
-  readonly onProgress: (progress: StartProgress) => void;
-  /** Beside those of the product: adapters and packs of whoever embeds it, a database that is open already, a machine's clock. */
-  readonly parts?: {
-    readonly adapters?: readonly ExecutorAdapter[];
-    readonly packs?: ReadonlyMap<string, LoadedPack>;
-    readonly database?: DatabaseTarget;
-    readonly clock?: Clock;
-  };
-}
 
 /** Packs that come with the product, built. */
 const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
@@ -144,7 +119,10 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   ]);
   await registry.selfTestAll();
   const metrics = makeMetrics();
-  const tracing = makeTracing(config.telemetry.otlpEndpoint, { random: ids.random, version: await readVersion() });
+  const tracing = await startTracing(config.telemetry.otlpEndpoint, {
+    random: ids.random,
+    version: await readVersion(),
+  });
   stops.unshift(
     () => tracing.stop(),
     () => metrics.stop(),

@@ -6,8 +6,9 @@
  * (main-gateway.ts), the worker's wiring (main-worker.ts), retention's (main-retention.ts).
  */
 import { type GatewayServer, startGateway } from "./main-gateway.ts";
+import type { StartInput } from "./main-input.ts";
 import { startRetention } from "./main-retention.ts";
-import { openRooms, type Rooms, type StartInput } from "./main-rooms.ts";
+import { openRooms, type Rooms } from "./main-rooms.ts";
 import { makeWorker } from "./main-worker.ts";
 
 export class Stepgate {

@@ -5,10 +5,13 @@
  * Plain JavaScript for Node 20. In a checkout it runs the sources, installed as a package what was built of them, since
  * Node.js strips no types there. Not here: commands (cli.ts), installing dependencies (start.mjs).
  */
+import module from "node:module";
 import { fileURLToPath } from "node:url";
-import { findNode, isInstalled, isNewEnough, runNode } from "./own-node.mjs";
+import { COMPILE_CACHE, findNode, isInstalled, isNewEnough, runNode } from "./own-node.mjs";
 
 if (isNewEnough) {
+  // a start loads about 1 800 modules
+  if (!isInstalled) module.enableCompileCache(COMPILE_CACHE);
   const built = new URL("../../dist/cli/cli.js", import.meta.url).href;
   const { main } = await (isInstalled ? import(built) : import("./cli.ts"));
   process.exitCode = await main(process.argv.slice(2));

@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 /** The repository's, or the installed package's, folder. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** Where Node.js keeps what it compiled: beside the dependencies, so that only who may change those may change this. */
+export const COMPILE_CACHE = join(ROOT, "node_modules", ".cache", "stepgate");
+
 const OWN_NODE = join(ROOT, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 const NEEDED_MAJOR = 24;
 

@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { type Stepgate, startStepgate } from "../main.ts";
-import type { StartProgress } from "../main-rooms.ts";
+import type { StartProgress } from "../main-input.ts";
 import { type Log, makeLog } from "../telemetry/logger.ts";
 import { makeApi } from "./api.ts";
 import { runSample, type SampleResult } from "./sample/run-sample.ts";

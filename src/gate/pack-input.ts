@@ -53,7 +53,7 @@ function toolView({ step, tool, inputs }: StepContext): string | undefined {
     throw new StepgateError("ANSWER_MALFORMED", { part: "tools" });
   return (
     `{"digest":${canonicalJson(digest)},"effects":"${tool.effects}","executor":${canonicalJson(tool.adapter.type)},` +
-    `"inputs":${bound},"name":${canonicalJson(name)},"version":${version}}`
+    `"idempotent":${tool.isIdempotent},"inputs":${bound},"name":${canonicalJson(name)},"version":${version}}`
   );
 }
 

@@ -19,7 +19,11 @@ export interface StepToolDeps {
   readonly validateInputs: (type: string, inputs: JsonObject) => readonly string[] | undefined;
 }
 
-/** Opens the tool of a step that has one. @throws {StepgateError} ANSWER_MALFORMED for an answer about another tool. */
+/**
+ * Opens the tool of a step that has one, and refuses to do again what must not be done twice.
+ *
+ * @throws {StepgateError} ANSWER_MALFORMED for an answer about another tool.
+ */
 export async function openStepTool({ tools }: StepToolDeps, context: StepContext): Promise<StageOutcome> {
   const { spec, tenantUid } = context.step;
   if (spec.type !== TOOL_TYPE) return goOn(context);
@@ -29,7 +33,14 @@ export async function openStepTool({ tools }: StepToolDeps, context: StepContext
     return refuse(context, "guardrails", "no_executor", [answer.reason]);
   if (answer?.ok !== true || !isTool(answer.tool, spec.tool.name))
     throw new StepgateError("ANSWER_MALFORMED", { part: "tools" });
-  return goOn({ ...context, tool: answer.tool });
+  const opened = { ...context, tool: answer.tool };
+  if (isInDoubt(opened, answer.tool)) return refuse(opened, "guardrails", "lease_exhausted", ["attempt_in_doubt"]);
+  return goOn(opened);
+}
+
+/** A lost attempt may have had its effect: nobody was there any more to see it. */
+function isInDoubt({ step }: StepContext, { effects, isIdempotent }: OpenedTool): boolean {
+  return step.lostAttempts > 0 && effects === "write" && !isIdempotent;
 }
 
 function isTool(tool: OpenedTool | undefined, name: string): boolean {
@@ -38,7 +49,8 @@ function isTool(tool: OpenedTool | undefined, name: string): boolean {
     typeof tool.inputFaults === "function" &&
     typeof tool.boundText === "function" &&
     typeof tool.adapter?.execute === "function" &&
-    isEffectClass(tool.effects)
+    isEffectClass(tool.effects) &&
+    typeof tool.isIdempotent === "boolean"
   );
 }
 

@@ -10,6 +10,7 @@ import Fastify from "fastify";
 import type { Config } from "../config/config.ts";
 import type { Ids } from "../core/ids.ts";
 import { answerUnknownRoutes, guardRoutes } from "./access.ts";
+import { makeAnswerWriters } from "./answer-writer.ts";
 import { makeAuthorize } from "./auth.ts";
 import { makeClientErrorHandler } from "./client-error.ts";
 import { answerErrors, convertError, sendError } from "./errors.ts";
@@ -101,6 +102,7 @@ function makeApp({ settings, ids }: ServerDeps): Api {
     exposeHeadRoutes: false,
     return503OnClosing: false,
     clientErrorHandler: makeClientErrorHandler(ids),
+    schemaController: { compilersFactory: { buildSerializer: makeAnswerWriters() } },
     // paths that the router cannot read: no hook runs for them
     frameworkErrors: (caught, _request, reply) => void sendError(reply, convertError(caught)),
     routerOptions: {

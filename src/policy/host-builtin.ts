@@ -4,21 +4,11 @@
  * In: a builtin's name. Out: its code, over value literals or over values in the module's memory; undefined where OPA is
  * undefined. Not here: the builtins themselves (builtins/), OPA's own code for the rest (toolchain.ts).
  */
+import type { HostBuiltin, TextBuiltin } from "./builtins/builtin.ts";
 import { HOSTED_BUILTINS, makeHostedBuiltins } from "./builtins/hosted.ts";
 import { makeOwnBuiltins } from "./builtins/index.ts";
-import type { ModuleValues } from "./module-values.ts";
 import type { LazyToolchain, Toolchain } from "./toolchain.ts";
 import { readOfferedBuiltins } from "./toolchain-module.ts";
-
-/** Operands and result as value literals (`opa_value_dump`); undefined = undefined, as for errors in non-strict mode. */
-export type TextBuiltin = (operands: readonly string[]) => string | undefined;
-
-/** Operands and result as addresses in the module's memory; 0 = undefined. */
-export interface InPlaceBuiltin {
-  readonly answer: (values: ModuleValues, operands: readonly number[]) => number;
-}
-
-export type HostBuiltin = TextBuiltin | InPlaceBuiltin;
 
 /** A builtin must not go on: it was stopped at its limit. The evaluation is a fault. */
 class BuiltinHalted extends Error {

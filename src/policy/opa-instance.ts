@@ -9,7 +9,7 @@ import { StepgateError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import type { HostBuiltin, TextBuiltin } from "./host-builtin.ts";
+import type { HostBuiltin, TextBuiltin } from "./builtins/builtin.ts";
 import type { DeclaredMemory } from "./inspect-module.ts";
 import { type ModuleBytes, makeBytes } from "./module-bytes.ts";
 import { type ModuleValues, makeModuleValues, makeTruths, type Truths } from "./module-values.ts";

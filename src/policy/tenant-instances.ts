@@ -7,7 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
-import type { HostBuiltin } from "./host-builtin.ts";
+import type { HostBuiltin } from "./builtins/builtin.ts";
 import type { PackManifest } from "./manifest.ts";
 import { instantiateOpa, type OpaImage, type OpaInstance, type OpaModule } from "./opa-instance.ts";
 import type { PackFault, PackLimits, PackResult } from "./pack.ts";

@@ -7,7 +7,7 @@
 import { StepgateError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
 import type { StepState } from "../core/state.ts";
-import type { ManifestPlan } from "./manifest.ts";
+import type { ManifestPlan } from "./manifest-shape.ts";
 
 export interface ForkPlan {
   readonly plan: ManifestPlan;

@@ -14,12 +14,13 @@ import { isRunEnded } from "../core/state.ts";
 import type { Principal } from "../core/tenant.ts";
 import type { StoredBlob } from "../core/vault.ts";
 import { type ForkPlan, forkPlan } from "./fork-plan.ts";
-import { type Manifest, type makeReadManifest, planOfManifest } from "./manifest.ts";
+import { type makeReadManifest, planOfManifest } from "./manifest.ts";
+import type { Manifest } from "./manifest-shape.ts";
 import { checkEstimates } from "./normalize-step.ts";
 import type { NormalizedRun } from "./normalize-submission.ts";
 import type { ForkSourceStep, RunRow, RunStore } from "./ports.ts";
-import type { ForkOrigin } from "./prepare-submission.ts";
 import type { NewStart, StartRun } from "./start-run.ts";
+import type { ForkOrigin } from "./step-ref.ts";
 
 export interface ForkDeps {
   readonly store: Pick<RunStore, "find" | "forkSource" | "readBlobs" | "readManifest">;

@@ -1,5 +1,5 @@
 /**
- * The stored form of a manifest as a schema: what this version can read back (spec 08, manifest_deserialize_failed).
+ * What a manifest holds, and its stored form as a schema: what this version can read back (spec 08, manifest_deserialize_failed).
  *
  * In: parsed JSON. Out: a `Manifest`. Closed like the submission: a manifest of a newer version is refused, not guessed.
  * Not here: its digest (manifest.ts).
@@ -9,9 +9,37 @@ import { Compile } from "typebox/compile";
 import { StepgateError } from "../core/errors.ts";
 import { type Digest, NAME_PATTERN } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import type { Manifest } from "./manifest.ts";
-import { readExecutionMode, readRunKind } from "./run-config.ts";
+import type { StepSpec } from "../core/step.ts";
+import type { Edge } from "./normalize-submission.ts";
+import { type RunConfig, type RunKind, readExecutionMode, readRunKind } from "./run-config.ts";
 import { closed, oneOf, STEP_TYPE_PATTERN } from "./step-submission.ts";
+
+export const MANIFEST_VERSION = 1;
+
+/** A step of a manifest: all of it but the inputs, defaults filled in. */
+export type PlannedStep = Omit<StepSpec, "inputs">;
+
+export interface ManifestPlan {
+  readonly steps: readonly PlannedStep[];
+  readonly edges: readonly Edge[];
+}
+
+/** The software that the manifest was made with. */
+export interface Build {
+  readonly version: string;
+  readonly commit: string;
+}
+
+export interface Manifest {
+  readonly manifest_version: typeof MANIFEST_VERSION;
+  readonly op_id: string;
+  readonly kind: RunKind;
+  readonly plan: ManifestPlan;
+  readonly run_config: RunConfig;
+  /** Versions by step type, of the types that the plan uses. */
+  readonly executors: Readonly<Record<string, string>>;
+  readonly build: Build;
+}
 
 const text = Type.String({ maxLength: 1_024 });
 const stepId = Type.String({ pattern: NAME_PATTERN });

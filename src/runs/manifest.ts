@@ -10,39 +10,17 @@ import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { Digest, StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import type { StepSpec } from "../core/step.ts";
 import { findInJson } from "./find-in-json.ts";
-import { makeReadManifestShape } from "./manifest-shape.ts";
-import type { Edge, Plan } from "./normalize-submission.ts";
+import {
+  type Build,
+  MANIFEST_VERSION,
+  type Manifest,
+  type ManifestPlan,
+  makeReadManifestShape,
+} from "./manifest-shape.ts";
+import type { Plan } from "./normalize-submission.ts";
 import type { RunConfig, RunKind } from "./run-config.ts";
 import { findSecret } from "./secrets.ts";
-
-export const MANIFEST_VERSION = 1;
-
-/** A step of a manifest: all of it but the inputs, defaults filled in. */
-export type PlannedStep = Omit<StepSpec, "inputs">;
-
-export interface ManifestPlan {
-  readonly steps: readonly PlannedStep[];
-  readonly edges: readonly Edge[];
-}
-
-/** The software that the manifest was made with. */
-export interface Build {
-  readonly version: string;
-  readonly commit: string;
-}
-
-export interface Manifest {
-  readonly manifest_version: typeof MANIFEST_VERSION;
-  readonly op_id: string;
-  readonly kind: RunKind;
-  readonly plan: ManifestPlan;
-  readonly run_config: RunConfig;
-  /** Versions by step type, of the types that the plan uses. */
-  readonly executors: Readonly<Record<string, string>>;
-  readonly build: Build;
-}
 
 export interface StoredManifest {
   readonly id: Digest;

@@ -8,7 +8,6 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { Digest } from "../core/ids.ts";
 import {
-  type Build,
   buildManifest,
   type makeReadManifest,
   manifestPlan,
@@ -16,6 +15,7 @@ import {
   type StoredManifest,
   toJson,
 } from "./manifest.ts";
+import type { Build } from "./manifest-shape.ts";
 import type { NormalizedRun } from "./normalize-submission.ts";
 import { normalizeRunConfig } from "./run-config.ts";
 

@@ -5,7 +5,7 @@
  */
 import { StepgateError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
-import type { PlannedStep } from "./manifest.ts";
+import type { PlannedStep } from "./manifest-shape.ts";
 import type { Edge } from "./normalize-submission.ts";
 import { topologicalOrder } from "./topological-order.ts";
 

@@ -8,12 +8,13 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { PackRef } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
-import type { BlobId, RecordId, RunUid, StepId } from "../core/ids.ts";
+import type { BlobId, RunUid, StepId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { pointerToken } from "../core/pointer-token.ts";
 import type { StepSlo, StepSpec } from "../core/step.ts";
 import type { FindPackUseFault } from "../policy/pack-options.ts";
-import { type Build, type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
+import { type makeReadManifest, planOfManifest, type StoredManifest } from "./manifest.ts";
+import type { Build } from "./manifest-shape.ts";
 import { chooseManifest } from "./match-manifest.ts";
 import type { Ceiling, TenantDefaults } from "./never-admissible.ts";
 import { checkEstimates } from "./normalize-step.ts";
@@ -22,7 +23,7 @@ import { pinMembers, pinTools, type ToolPins } from "./pin-tools.ts";
 import { type PlanLimits, type ValidPlan, type ValidStep, validatePlan } from "./plan.ts";
 import { type RunTrace, runTrace } from "./run-trace.ts";
 import { clampSlo, type OrderKeys, orderKeys, type SloTiers } from "./slo.ts";
-import { writeStepRef } from "./step-ref.ts";
+import { type ForkOrigin, writeStepRef } from "./step-ref.ts";
 import type { ManifestSubmission } from "./submission.ts";
 
 /** What is the same for every submission to this installation. */
@@ -58,18 +59,6 @@ export interface SubmissionContext extends TenantLimits {
   readonly sealLabels: (canonicalText: string) => BlobId;
   /** Where the run goes on from; undefined for an ordinary one. */
   readonly fork: ForkOrigin | undefined;
-}
-
-/** The ended run and the step that a fork goes on from, and what it takes over from it. */
-export interface ForkOrigin {
-  readonly runUid: RunUid;
-  readonly stepId: StepId;
-  /** The first run of the line of forks: whose budget is drawn on. */
-  readonly rootRunUid: RunUid;
-  /** Steps of that run whose outputs the fork's inputs may take, with the record that says how each ended. */
-  readonly takenOver: ReadonlyMap<StepId, RecordId | undefined>;
-  /** The step whose inputs and output a forked compensation takes. */
-  readonly compensated: StepId | undefined;
 }
 
 export interface PreparedStep {

@@ -12,7 +12,7 @@ import { isStepEnded } from "../core/state.ts";
 import type { StepSpec } from "../core/step.ts";
 import { projectBudget } from "./budget-facts.ts";
 import { objectOf } from "./event-data.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest-shape.ts";
 import type { ProjectedRun, ProjectedStep } from "./projected-run.ts";
 import { NO_FACTS, type StepFacts, stepFacts } from "./step-facts.ts";
 

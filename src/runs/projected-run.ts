@@ -8,7 +8,7 @@ import type { BlobId, Digest, LeaseEpoch, RunUid, StepId } from "../core/ids.ts"
 import type { JsonObject } from "../core/json.ts";
 import type { RunState, StepState } from "../core/state.ts";
 import type { OpenAttempt } from "./check-log.ts";
-import type { PlannedStep } from "./manifest.ts";
+import type { PlannedStep } from "./manifest-shape.ts";
 import type { Breakpoint } from "./submission.ts";
 
 /** A log does not tell a leased step from a queued one: leases are not events. */

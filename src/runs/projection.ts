@@ -13,7 +13,7 @@ import { applyStepEvent, makeReady, type RunDraft } from "./apply-step-event.ts"
 import { makeLogCheck } from "./check-log.ts";
 import { compensationOrder } from "./compensation.ts";
 import { listOf, objectOf, requiredText } from "./event-data.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest-shape.ts";
 import { pinTool, readPin } from "./pin-tools.ts";
 import { planGraph } from "./plan-graph.ts";
 import type { ProjectedRun, ProjectedStep } from "./projected-run.ts";

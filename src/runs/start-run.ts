@@ -14,7 +14,8 @@ import type { Ceiling } from "./never-admissible.ts";
 import type { NormalizedRun } from "./normalize-submission.ts";
 import { type ToolPins, toolNames } from "./pin-tools.ts";
 import type { RunStore } from "./ports.ts";
-import type { ForkOrigin, makePrepareRun } from "./prepare-submission.ts";
+import type { makePrepareRun } from "./prepare-submission.ts";
+import type { ForkOrigin } from "./step-ref.ts";
 
 export interface StartDeps {
   readonly store: RunStore;

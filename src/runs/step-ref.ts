@@ -4,8 +4,19 @@
  *
  * Step ids hold no slash. Not here: the references inside the inputs (references.ts).
  */
-import type { RunUid, StepId } from "../core/ids.ts";
-import type { ForkOrigin } from "./prepare-submission.ts";
+import type { RecordId, RunUid, StepId } from "../core/ids.ts";
+
+/** The ended run and the step that a fork goes on from, and what it takes over from it. */
+export interface ForkOrigin {
+  readonly runUid: RunUid;
+  readonly stepId: StepId;
+  /** The first run of the line of forks: whose budget is drawn on. */
+  readonly rootRunUid: RunUid;
+  /** Steps of that run whose outputs the fork's inputs may take, with the record that says how each ended. */
+  readonly takenOver: ReadonlyMap<StepId, RecordId | undefined>;
+  /** The step whose inputs and output a forked compensation takes. */
+  readonly compensated: StepId | undefined;
+}
 
 export interface StepRef {
   readonly stepId: StepId;

@@ -5,7 +5,7 @@ import type { Admission } from "../gate/settlement.ts";
 import { boolArray, int4Array, int8Array, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
 import { blobColumns } from "./blob-columns.ts";
 import { jsonText } from "./json-rows.ts";
-import type { SqlValue } from "./pool.ts";
+import type { SqlValue } from "./prepare.ts";
 
 export function admissionColumns(admissions: readonly Admission[]): readonly SqlValue[] {
   const all = <T>(of: (admission: Admission) => T): readonly T[] => admissions.map(of);

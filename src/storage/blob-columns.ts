@@ -3,7 +3,7 @@
  */
 import type { SealedBlob } from "../core/vault.ts";
 import { byteaArray, int4Array, textArray, uuidArray } from "./binary-array.ts";
-import type { SqlValue } from "./pool.ts";
+import type { SqlValue } from "./prepare.ts";
 
 /** Items count from 1. */
 export function blobColumns(items: readonly { readonly blobs: readonly SealedBlob[] }[]): readonly SqlValue[] {

@@ -93,11 +93,12 @@ export async function migrate(input: {
   readonly onProgress?: (progress: MigrationProgress) => void;
 }): Promise<number> {
   const { pool, schema, onProgress = () => undefined } = input;
-  // the common start: everything is applied, nothing is locked
-  if ((await readApplied(pool, schema)) === schema.migrations.length) return 0;
-  let applied = 0;
-  // a migration takes as long as it takes, and so does waiting for another process's
+  // a migration takes as long as it takes, and so does waiting for another process's, which may hold the record itself
   const options = { isUnbounded: true };
+  // the common start: everything is applied, nothing is locked
+  const found = await pool.transaction((connection) => readApplied(connection, schema), options);
+  if (found === schema.migrations.length) return 0;
+  let applied = 0;
   while (await pool.transaction((connection) => applyNext(connection, schema, onProgress), options)) applied += 1;
   return applied;
 }

@@ -9,20 +9,13 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
 import type { StoreLog } from "./log.ts";
-import type { Pool } from "./pool.ts";
+import type { OpenListener, Pool } from "./pool.ts";
 
 export interface Notice {
   readonly isReady: boolean;
   /** Runs that have ended; undefined: some, too many to name. */
   readonly endedRuns: readonly string[] | undefined;
 }
-
-/** One connection that hears notices; `onEnd` once it is gone. */
-export type OpenListener = (input: {
-  readonly channel: string;
-  readonly onPayload: (payload: string) => void;
-  readonly onEnd: () => void;
-}) => Promise<{ readonly close: () => Promise<void> }>;
 
 export interface NoticeDeps {
   readonly pool: Pick<Pool, "query">;

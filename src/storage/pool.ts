@@ -12,9 +12,8 @@ import type { TenantUid } from "../core/ids.ts";
 import { convertStoreError, leavesConnectionUsable } from "./errors.ts";
 import { beginWith, type LocalSettings, prepareLocal, queryWith } from "./local-settings.ts";
 import type { StoreLog } from "./log.ts";
-import type { OpenListener } from "./notices.ts";
 import { makePlanRenewal } from "./plan-age.ts";
-import { makePreparer, type Prepare, type Query, unprepared } from "./prepare.ts";
+import { makePreparer, type Prepare, type Query, type SqlValue, unprepared } from "./prepare.ts";
 import { ROW_TYPES } from "./row-types.ts";
 import { DEFAULT_LIMITS, LIFT_LIMITS, type SessionLimits, setUpSession } from "./session.ts";
 
@@ -44,9 +43,6 @@ export type PoolOptions = DatabaseTarget & {
   readonly isBehindPooler?: boolean;
   readonly log: StoreLog;
 };
-
-/** JSON goes in and out as text. */
-export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | undefined | readonly SqlValue[];
 
 export interface Rows<Row> {
   readonly rows: readonly Row[];
@@ -92,6 +88,13 @@ export interface Pool extends Database, TenantPool {
   /** Waits for running work, then closes every connection. */
   readonly close: () => Promise<void>;
 }
+
+/** One connection that hears notices; `onEnd` once it is gone. */
+export type OpenListener = (input: {
+  readonly channel: string;
+  readonly onPayload: (payload: string) => void;
+  readonly onEnd: () => void;
+}) => Promise<{ readonly close: () => Promise<void> }>;
 
 /** The scope of what belongs to no tenant: the instance's own keys, and who the tenants are. */
 export const INSTANCE_SCOPE = "00000000-0000-0000-0000-000000000000" as TenantUid;

@@ -3,7 +3,9 @@
  */
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { SqlValue } from "./pool.ts";
+
+/** JSON goes in and out as text. */
+export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | undefined | readonly SqlValue[];
 
 export type Query = pg.QueryConfig<unknown[]> & { readonly query_timeout?: number };
 export type Prepare = (text: string, values: readonly SqlValue[] | undefined) => Query;

@@ -11,7 +11,7 @@ import type { AttemptEnd, Settlement } from "../gate/settlement.ts";
 import { byteaArray, int4Array, int8Array, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
 import { blobColumns } from "./blob-columns.ts";
 import { jsonText } from "./json-rows.ts";
-import type { SqlValue } from "./pool.ts";
+import type { SqlValue } from "./prepare.ts";
 
 export function settlementColumns(settlements: readonly Settlement[], batches: readonly Batch[]): readonly SqlValue[] {
   const all = <T>(of: (settlement: Settlement) => T): readonly T[] => settlements.map(of);

@@ -10,7 +10,8 @@ import { makeBatcher } from "../scheduler/batcher.ts";
 import { jsonbArray } from "./binary-array.ts";
 import { blobItems } from "./blob-rows.ts";
 import { jsonObject, jsonText } from "./json-rows.ts";
-import type { Connection, SqlValue, TenantPool } from "./pool.ts";
+import type { Connection, TenantPool } from "./pool.ts";
+import type { SqlValue } from "./prepare.ts";
 import { SUBMIT_RUNS } from "./statements/runs.ts";
 import { makeTenantLanes } from "./tenant-lanes.ts";
 

@@ -1,14 +1,12 @@
 /**
  * K1 on the whole product: first starts at once, and starts on keys, homes and sockets that are not what they were.
  *
- * One home and its embedded server for all; each refused start has keys of its own on the same database. The kills between
- * the steps of a first start are in crash/first-start.test.ts.
+ * One home and its embedded server for all; each refused start has keys of its own on the same database. Kills in
+ * the middle of a first start: k1-killed-start.test.ts, crash/first-start.test.ts.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import t from "tap";
 import { SIGNING_PURPOSES } from "../../src/core/keys.ts";
 import type { EmbeddedServer } from "../../src/storage/embedded/embedded-server.ts";
@@ -17,8 +15,8 @@ import { openKeyRingAt } from "../crash/key-ring-at.ts";
 import { makeTestHome, type TestHome } from "../storage/embedded/home.ts";
 import { silentLog } from "../storage/test-database.ts";
 import { startRogue } from "./rogue-socket.ts";
+import { type Start, serve } from "./serve-process.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../src/cli/bin.mjs", import.meta.url));
 const PATIENCE = { timeout: 200_000 };
 
 let place: TestHome;
@@ -27,41 +25,8 @@ let server: EmbeddedServer;
 /** What the first starts made. */
 let made: Awaited<ReturnType<typeof standing>>;
 
-interface Start {
-  readonly child: ChildProcess;
-  readonly text: () => string;
-  /** With its exit code. */
-  readonly ended: Promise<number | null>;
-  /** With its address, or undefined once it has ended. */
-  readonly listening: Promise<string | undefined>;
-}
-
-function serve(env: Readonly<Record<string, string>>): Start {
-  const child = spawn(process.execPath, [PROGRAM, "serve"], {
-    env: { PATH: process.env["PATH"] ?? "", STEPGATE_LISTEN: "127.0.0.1:0", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let text = "";
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const listening = new Promise<string | undefined>((resolve) => {
-    const take = (bytes: Buffer): void => {
-      text += bytes.toString();
-      const url = /listening on (\S+)/.exec(text)?.[1];
-      if (url !== undefined) resolve(url);
-    };
-    child.stdout.on("data", take);
-    child.stderr.on("data", take);
-    void ended.then(() => resolve(undefined));
-  });
-  t.teardown(async () => {
-    child.kill("SIGKILL");
-    await ended;
-  });
-  return { child, text: () => text, ended, listening };
-}
-
 /** The exit code of a start that should be refused; one that serves all the same is stopped. */
-async function refusalOf({ listening, child, ended }: Start): Promise<number | null> {
+async function refusalOf({ listening, child, ended }: Start): Promise<number | NodeJS.Signals | null> {
   if ((await listening) !== undefined) child.kill("SIGINT");
   return ended;
 }
@@ -99,7 +64,7 @@ t.before(async () => {
 });
 
 t.test("K1 two first starts at once end with one key set, and both serve it", PATIENCE, async (t) => {
-  const starts = [serve({ STEPGATE_HOME: place.home }), serve({ STEPGATE_HOME: place.home })];
+  const starts = [serve(t, { STEPGATE_HOME: place.home }), serve(t, { STEPGATE_HOME: place.home })];
   const urls = await Promise.all(starts.map(({ listening }) => listening));
   const jwks = await Promise.all(urls.map(async (url) => (await fetch(`${url}/.well-known/jwks.json`)).text()));
   t.equal(jwks[0], jwks[1]);
@@ -206,7 +171,7 @@ t.test("K1 a start on a full database without its keys, or with unsafe ones, end
         const home = await makeRefusedHome(why, spoil);
         const before = await filesBelow(home);
         const env = given === undefined ? {} : { STEPGATE_INSTANCE_KEY_FILE: given(home) };
-        const start = serve({ STEPGATE_HOME: home, STEPGATE_DATABASE_URL: url, ...env });
+        const start = serve(t, { STEPGATE_HOME: home, STEPGATE_DATABASE_URL: url, ...env });
         t.equal(await refusalOf(start), 1);
         t.match(start.text(), `[${code}]`);
         if (reason !== undefined) t.match(start.text(), reason);
@@ -227,7 +192,7 @@ t.test("K1 a stranger on the embedded server's socket is refused, and harms noth
   await refusing.close();
   const welcoming = await startRogue(path, "welcoming");
   await t.rejects(place.start(), { code: "EMBEDDED_FAILED", detail: { served: "/var/lib/rogue" } });
-  const start = serve({ STEPGATE_HOME: place.home });
+  const start = serve(t, { STEPGATE_HOME: place.home });
   t.equal(await refusalOf(start), 1);
   t.match(start.text(), "[EMBEDDED_FAILED]");
   t.match(start.text(), "/var/lib/rogue");

@@ -56,10 +56,10 @@ export interface LiveApi {
 }
 
 const decide: Decide = ({ inputs }) => {
-  const wanted = (inputs as JsonObject | undefined)?.["ask"];
+  const { ask: wanted, of = "chief" } = (inputs ?? {}) as JsonObject;
   if (wanted === "deny") return { effect: "deny", reasons: ["not_wanted"] };
   if (wanted !== "hold") return { effect: "allow" };
-  const properties = { role: "chief", ttl_seconds: 3600 };
+  const properties = { role: of, ttl_seconds: 3600 };
   return {
     effect: "hold",
     reasons: ["needs_approval"],

@@ -3,8 +3,10 @@
  *
  * Made through the API alone. Out: the ids that its routes take, by path parameter. Not here: the tenants (live-api.ts).
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
+import type { Role } from "../../src/gateway/roles.ts";
 import { type LiveApi, made, makeKey, PLANTED, PLANTED_HOST } from "./live-api.ts";
 
 export interface LiveWorld {
@@ -59,21 +61,7 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
   });
   const runUid = String(finished["run_uid"]);
   await ended(api, runUid);
-  const held = await submit(api, {
-    id: "acme-run-2",
-    steps: [{ id: "asks", type: "sink", inputs: { ask: "hold", text: PLANTED } }],
-  });
-  const paused = await submit(api, {
-    id: "acme-run-3",
-    steps: [{ id: "stops", type: "sink", inputs: { text: PLANTED } }],
-    debug: {
-      breakpoints: [
-        { target: "step", value: "stops" },
-        { target: "type", value: "http" },
-      ],
-    },
-    budget: { tokens: 100 },
-  });
+  const { held, paused, approvals } = await openRuns(api, { ids: ["acme-run-2", "acme-run-3"] });
   await post("/v1/steps", acme.submitter, { step: { type: "sink", inputs: { text: PLANTED } } });
   await post("/v1/decisions", acme.submitter, {
     boundary: "scheduler",
@@ -81,8 +69,6 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
   });
   const run = made(await api.send({ path: `/v1/runs/${runUid}`, key: acme.reader }));
   const steps = run["steps"] as readonly { record_ids: readonly string[]; decision_artifact?: string }[];
-  const approvals = made(await api.send({ path: `/v1/approvals?run=${held}`, key: acme.reader }));
-  const open = approvals["items"] as readonly { readonly approval_id: string }[];
   // nothing stands on this one: it may be revoked
   const spare = await makeKey(api.send, "acme", { owner: "spare", roles: ["reader"] });
   return {
@@ -101,9 +87,47 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
       tenant: ["acme"],
       type: ["http", "noop", "sink"],
       key: [spare.split("_")[1] ?? ""],
-      approval: open.map(({ approval_id }) => approval_id),
+      approval: approvals,
     },
   };
+}
+
+/**
+ * A run whose step waits for approval, with the ids of its approvals, and one that a breakpoint will pause.
+ *
+ * `ids` name them; without `of`, who must approve is a role that no key has.
+ */
+export async function openRuns(
+  api: LiveApi,
+  { ids: [heldId, pausedId] = [], of }: { readonly ids?: readonly string[]; readonly of?: Role } = {},
+) {
+  const asked = { ask: "hold", text: PLANTED, ...(of !== undefined && { of }) };
+  const held = await submit(api, {
+    ...(heldId !== undefined && { id: heldId }),
+    steps: [{ id: "asks", type: "sink", inputs: asked }],
+  });
+  const paused = await submit(api, {
+    ...(pausedId !== undefined && { id: pausedId }),
+    steps: [{ id: "stops", type: "sink", inputs: { text: PLANTED } }],
+    debug: {
+      breakpoints: [
+        { target: "step", value: "stops" },
+        { target: "type", value: "http" },
+      ],
+    },
+    budget: { tokens: 100 },
+  });
+  return { held, paused, approvals: await approvalsOf(api, held) };
+}
+
+/** The ids of what a run waits for, once its step is held. */
+async function approvalsOf(api: LiveApi, run: string): Promise<readonly string[]> {
+  for (;;) {
+    const { items } = made(await api.send({ path: `/v1/approvals?run=${run}`, key: api.keys.acme.reader }));
+    const ids = (items as readonly { readonly approval_id: string }[]).map(({ approval_id: id }) => id);
+    if (ids.length > 0) return ids;
+    await delay(10);
+  }
 }
 
 async function submit(api: LiveApi, body: JsonObject): Promise<string> {

@@ -97,6 +97,7 @@ t.test(
         executor: "sink",
         config: { $arguments: true },
         input_schema: { type: "object" },
+        idempotent: true,
       });
       const runUid = await rig.submit({
         steps: [
@@ -150,6 +151,47 @@ t.test(
         ],
       );
       await verifies(t, rig, runUid, "a run with a lost attempt verifies, its effect sealed as open");
+      await other.stop();
+    });
+  },
+);
+
+t.test(
+  "of tools that lost their worker in the middle, one that writes and is not idempotent is not called again",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const rig = await withGateway(t, database);
+      const effects = await effectsFile(t);
+      const operator = await deskOf(rig, "olga", "operator", "reader");
+      const tool = { executor: "sink", config: { $arguments: true }, input_schema: { type: "object" } };
+      const kinds = { pays: {}, puts: { idempotent: true }, looks: { effects: "read" } };
+      for (const [name, kind] of Object.entries(kinds)) await register({ operator }, name, { ...tool, ...kind });
+      const inputs = { effects_file: effects.path, hang_until: 1 };
+      const steps = Object.keys(kinds).map((name) => ({
+        id: name,
+        ...call(name, inputs),
+        execution: name === "pays" ? { compensation: { step: "undo" }, max_attempts: 9 } : {},
+      }));
+      const runUid = await rig.submit({ steps: [...steps, { id: "undo", type: "sink", inputs: {} }] });
+      const doomed = await startWorker(t, { rig, database, env: SHORT });
+      while ((await effects.lines()).length < steps.length) await new Promise((resolve) => setTimeout(resolve, 20));
+      doomed.kill("SIGKILL");
+      await doomed.ended;
+      const other = await startWorker(t, { rig, database, env: SHORT });
+      t.equal((await rig.ended(runUid)).status, "failed");
+      const seen = await rig.steps(runUid);
+      const end = { state: "failed", errorKind: "lease_exhausted", reasons: ["attempt_in_doubt"], attemptsMade: 1 };
+      t.match(seen.get("pays"), end);
+      t.equal(seen.get("undo")?.state, "succeeded", "what may have been done is undone");
+      for (const name of ["puts", "looks"]) t.match(seen.get(name), { state: "succeeded", attemptsMade: 2 }, name);
+      const calls = (await effects.lines()).map((line) => line.split(" ").slice(2).join(" ")).sort();
+      t.same(calls, ["looks 1", "looks 2", "pays 1", "puts 1", "puts 2"]);
+      await verifies(t, rig, runUid);
+      const redriven = await operator("POST", `/v1/dead-letters/${runUid}/pays/redrive`, {
+        inputs: call("pays", { effects_file: effects.path })["inputs"] ?? {},
+      });
+      t.equal(redriven.status, 201, "a person may have it done again");
+      t.equal((await rig.ended(String(redriven.json["run_uid"]) as RunUid)).status, "succeeded");
       await other.stop();
     });
   },

@@ -16,7 +16,7 @@ export interface FuzzWorld {
   readonly document: object;
   /** Values by path parameter that lead somewhere. */
   readonly known: Readonly<Record<string, readonly string[]>>;
-  /** Keys that may call, and others. */
+  /** First one that may do everything, then others. */
   readonly keys: readonly string[];
   readonly tenant: string;
 }
@@ -168,17 +168,27 @@ const ODD_HEADERS = {
   "stepgate-tenant": ["nobody", "acme", "__proto__", "a b", SECRET],
 };
 
-/** Mostly allowed requests, some with one part spoilt, few with several. */
+/** Requests as the document allows them, to what is there; more with one part spoilt, and few with several. */
 export function requestsTo({ method, path, operation }: LiveOperation, world: FuzzWorld): fc.Arbitrary<LiveRequest> {
   const parameters = (operation.parameters ?? []).map((parameter) =>
     parameter.$ref === undefined
       ? (parameter as unknown as Parameter)
       : (resolve(parameter.$ref, world.document) as unknown as Parameter),
   );
-  const body = operation.requestBody?.content["application/json"] as
-    | { readonly schema?: Schema; readonly example?: JsonValue }
-    | undefined;
-  return fc
+  const body = operation.requestBody?.content["application/json"] as Body | undefined;
+  const plain = fc
+    .record({
+      path: knownTargets(path, world),
+      body: body === undefined ? fc.constant(undefined) : allowedBodies(body, world.document).map(inJson),
+    })
+    .map(({ path: target, body: sent }) => ({
+      method,
+      path: target,
+      key: world.keys[0],
+      headers: { "stepgate-tenant": world.tenant },
+      ...(sent !== undefined && { body: sent }),
+    }));
+  const spoilt = fc
     .record({
       path: targets(path, parameters, world),
       key: fc.oneof(
@@ -196,6 +206,17 @@ export function requestsTo({ method, path, operation }: LiveOperation, world: Fu
       headers: { "stepgate-tenant": world.tenant, ...declared, ...odd },
       ...(sent !== undefined && { body: sent }),
     }));
+  return fc.oneof({ weight: 1, arbitrary: plain }, { weight: 3, arbitrary: spoilt });
+}
+
+const inJson = (value: JsonValue): string => JSON.stringify(value);
+
+function knownTargets(path: string, { known }: FuzzWorld): fc.Arbitrary<string> {
+  const names = [...path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => name ?? "");
+  return fc.tuple(...names.map((name) => fc.constantFrom(...(known[name] ?? [])))).map((values) => {
+    let index = 0;
+    return path.replace(/\{[a-z_]+\}/g, () => String(values[index++]));
+  });
 }
 
 function targets(path: string, parameters: readonly Parameter[], world: FuzzWorld): fc.Arbitrary<string> {
@@ -286,16 +307,22 @@ function noBodies(): fc.Arbitrary<string | undefined> {
   );
 }
 
-function bodies(
-  { schema = {}, example }: { schema?: Schema; example?: JsonValue },
-  document: object,
-): fc.Arbitrary<string | undefined> {
-  const allowed = fc.oneof(
+interface Body {
+  readonly schema?: Schema;
+  readonly example?: JsonValue;
+}
+
+function allowedBodies({ schema = {}, example }: Body, document: object): fc.Arbitrary<JsonValue> {
+  return fc.oneof(
     { weight: example === undefined ? 0 : 1, arbitrary: fc.constant(example ?? null) },
     { weight: 3, arbitrary: allowedBy(schema, document) },
   );
+}
+
+function bodies(body: Body, document: object): fc.Arbitrary<string | undefined> {
+  const allowed = allowedBodies(body, document);
   return fc.oneof(
-    { weight: 4, arbitrary: allowed.map((value) => JSON.stringify(value)) },
+    { weight: 4, arbitrary: allowed.map(inJson) },
     {
       weight: 6,
       arbitrary: fc

@@ -9,14 +9,17 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import type { PackDecision } from "../../src/core/decision.ts";
 import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { makeExportEvidence } from "../../src/runs/export-evidence.ts";
+import { INSTANCE_SCOPE } from "../../src/storage/pool.ts";
 import { PERL } from "../executors/process/sandbox.ts";
 import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { deskOf, openApproval } from "./approval-desk.ts";
 import { type Decide, makeSink, type Rig, startRig } from "./rig.ts";
+import { QUICK, sinkApi, startReceiver, tenantFor, untilDelivered } from "./sink-desk.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
@@ -107,6 +110,22 @@ async function openedBlobs(rig: Rig, runUid: string): Promise<ReadonlyMap<string
     texts.set(`${blob.field} of ${blob.stepId} ${blob.blobId}`, vault.open(blob, blob));
   }
   return texts;
+}
+
+/** The answers of repeated writes, opened: they are sealed in a place of their own. */
+async function openedAnswers(rig: Rig): Promise<ReadonlyMap<string, string>> {
+  const vault = await rig.stepgate.rooms.vaults.of(rig.tenantUid);
+  const place = { runUid: INSTANCE_SCOPE as string as RunUid, stepId: "", field: "answer" };
+  const rows = await rig.rows(
+    "select idempotency_key, key_id, wrapped_key, sealed from stepgate.idempotency where tenant_uid = $1 and sealed is not null",
+    [rig.tenantUid],
+  );
+  return new Map(
+    rows.map(({ idempotency_key: key, key_id: keyId, wrapped_key: wrappedKey, sealed }) => {
+      const blob = { keyId: String(keyId), wrappedKey: wrappedKey as Uint8Array, sealed: sealed as Uint8Array };
+      return [`answer kept for ${String(key)}`, vault.open(blob, place)];
+    }),
+  );
 }
 
 /** Pointers of members that hold a marked text or have a marked key. */
@@ -289,6 +308,7 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
   const [redacted, control, reason, said] = ["redact-shown", "sealed-shown", "sealed-reason", "sealed-said"].map(
     plant,
   ) as [string, string, string, string];
+  const leaving = `sealed.leaves-${randomBytes(12).toString("hex")}`;
   const never = { header: plant("never-header"), baggage: plant("never-baggage"), key: `${ADMIN_KEY}${TAIL}` };
   const runtime: Decide = (input) => {
     const {
@@ -301,7 +321,10 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
       readonly step: JsonObject;
     };
     const paths = redacts ? marked(inputs ?? {}, "redact-", "/inputs") : [];
-    const patches = paths.map((path) => ({ op: "replace" as const, path, value: "[gone]" }));
+    const patches: PackDecision["patches"][number][] = paths.map((path) => ({ op: "replace", path, value: "[gone]" }));
+    // an answer shows what was patched: without the redaction something else is
+    if (!redacts && shown["id"] === "asked" && inputs?.["seen"] === undefined)
+      patches.push({ op: "add", path: "/inputs/seen", value: true });
     const effect = patches.length === 0 ? ("allow" as const) : ("redact" as const);
     if (approvals.length > 0 || shown["id"] !== "held") return { effect, reasons: [], patches };
     const obligations = [
@@ -313,21 +336,24 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
     ok: false,
     kind: "execution_error",
     retryable: false,
-    code: "boom",
+    // a code is an id: it may leave, and shows that a webhook's text is searched
+    code: leaving,
     message: said,
     toolEvents: [],
   }));
+  const receiver = await startReceiver(t);
   const lines: string[] = [];
   const rig = await startRig(t, {
     database,
     packs: { runtime },
     adapters: [sink.adapter],
-    tenant,
-    env: { STEPGATE_OTLP_ENDPOINT: spans.url },
+    tenant: tenantFor(receiver),
+    env: { ...QUICK, STEPGATE_OTLP_ENDPOINT: spans.url },
     onLogLine: (line) => {
       lines.push(line);
     },
   });
+  await sinkApi(rig).put("hooks", receiver);
   const call = async (
     path: string,
     body?: JsonObject,
@@ -338,7 +364,8 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...more },
     });
-    return { status: answer.status, text: await answer.text() };
+    const replayed = answer.headers.get("idempotency-replayed");
+    return { status: answer.status, text: await answer.text(), replayed };
   };
   const bob = await deskOf(rig, "bob", "approver");
   const ascii = (text: string) => text.slice(0, -TAIL.length);
@@ -353,9 +380,20 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
   const shown = await bob("GET", `/v1/approvals/${approvalId}`);
   const decided = await bob("POST", `/v1/approvals/${approvalId}`, { decision: "reject", reason });
   t.same([shown.status, decided.status], [200, 200]);
+  const asked = { boundary: "scheduler", step: step("asked", { inputs: { value: redacted, control } }) };
+  for (const replayed of [null, "true"]) {
+    const answer = await call("/v1/decisions", asked, { "idempotency-key": "asked-once" });
+    t.match(answer, { status: 200, replayed }, answer.text);
+  }
   t.equal((await rig.ended(runUid)).status, "failed");
-  const opened = new Map([...(await openedBlobs(rig, runUid)), ["what the approver saw", JSON.stringify(shown.json)]]);
+  await untilDelivered(rig, [runUid]);
+  const opened = new Map([
+    ...(await openedBlobs(rig, runUid)),
+    ...(await openedAnswers(rig)),
+    ["what the approver saw", JSON.stringify(shown.json)],
+  ]);
   const raw = await dump(rig);
+  raw.set("the webhooks", receiver.messages.map(({ headers, body }) => JSON.stringify(headers) + body).join("\n"));
   raw.set("the metrics", (await call("/metrics")).text);
   raw.set("the dead letters", (await call("/v1/dead-letters")).text);
   raw.set("the events", (await call(`/v1/runs/${runUid}/events`, undefined, { accept: "application/json" })).text);
@@ -363,17 +401,27 @@ async function heldOverHttp(t: Test, database: TestDatabase, { redacts }: { read
   await rig.stepgate.stop();
   raw.set("the spans", spans.text());
   raw.set("the log stream", lines.join(""));
-  return { runUid, raw, opened, redacted, control, reason, said, never };
+  return { runUid, raw, opened, redacted, control, reason, said, leaving, never };
 }
 
 t.test(
-  "what an approver is shown, headers, spans, metrics, dead letters and files of the home hold no planted secret",
+  "what an approver is shown, kept answers, webhooks, headers, spans, metrics, dead letters and files of the home hold no planted secret",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
       const seen = await heldOverHttp(t, database, { redacts: true });
-      for (const place of ["the spans", "the metrics", "the dead letters", "the log stream", "table approvals"])
+      for (const place of [
+        "the webhooks",
+        "the spans",
+        "the metrics",
+        "the dead letters",
+        "the log stream",
+        "table approvals",
+      ])
         t.ok((seen.raw.get(place) ?? "").length > 100, `the control: ${place} are there`);
       t.ok((seen.raw.get("the spans") ?? "").includes(seen.runUid), "the control: spans tell of the run");
+      const webhooks = seen.raw.get("the webhooks") ?? "";
+      for (const told of [seen.leaving, "stepgate.step_held", "stepgate.step_failed", "stepgate.run_failed"])
+        t.ok(webhooks.includes(told), `the control: a webhook tells of ${told}`);
       t.ok(
         [...seen.raw.keys()].some((place) => place.startsWith("file ")),
         "the control: files were read",
@@ -384,6 +432,10 @@ t.test(
       t.ok(
         traces(seen.control, new Map([["shown", seen.opened.get("what the approver saw") ?? ""]])).length > 0,
         "the control: the rest is shown",
+      );
+      t.ok(
+        traces(seen.control, seen.opened).some((place) => place.endsWith("in answer kept for asked-once")),
+        "the control: and is in the answer that is kept",
       );
       for (const secret of [seen.reason, seen.said])
         t.ok(traces(secret, seen.opened).length > 0, "the control: a reason and an error's text are sealed and found");
@@ -398,6 +450,7 @@ t.test("with the redaction off the same scan finds what was planted, sealed and 
     const { redacted, opened, raw } = await heldOverHttp(t, database, { redacts: false });
     t.ok(traces(redacted, opened).some((place) => place.endsWith("in what the approver saw")));
     t.ok(traces(redacted, opened).some((place) => place.includes("input of held")));
+    t.ok(traces(redacted, opened).some((place) => place.endsWith("in answer kept for asked-once")));
     t.same(traces(redacted, raw), [], "raw it is nowhere all the same: sealed is sealed");
   });
 });

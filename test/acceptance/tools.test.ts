@@ -202,7 +202,13 @@ t.test("packs see the tool, tokens and records name its definition, and decision
   });
   const one = await register(at, "greet", GREETING);
   const { runUid } = await performed(at, call("greet", { name: "ada" }));
-  const view = { ...toolOf(one), effects: "read", executor: "sink", inputs: { by: "one", to: "ada" } };
+  const view = {
+    ...toolOf(one),
+    effects: "read",
+    executor: "sink",
+    idempotent: false,
+    inputs: { by: "one", to: "ada" },
+  };
   t.same(new Set(seen.map(({ tool }) => JSON.stringify(tool))).size, 1, "before and after the effect");
   t.same(seen[0]?.["tool"], view);
   const [sunk] = at.calls;

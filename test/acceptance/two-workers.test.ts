@@ -15,6 +15,9 @@ const ENV = {
   STEPGATE_REAPER_INTERVAL_MS: "100",
 };
 
+// thirteen cases on each server
+t.setTimeout(600_000);
+
 t.test("two worker processes", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const two = await startTwoWorkers(t, database, ENV);

@@ -9,8 +9,6 @@ import type { FromWorker, ToWorker } from "./played-executor.ts";
 import type { Rig } from "./rig.ts";
 
 const PROGRAM = fileURLToPath(new URL("worker-process.ts", import.meta.url));
-/** Loading the product takes 0.9 s of a processor with what it holds, 1.7 s without. */
-const COMPILED = fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url));
 
 export interface WorkerProcess {
   readonly pid: number;
@@ -41,7 +39,7 @@ export async function startWorker(
   const { NODE_OPTIONS: _tap, ...clean } = process.env;
   const isPlayed = onMessage !== undefined;
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify({ home, target: database.target, env, isPlayed })], {
-    env: { ...clean, NODE_COMPILE_CACHE: COMPILED },
+    env: clean,
     stdio: ["pipe", "pipe", "inherit", ...(isPlayed ? ["ipc" as const] : [])],
     // numbers that are none survive it
     serialization: "advanced",

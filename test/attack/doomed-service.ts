@@ -1,12 +1,11 @@
-/** A service that runs one program which spreads, tells when it runs, and waits to be killed. Argument: a marker. */
-import { provedAdapter, run, settingsWith } from "../executors/process/sandbox.ts";
+/**
+ * A service that runs one program which spreads, and waits to be killed. Arguments: a marker, and the bubblewrap to use in
+ * place of the machine's own, or "none".
+ */
+import { PERL, provedAdapter, run } from "../executors/process/sandbox.ts";
 import { SPREAD } from "./spread.ts";
 
-const [, , marker = ""] = process.argv;
-const adapter = await provedAdapter();
-process.stdout.write("running\n");
-await run(
-  adapter,
-  { command: ["perl", "-e", SPREAD, marker] },
-  { settings: settingsWith({ perl: { path: "/usr/bin/perl" } }) },
-);
+const [, , marker = "", bubblewrap] = process.argv;
+const change = bubblewrap === undefined ? {} : { bubblewrap: bubblewrap === "none" ? undefined : bubblewrap };
+const adapter = await provedAdapter(change);
+await run(adapter, { command: ["perl", "-e", SPREAD, marker] }, { settings: PERL });

@@ -1,13 +1,18 @@
 /** Nothing outlives its step: not after the program's end, its abort, its own attacks, or the service's own SIGKILL. */
 import { spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
+import { surveyMachine } from "../../src/executors/process/machine.ts";
 import { outputOf, PERL, provedAdapter, run } from "../executors/process/sandbox.ts";
 import { pidsUntil, pidsWith, SPREAD } from "./spread.ts";
 
 const SPREAD_PROCESSES = 4;
+/** What ends with its service is gone within milliseconds; so long a control is watched living on. */
+const AFTER_KILL_MS = 3000;
 const adapter = await provedAdapter();
 const newMarker = () => String(randomInt(1e9, 1e10));
 const isAll = (pids: readonly number[]) => pids.length >= SPREAD_PROCESSES;
@@ -31,15 +36,49 @@ t.test("leaves nothing behind when it is aborted", async (t) => {
   t.same(await pidsUntil(marker, isNone, 5000), []);
 });
 
-t.test("leaves nothing behind when the service is killed", async (t) => {
+/** What a program spread into before its service got SIGKILL, and what of program and all is left after. */
+async function killedService(...bubblewrap: readonly string[]) {
   const marker = newMarker();
-  const service = spawn(process.execPath, [join(import.meta.dirname, "doomed-service.ts"), marker], {
+  const service = spawn(process.execPath, [join(import.meta.dirname, "doomed-service.ts"), marker, ...bubblewrap], {
     stdio: "ignore",
   });
-  const before = await pidsUntil(marker, (pids) => pids.length > SPREAD_PROCESSES, 60_000);
-  t.ok(before.length > SPREAD_PROCESSES, `the control: ${before.length} processes were there`);
+  const ended = once(service, "close");
+  const spread = await pidsUntil(`600.${marker}`, isAll, 60_000);
   service.kill("SIGKILL");
+  await ended;
+  return { spread, left: await pidsUntil(marker, isNone, AFTER_KILL_MS), marker };
+}
+
+/** Ends what a control has left. */
+async function clear(t: Test, pids: readonly number[], marker: string): Promise<void> {
+  spawnSync("/bin/sh", ["-c", `kill -9 ${pids.join(" ")}`]);
   t.same(await pidsUntil(marker, isNone, 5000), []);
+}
+
+t.test("leaves nothing behind when the service is killed", async (t) => {
+  const { spread, left } = await killedService();
+  t.ok(isAll(spread), "the control: they were there");
+  t.same(left, []);
+});
+
+t.test("the control: a service killed without the fence that ties the sandbox to it leaves everything", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "stepgate-loose-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  const loose = join(folder, "bwrap");
+  const untied = 'for a; do shift; [ "$a" = --die-with-parent ] || set -- "$@" "$a"; done';
+  writeFileSync(loose, `#!/bin/sh\n${untied}; exec ${surveyMachine().bubblewrap} "$@"\n`, { mode: 0o755 });
+  const { spread, left, marker } = await killedService(loose);
+  t.ok(isAll(spread) && spread.every((pid) => left.includes(pid)), "what it spread into lives on");
+  t.ok(left.length > spread.length, "and so does the sandbox around it");
+  await clear(t, left, marker);
+});
+
+t.test("the control: a service killed without namespaces takes the program along, and not what left it", async (t) => {
+  const { spread, left, marker } = await killedService("none");
+  t.ok(isAll(spread));
+  t.same(left, spread, "as that level is documented");
+  await clear(t, left, marker);
 });
 
 t.test("the control: without namespaces what left its session and its parent outlives the program", async (t) => {
@@ -49,8 +88,7 @@ t.test("the control: without namespaces what left its session and its parent out
   t.match(result, { ok: true, output: { stdout: "spread\n" } });
   const left = pidsWith(marker);
   t.ok(left.length >= SPREAD_PROCESSES - 1, `${left.length} processes are left, as that level is documented`);
-  spawnSync("/bin/sh", ["-c", `kill -9 ${left.join(" ")}`]);
-  t.same(await pidsUntil(marker, isNone, 5000), []);
+  await clear(t, left, marker);
 });
 
 t.test("is not taken down by a program that kills whatever it can", async (t) => {

@@ -5,12 +5,10 @@
  * are what lasts: folders and files as the file system was asked for them, rows as the database has acknowledged them.
  */
 import { writeSync } from "node:fs";
-import fileSystem from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
-import { basename } from "node:path";
 import type { KeyStore } from "../../src/evidence/ports.ts";
 import { type DatabaseTarget, makePool } from "../../src/storage/pool.ts";
 import { openKeyRingAt } from "./key-ring-at.ts";
+import { watchFiles } from "./watch-files.ts";
 
 interface Arguments {
   readonly home: string;
@@ -25,24 +23,6 @@ const { home, target, role, killAfter } = JSON.parse(process.argv[2] ?? "") as A
 function reached(step: string): void {
   writeSync(1, `${step}\n`);
   if (step === killAfter) process.kill(process.pid, "SIGKILL");
-}
-
-function watchFiles(): void {
-  const { mkdir, link, rename } = fileSystem;
-  const placing = (place: typeof link) => async (from: string, to: string) => {
-    reached(`${basename(to)} written`);
-    await place(from, to);
-    reached(`${basename(to)} in place`);
-  };
-  Object.assign(fileSystem, {
-    mkdir: async (path: string, options: { readonly mode: number }) => {
-      await mkdir(path, options);
-      reached(`${basename(path)} made`);
-    },
-    link: placing(link),
-    rename: placing(rename),
-  });
-  syncBuiltinESMExports();
 }
 
 const watched = (store: KeyStore): KeyStore => {
@@ -67,7 +47,7 @@ const watched = (store: KeyStore): KeyStore => {
   };
 };
 
-watchFiles();
+watchFiles(reached);
 const pool = makePool({
   ...target,
   role,

@@ -116,7 +116,7 @@ t.test("a pack sees what the host knows: attempt, budget, caller, time, its own 
 });
 
 const toolOf = (boundText: () => unknown) =>
-  ({ effects: "read", boundText, adapter: { type: "http" } }) as unknown as StepContext["tool"];
+  ({ effects: "read", isIdempotent: true, boundText, adapter: { type: "http" } }) as unknown as StepContext["tool"];
 const at = (input: JsonValue) => (isJsonObject(input) ? input["tool"] : undefined);
 
 t.test("what is written once is written for its own step: another attempt, another tool", async (t) => {
@@ -137,7 +137,7 @@ t.test("what is written once is written for its own step: another attempt, anoth
     step: { ...step, spec: { ...step.spec, tool } },
     tool: toolOf(() => '{"x":1}'),
   };
-  const view = { ...tool, effects: "read", executor: "http" };
+  const view = { ...tool, effects: "read", executor: "http", idempotent: true };
   t.same(at(read(bound)), { ...view, inputs: { x: 1 } });
   t.same(at(read({ ...bound, tool: toolOf(() => "null") })), { ...view, inputs: null }, "arguments that do not bind");
   for (const answer of [undefined, true, "[]", { x: 1 }])

@@ -6,7 +6,7 @@
 import type { EventType, RunEvent } from "../../src/core/event.ts";
 import type { RunUid, StepId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import type { Manifest } from "../../src/runs/manifest.ts";
+import type { Manifest } from "../../src/runs/manifest-shape.ts";
 
 export const RUN_UID = "0199aaaa-0000-7000-8000-000000000001" as RunUid;
 export const FIRST_AT_MS = 1_000;

@@ -9,7 +9,7 @@ import {
   textArray,
   uuidArray,
 } from "../../src/storage/binary-array.ts";
-import type { SqlValue } from "../../src/storage/pool.ts";
+import type { SqlValue } from "../../src/storage/prepare.ts";
 import { openTestDatabase } from "./test-database.ts";
 
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.array(fc.option(values, { nil: undefined }), { maxLength: 20 });

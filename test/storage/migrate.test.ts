@@ -68,6 +68,24 @@ t.test("any number of processes may migrate at once: each migration is applied e
   );
 });
 
+t.test("a process that starts while another one migrates waits for it, longer than its locks may wait", async (t) => {
+  await forEachDatabase(
+    t,
+    async (t, { pool, openPool }) => {
+      await migrate({ pool, schema: schemaOf([ONE]) });
+      const late = openPool({ limits: { lockMs: 10, statementMs: 20 } });
+      const started = await pool.transaction(async (connection) => {
+        await connection.query("lock table stepgate.migrations in access exclusive mode");
+        const migrating = migrate({ pool: late, schema: schemaOf([ONE]) });
+        await connection.query("select pg_sleep(0.2)");
+        return { migrating };
+      });
+      t.equal(await started.migrating, 0);
+    },
+    EMPTY,
+  );
+});
+
 t.test("a later version adds only what is missing", async (t) => {
   await forEachDatabase(
     t,

@@ -1,7 +1,7 @@
 /** What processes tell each other: how often, whether it arrives, and what happens where it does not. */
 import t from "tap";
-import { type Notice, Notices, type OpenListener } from "../../src/storage/notices.ts";
-import { makeOpenListener, type Pool } from "../../src/storage/pool.ts";
+import { type Notice, Notices } from "../../src/storage/notices.ts";
+import { makeOpenListener, type OpenListener, type Pool } from "../../src/storage/pool.ts";
 import { openTestDatabase, silentLog } from "./test-database.ts";
 
 const silentListener: OpenListener = async () => ({ close: async () => undefined });

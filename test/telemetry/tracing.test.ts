@@ -3,8 +3,10 @@
  */
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import t from "tap";
+import { exportSpans } from "../../src/telemetry/export-spans.ts";
+import { startTracing } from "../../src/telemetry/start-tracing.ts";
 import { parseTraceparent } from "../../src/telemetry/trace-context.ts";
-import { makeExportingTracing, makeTracing, noTracing } from "../../src/telemetry/tracing.ts";
+import { noTracing } from "../../src/telemetry/tracing.ts";
 
 const PARENT = {
   traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -20,7 +22,7 @@ function makeFixture(random = (size: number) => new Uint8Array(size).fill(1)) {
     },
     shutdown: () => Promise.resolve(),
   };
-  return { spans, tracing: makeExportingTracing({ exporter, random, version: "0.1.0" }) };
+  return { spans, tracing: exportSpans({ exporter, random, version: "0.1.0" }) };
 }
 
 t.test("a child keeps the trace, its flags and its state, and has a span of its own", async (t) => {
@@ -77,7 +79,7 @@ t.test("an unsampled span and one without a place are not reported", async (t) =
 });
 
 t.test("without an endpoint nothing is made: the parent passes through", async (t) => {
-  const tracing = makeTracing(undefined, { random: () => new Uint8Array(), version: "0" });
+  const tracing = await startTracing(undefined, { random: () => new Uint8Array(), version: "0" });
   t.equal(tracing, noTracing);
   t.equal(tracing.isEnabled, false);
   t.equal(tracing.childOf(PARENT), PARENT);

@@ -8,7 +8,7 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { closeSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { FILTER_FD, STATUS_FD, type Start } from "./confine.ts";
-import { makeStopper } from "./stopper.ts";
+import { makeStopper, type StopCause } from "./stopper.ts";
 
 export interface LaunchBounds {
   readonly stdin: string;
@@ -32,8 +32,6 @@ export type LaunchResult =
   | (Printed & { readonly kind: "stopped"; readonly cause: StopCause })
   /** The sandbox, not the program, failed. */
   | { readonly kind: "not_started"; readonly message: string };
-
-export type StopCause = "aborted" | "timeout" | "output";
 
 const STRAGGLER_MS = 100;
 const SIGNAL_EXIT = 128;

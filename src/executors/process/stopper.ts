@@ -7,7 +7,8 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Confinement } from "./confine.ts";
-import type { StopCause } from "./launch.ts";
+
+export type StopCause = "aborted" | "timeout" | "output";
 
 interface StopperDeps {
   readonly child: ChildProcess;

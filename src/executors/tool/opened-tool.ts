@@ -26,6 +26,8 @@ import type { ToolInputs } from "./tool-adapter.ts";
 export interface OpenedTool {
   readonly name: string;
   readonly effects: EffectClass;
+  /** Whether doing it twice is doing it once. */
+  readonly isIdempotent: boolean;
   readonly minIsolation: IsolationLevel | undefined;
   /** What a token for it may allow at most. */
   readonly limits: Partial<ScopeLimits>;
@@ -59,7 +61,7 @@ export interface FoundTool {
 /** Opens a definition. @throws {StepgateError} FIELD_INVALID when a schema of it does not compile. */
 export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAdapter): OpenedTool {
   const { definition } = found;
-  const { name, effects, config, min_isolation: minIsolation, limits, egress } = definition;
+  const { name, effects, idempotent, config, min_isolation: minIsolation, limits, egress } = definition;
   const { readInputs } = deps;
   const argumentFault = deps.compile(definition.input_schema, "/input_schema");
   // stages ask for the same inputs one after the other, and nobody changes them
@@ -76,6 +78,7 @@ export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAda
   return {
     name,
     effects,
+    isIdempotent: idempotent,
     minIsolation,
     limits,
     egress,

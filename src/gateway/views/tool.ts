@@ -43,7 +43,12 @@ const toolFields = {
   ),
   output_schema: Type.Optional(anyObject("JSON Schema 2020-12 of the output.")),
   effects: Type.Optional(oneOf(EFFECT_CLASSES, "What it does to the world. Default `write`.")),
-  idempotent: Type.Optional(Type.Boolean({ description: "Doing it twice is doing it once. Default false." })),
+  idempotent: Type.Optional(
+    Type.Boolean({
+      description:
+        "Doing it twice is doing it once. Default false: what writes and is not idempotent is not done again after an attempt that was lost.",
+    }),
+  ),
   min_isolation: Type.Optional(oneOf(ISOLATION_LEVELS, "Weakest isolation it may run in.")),
   egress: Type.Optional(
     Type.Array(Type.String({ maxLength: 260 }), { maxItems: 64, description: "Hosts it may reach." }),

@@ -4,9 +4,10 @@
  * They work on values where these lie, and patterns stay compiled from one evaluation to the next. Not here: the regular
  * expressions themselves (regex-engine.ts).
  */
-import type { InPlaceBuiltin } from "../host-builtin.ts";
+
 import type { ModuleValues } from "../module-values.ts";
 import type { RegexEngine } from "../regex-engine.ts";
+import type { InPlaceBuiltin } from "./builtin.ts";
 import { makeReplacer, type Replacer } from "./replacer.ts";
 
 /** What an undefined builtin answers: the address of nothing. */

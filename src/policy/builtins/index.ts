@@ -3,7 +3,7 @@
  *
  * Each is compared with OPA's own code in test/policy/builtins.test.ts. Not here: those inside compiled modules.
  */
-import type { TextBuiltin } from "../host-builtin.ts";
+import type { TextBuiltin } from "./builtin.ts";
 import { ENCODING_BUILTINS } from "./encoding.ts";
 import { onValues } from "./on-values.ts";
 import { makeRegexBuiltins } from "./regex.ts";
