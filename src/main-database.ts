@@ -22,6 +22,7 @@ import {
 } from "./storage/pool.ts";
 import { type DatabaseRoles, setUpRoles } from "./storage/set-up-roles.ts";
 import { checkPools, type DatabaseWatch, type TimeListener, watchDatabase } from "./storage/watch-database.ts";
+import { type RoomWatch, watchRoom } from "./storage/watch-room.ts";
 
 const WATCH_EVERY_MS = 2000;
 /** The longest statement of maintenance: moving what a window holds too early, deleting runs of the largest plans. */
@@ -36,6 +37,7 @@ export interface Database {
   /** As the role of `pool`. */
   readonly openListener: OpenListener;
   readonly watch: DatabaseWatch;
+  readonly room: RoomWatch;
   /** "18.4". */
   readonly database: string;
   readonly embedded: EmbeddedServer | undefined;
@@ -59,20 +61,19 @@ export async function openDatabase(
   if (embedded !== undefined) stops.unshift(() => embedded.stop());
   const target = embedded === undefined ? (given ?? { url: "" }) : { connection: embedded.connection };
   const roles = await prepareDatabase(input, target);
-  const open = (options: Pick<PoolOptions, "role" | "isFenced">, url: string | undefined): Pool => {
+  const open = (options: Partial<PoolOptions>, url: string | undefined): Pool => {
     const pool = makePool({ ...poolOptions(input, url === undefined ? target : { url }), ...options });
     stops.unshift(() => pool.close());
     return pool;
   };
-  const gatewayPool = open({ role: roles.gateway, isFenced: true }, gatewayDatabaseUrl);
-  const workerPool = open({ role: roles.worker }, workerDatabaseUrl);
-  const ownerPool = makePool({
-    ...poolOptions(input, target),
-    // one maintains for as long as it takes, one looks who holds back vacuum and how long windows are prepared for
-    maxConnections: 2,
-    limits: { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs },
-  });
-  stops.unshift(() => ownerPool.close());
+  const roomPool = open({ maxConnections: 1 }, undefined);
+  const room = watchRoom({ pool: roomPool, everyMs: WATCH_EVERY_MS, log });
+  const onFull = room.foundFull;
+  const gatewayPool = open({ role: roles.gateway, isFenced: true, onFull }, gatewayDatabaseUrl);
+  const workerPool = open({ role: roles.worker, onFull }, workerDatabaseUrl);
+  // one maintains for as long as it takes, one looks who holds back vacuum and how long windows are prepared for
+  const maintenance = { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs };
+  const ownerPool = open({ maxConnections: 2, limits: maintenance, onFull }, undefined);
   const { role } = config.instance;
   const pools = {
     gateway: role === "worker" ? undefined : gatewayPool,
@@ -80,13 +81,13 @@ export async function openDatabase(
   };
   const database = await checkPools(pools, time);
   const watch = watchDatabase(pools, { everyMs: WATCH_EVERY_MS, time, log });
-  stops.unshift(watch.stop);
+  stops.unshift(watch.stop, room.stop);
   const [ownRole, ownUrl] = role === "worker" ? [roles.worker, workerDatabaseUrl] : [roles.gateway, gatewayDatabaseUrl];
   const openListener = makeOpenListener({
     ...poolOptions(input, ownUrl === undefined ? target : { url: ownUrl }),
     role: ownRole,
   });
-  return { pool: pools.gateway ?? workerPool, workerPool, ownerPool, openListener, watch, database, embedded };
+  return { pool: pools.gateway ?? workerPool, workerPool, ownerPool, openListener, watch, room, database, embedded };
 }
 
 /** As the configured user, who must own the schema when something is to be changed. */

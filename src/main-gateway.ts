@@ -285,7 +285,7 @@ async function bindTool(
 }
 
 function healthPorts(
-  { pool, watch, vacuum, windows, keyRing, metrics, log }: Rooms,
+  { pool, watch, room, vacuum, windows, keyRing, metrics, log }: Rooms,
   worker: LocalWorker | undefined,
 ): GatewayPorts["health"] {
   const isDatabaseThere = async (): Promise<boolean> => {
@@ -302,6 +302,7 @@ function healthPorts(
       const checks = [
         { name: "database", ok: await isDatabaseThere() },
         { name: "fences", ...watch.verdict() },
+        { name: "room", ...room.verdict() },
         ...(worker === undefined ? [] : [{ name: "worker", ok: worker.isReady() }]),
       ];
       const warnings = [vacuum.warning(), windows.warning()].filter((warning) => warning !== undefined);

@@ -84,7 +84,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   // one time for everything that is written, signed or judged, whatever this machine's clock does
   const clock: Clock = { nowMs: databaseClock.nowMs, monotonicMs: system.monotonicMs };
   const ids = makeIds(clock);
-  const { pool, workerPool, ownerPool, openListener, watch, database, embedded } = await openDatabase(
+  const { pool, workerPool, ownerPool, openListener, watch, room, database, embedded } = await openDatabase(
     input,
     { monotonicMs: system.monotonicMs, observe: databaseClock.observe },
     stops,
@@ -235,6 +235,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     workerPool,
     ownerPool,
     watch,
+    room,
     vacuum,
     windows,
     database,

@@ -41,6 +41,8 @@ export type PoolOptions = DatabaseTarget & {
    * role is set anew in each transaction.
    */
   readonly isBehindPooler?: boolean;
+  /** Called for each statement that found the server's disk full. */
+  readonly onFull?: () => void;
   readonly log: StoreLog;
 };
 
@@ -112,7 +114,7 @@ const KEEP_IDLE_MS = 300_000;
  * @throws {StepgateError} CONFIG_INVALID for a URL that cannot be read.
  */
 export function makePool(options: PoolOptions): Pool {
-  const { log, role, isFenced = false, isBehindPooler = false } = options;
+  const { log, role, isFenced = false, isBehindPooler = false, onFull = () => undefined } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const pool = new pg.Pool({
     ...clientConfig(options, limits),
@@ -132,7 +134,12 @@ export function makePool(options: PoolOptions): Pool {
     if (!pool.ending) log.warn({ err: error }, message);
   };
   const prepare = isBehindPooler ? unprepared : makePreparer();
-  const session = { prepare, renewPlans: makePlanRenewal(systemClock.monotonicMs) };
+  const convert: typeof convertStoreError = (caught, moment) => {
+    const error = convertStoreError(caught, moment);
+    if (error.code === "STORE_FULL") onFull();
+    return error;
+  };
+  const session = { prepare, renewPlans: makePlanRenewal(systemClock.monotonicMs), convert };
   const localRole = isBehindPooler ? role : undefined;
   const anywhere = databaseOf(pool, session, localRole === undefined ? undefined : { role: localRole });
   return {
@@ -174,9 +181,15 @@ export function makeOpenListener(options: PoolOptions): OpenListener {
   };
 }
 
+interface SessionParts {
+  readonly prepare: Prepare;
+  readonly renewPlans: ReturnType<typeof makePlanRenewal>;
+  readonly convert: typeof convertStoreError;
+}
+
 function databaseOf(
   pool: pg.Pool,
-  { prepare, renewPlans }: { readonly prepare: Prepare; readonly renewPlans: ReturnType<typeof makePlanRenewal> },
+  { prepare, renewPlans, convert }: SessionParts,
   local: LocalSettings | undefined,
 ): Database {
   const acquire = async (): Promise<pg.PoolClient> => {
@@ -187,7 +200,7 @@ function databaseOf(
       return client;
     } catch (caught) {
       client?.release(true);
-      throw convertStoreError(caught, "connect");
+      throw convert(caught, "connect");
     }
   };
   return {
@@ -202,15 +215,15 @@ function databaseOf(
         return result;
       } catch (caught) {
         client.release(!leavesConnectionUsable(caught));
-        throw convertStoreError(caught, "autocommit");
+        throw convert(caught, "autocommit");
       }
     },
     transaction: async (work, { isUnbounded = false } = {}) => {
       const unbounded: Prepare = (text, values) => ({ ...prepare(text, values), query_timeout: LONGEST_TIMER_MS });
       const client = await acquire();
       const begin = local === undefined ? "begin" : beginWith(local);
-      if (!isUnbounded) return await runTransaction(client, { begin, prepare }, work);
-      return await runTransaction(client, { begin, prepare: unbounded }, async (connection) => {
+      if (!isUnbounded) return await runTransaction(client, { begin, prepare, convert }, work);
+      return await runTransaction(client, { begin, prepare: unbounded, convert }, async (connection) => {
         await connection.query(LIFT_LIMITS);
         return await work(connection);
       });
@@ -220,7 +233,7 @@ function databaseOf(
 
 async function runTransaction<Result>(
   client: pg.PoolClient,
-  { begin, prepare }: { readonly begin: string; readonly prepare: Prepare },
+  { begin, prepare, convert }: { readonly begin: string } & Pick<SessionParts, "prepare" | "convert">,
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
   let isOpen = true;
@@ -230,7 +243,7 @@ async function runTransaction<Result>(
       return await client.query(query);
     } catch (caught) {
       isUsable &&= leavesConnectionUsable(caught);
-      throw convertStoreError(caught, moment);
+      throw convert(caught, moment);
     }
   };
   const connection: Connection = {

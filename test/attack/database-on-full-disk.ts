@@ -14,7 +14,6 @@ import { keptPromises, makePatientClient } from "./submit-through-faults.ts";
 
 const [, , disk = ""] = process.argv;
 const PATIENCE_MS = 60_000;
-
 t.setTimeout(PATIENCE_MS * 4);
 
 t.test("filled under load, given back, and nothing was lost", async (t) => {
@@ -46,10 +45,12 @@ t.test("filled under load, given back, and nothing was lost", async (t) => {
       await delay(20);
     }
   };
-  const isReady = async (): Promise<boolean> => {
+  const readiness = async () => {
     const answer = await fetch(`${rig.stepgate.gateway?.url}/readyz`);
-    await answer.body?.cancel();
-    return answer.status === 200;
+    return {
+      status: answer.status,
+      ...((await answer.json()) as { readonly checks: readonly { readonly name: string }[] }),
+    };
   };
   const client = makePatientClient(rig, { patienceMs: PATIENCE_MS });
   let submitted = 0;
@@ -69,14 +70,29 @@ t.test("filled under load, given back, and nothing was lost", async (t) => {
   const load = Promise.all([submitUntilOver(), submitUntilOver(), submitUntilOver()]);
   await until("under load", () => sink.calls.length > 15);
   t.same([...client.refusals], [], "the control: nothing is refused while there is room");
+  t.match(await readiness(), { status: 200, ready: true }, "the control: and it is ready");
 
   await ballast.fill();
   await until("refused", () => client.refusals.has("503 STORE_FULL"));
   t.equal(rig.stepgate.rooms.embedded?.isReady, true, "the server itself runs on");
+  const { status, checks } = await readiness();
+  t.equal(status, 503, "and whoever asks is told to send writes elsewhere");
+  t.match(
+    checks.find(({ name }) => name === "database"),
+    { ok: true },
+  );
+  t.match(
+    checks.find(({ name }) => name === "room"),
+    { ok: false, code: "STORE_FULL" },
+  );
+  await ballast.drop();
+  await until("ready as soon as there is room", async () => (await readiness()).status === 200);
+  await ballast.fill();
+  await until("refused again", async () => (await readiness()).status === 503);
   // more than the segments that its log has room for
   while (rig.stepgate.rooms.embedded?.isReady)
     await rig.rows("select pg_logical_emit_message(true, 'test', repeat('x', 8000000))").catch(() => undefined);
-  t.equal(await isReady(), false, "not ready while the database is down");
+  t.equal((await readiness()).status, 503, "not ready while the database is down");
   await until("a start that fails", () => lines.some((line) => line.includes("does not start")));
   t.match(
     lines.find((line) => line.includes("does not start")),
@@ -90,7 +106,7 @@ t.test("filled under load, given back, and nothing was lost", async (t) => {
   isOver = true;
   await load;
   await client.untilSealed();
-  t.ok(await isReady(), "ready again");
+  await until("ready again", async () => (await readiness()).status === 200);
   for (const refusal of client.refusals) t.match(refusal, /^503 STORE_(FULL|UNAVAILABLE|BUSY)$/);
   await keptPromises(t, rig, client, { runs: submitted, verified: 30 });
 

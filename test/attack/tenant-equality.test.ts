@@ -55,6 +55,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   SET_UP_ROLES: "changes the catalogue",
   READ_FENCES: "reads the catalogue",
   ENTER_TENANT: "touches no row",
+  TAKE_ROOM: "touches no row that is kept",
   FIND_VACUUM_HOLDERS: "reads the catalogue",
   PLAN_WINDOWS: "stretches of time, for every tenant",
   MISSING_PARTITIONS: "stretches of time, for every tenant",
