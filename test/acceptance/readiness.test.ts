@@ -27,6 +27,7 @@ t.test("a process without a worker says nothing about one", async (t) => {
     checks: [
       { name: "database", ok: true },
       { name: "fences", ok: true },
+      { name: "room", ok: true },
     ],
   });
 });
@@ -37,6 +38,7 @@ t.test("a process with a worker says whether it claims", async (t) => {
     checks: [
       { name: "database", ok: true },
       { name: "fences", ok: true },
+      { name: "room", ok: true },
       { name: "worker", ok: true },
     ],
   });
