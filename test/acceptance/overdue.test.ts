@@ -70,3 +70,68 @@ t.test("a step past its time ends deadline_exceeded though its type is paused, o
     await verifies(t, rig, single);
   });
 });
+
+t.test(
+  "steps past their time behind max_parallel end while the others run on, and no more than that run",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const release: (() => void)[] = [];
+      const sink = makeSink(
+        () =>
+          new Promise((resolve) => {
+            release.push(() => resolve(done(null)));
+          }),
+      );
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime: allow },
+        adapters: [sink.adapter],
+        tenant: { runtime_pack: "runtime", required_guardrails: [] },
+        env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
+      });
+      const late = ["late-0", "late-1", "late-2"];
+      const runUid = await rig.submit({
+        steps: [
+          step("first"),
+          ...late.map((id) => step(id, { deadline_ms: 200 })),
+          step("after"),
+          step("patient", { deadline_ms: 3_600_000 }),
+        ],
+        edges: [["late-0", "after"]],
+        run_config: { max_parallel: 1 },
+      });
+      const limited = await rig.submit({
+        steps: [step("first"), step("second"), step("third", { deadline_ms: 3_600_000 })],
+        run_config: { execution_mode: "sequential" },
+        time_limit_ms: 3_600_000,
+      });
+      await rig.until(runUid, () => release.length === 2);
+      await rig.rows("update stepgate.run_heads set time_limit_at = now() where run_uid = $1", [limited]);
+      await rig.rows("update stepgate.runs set time_limit_at = now() where run_uid = $1", [limited]);
+      const states = async (of: typeof runUid) =>
+        Object.fromEntries([...(await rig.steps(of))].map(([id, { state }]) => [id, state]));
+      await rig.until(runUid, (steps) => late.every((id) => steps.get(id)?.state === "failed"));
+      await rig.until(limited, (steps) => ["second", "third"].every((id) => steps.get(id)?.state === "failed"));
+      t.match(await states(runUid), { first: "running", after: "skipped", patient: "queued" });
+      const [record] = await rig.rows(
+        "select kind from stepgate.records where run_uid = $1 and step_id = 'late-2' and kind = 'refusal'",
+        [runUid],
+      );
+      t.ok(record, "refused with a record, as any step whose time is up");
+      const heads = (of: typeof runUid) =>
+        rig.rows("select ready_rows, unplaced_steps from stepgate.run_heads where run_uid = $1", [of]);
+      t.same(await heads(runUid), [{ ready_rows: 1, unplaced_steps: 1 }], "one at work, one behind it");
+      t.same(await heads(limited), [{ ready_rows: 1, unplaced_steps: 0 }]);
+      t.equal(sink.calls.length, 2, "none of them ran, and none beside what runs");
+      for (const next of release) next();
+      await rig.until(runUid, () => release.length === 3);
+      release[2]?.();
+      for (const each of [runUid, limited]) {
+        t.equal((await rig.ended(each)).status, "failed");
+        t.same(await heads(each), [{ ready_rows: 0, unplaced_steps: 0 }]);
+        await verifies(t, rig, each);
+      }
+      t.match(await states(runUid), { first: "succeeded", patient: "succeeded" });
+    });
+  },
+);

@@ -1,5 +1,40 @@
 -- Steps whose time is up while nobody holds them, and perhaps nobody ever would: their tenant or type is paused, no worker
--- serves them, or they wait for a quota.
+-- serves them, they wait for a quota, or for others of their run.
+
+-- Steps that are not held, or run, past their deadline or their run's time limit.
+create or replace function stepgate.overdue_steps(p_now timestamptz)
+returns table (tenant_uid uuid, run_uid uuid, step_id text) language sql stable as $$
+  select s.tenant_uid, s.run_uid, s.step_id from stepgate.steps s where s.status = 'queued' and s.deadline_at <= p_now
+  union all
+  select s.tenant_uid, s.run_uid, s.step_id from stepgate.run_heads h
+    join stepgate.steps s on (s.tenant_uid, s.run_uid) = (h.tenant_uid, h.run_uid)
+   where h.status in ('pending', 'running') and h.time_limit_at <= p_now and s.status = 'queued' and not s.is_target
+$$;
+
+-- Gives up to p_limit overdue steps that wait behind max_parallel a row in the queue, beyond that number: they are only
+-- refused. Of a run that somebody else moves just now the next look does so; nothing is waited for, whatever is locked.
+create or replace function stepgate.place_overdue(p_limit integer, p_now timestamptz) returns void language plpgsql as $$
+declare
+  h stepgate.run_heads;
+  v_left integer := p_limit;
+  v_rows integer;
+begin
+  for h in
+    select x.* from stepgate.run_heads x
+      join (select distinct u.tenant_uid, u.run_uid from stepgate.overdue_steps(p_now) o
+              join stepgate.run_heads u on (u.tenant_uid, u.run_uid) = (o.tenant_uid, o.run_uid)
+             where u.unplaced_steps > 0 and u.status in ('pending', 'running', 'compensating')
+               and not exists (select 1 from stepgate.ready_steps r
+                                where (r.tenant_uid, r.run_uid, r.step_id) = (o.tenant_uid, o.run_uid, o.step_id))
+             limit p_limit) l on (l.tenant_uid, l.run_uid) = (x.tenant_uid, x.run_uid)
+     where x.unplaced_steps > 0 and x.status in ('pending', 'running', 'compensating') for update of x skip locked
+  loop
+    v_rows := h.ready_rows;
+    h := stepgate.place_next(h, v_left, null, p_now);
+    v_left := v_left - (h.ready_rows - v_rows);
+    perform stepgate.save_head(h);
+  end loop;
+end $$;
 
 -- Leases up to p_limit queued steps that are past their deadline or their run's time limit to a worker, whatever their types:
 -- it refuses them, and never performs one. In a paused run deadlines stand still; a cancelled one ends by itself.
@@ -12,14 +47,9 @@ begin
   if not stepgate.is_live(p_worker) then
     raise exception 'the lease of this worker has lapsed' using errcode = 'SG002';
   end if;
-  return query with overdue as (
-    select s.tenant_uid, s.run_uid, s.step_id from stepgate.steps s where s.status = 'queued' and s.deadline_at <= v_now
-    union all
-    select s.tenant_uid, s.run_uid, s.step_id from stepgate.run_heads h
-      join stepgate.steps s on (s.tenant_uid, s.run_uid) = (h.tenant_uid, h.run_uid)
-     where h.status in ('pending', 'running') and h.time_limit_at <= v_now and s.status = 'queued' and not s.is_target),
-  free as (
-    select r.tenant_uid, r.run_uid, r.step_id from overdue o
+  perform stepgate.place_overdue(p_limit, v_now);
+  return query with free as (
+    select r.tenant_uid, r.run_uid, r.step_id from stepgate.overdue_steps(v_now) o
       join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (o.tenant_uid, o.run_uid, o.step_id)
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (o.tenant_uid, o.run_uid)
      -- queued, in words that no plan takes for those of the queue's own index, which knows no key

@@ -88,15 +88,16 @@ begin
     return h;
   end if;
   h.ready_rows := h.ready_rows - 1;
-  if h.unplaced_steps > 0 then
+  if h.unplaced_steps > 0 and h.ready_rows < h.max_parallel then
     h := stepgate.place_next(h, 1, p_step);
   end if;
   return h;
 end $$;
 
--- Gives the next steps of a run, in plan order, the places in the queue that became free; p_but is leaving it.
-create or replace function stepgate.place_next(h stepgate.run_heads, p_places integer, p_but text default null)
-returns stepgate.run_heads language plpgsql as $$
+-- Gives the next steps of a run, in plan order, the places in the queue that became free; p_but is leaving it. With
+-- p_overdue_at only those whose time is up by then.
+create or replace function stepgate.place_next(h stepgate.run_heads, p_places integer, p_but text default null,
+  p_overdue_at timestamptz default null) returns stepgate.run_heads language plpgsql as $$
 declare
   v_placed integer;
 begin
@@ -109,6 +110,8 @@ begin
    where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.status = 'queued' and s.step_id is distinct from p_but
      and not exists (select 1 from stepgate.ready_steps q
                       where (q.tenant_uid, q.run_uid, q.step_id) = (s.tenant_uid, s.run_uid, s.step_id))
+     and (p_overdue_at is null or s.deadline_at <= p_overdue_at
+          or (h.time_limit_at <= p_overdue_at and h.status in ('pending', 'running') and not s.is_target))
    order by s.idx limit p_places;
   get diagnostics v_placed = row_count;
   h.unplaced_steps := h.unplaced_steps - v_placed;

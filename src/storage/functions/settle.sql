@@ -293,7 +293,7 @@ begin
      where i.way = 'plain' and i.run_uid <> all (v_ended) group by 1, 2 order by 1, 2
   loop
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (r.tenant_uid, r.run_uid);
-    if h.unplaced_steps > 0 then
+    if h.unplaced_steps > 0 and h.ready_rows < h.max_parallel then
       h := stepgate.place_next(h, least(h.unplaced_steps, h.max_parallel - h.ready_rows));
     end if;
     for v_next in
