@@ -42,7 +42,6 @@ declare
   h stepgate.run_heads;
   v_verdict text := p_end ->> 'verdict';
   v_outcome text;
-  v_batch jsonb;
 begin
   select * into a from stepgate.approvals where tenant_uid = p_tenant and approval_id = p_approval;
   h := stepgate.lock_run(p_tenant, a.run_uid);
@@ -54,9 +53,7 @@ begin
   if v_outcome <> 'decided' then
     return v_outcome;
   end if;
-  for v_batch in select * from jsonb_array_elements(p_batches) loop
-    perform stepgate.insert_batch(v_batch);
-  end loop;
+  perform stepgate.insert_batches(p_batches);
   perform stepgate.insert_blobs(p_tenant, a.run_uid, p_end -> 'blobs');
   update stepgate.approvals
      set state = v_verdict, approval_record = p_end -> 'record' ->> 'record_id', decided_by = p_end ->> 'key_id',

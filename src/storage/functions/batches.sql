@@ -3,20 +3,25 @@
 -- A batch comes as columns: arrays of equal length, one place an item; what an item has several of comes as further
 -- columns with the item's place, counted from 1.
 
-create or replace function stepgate.lock_batch(p_tenants uuid[], p_runs uuid[], p_steps text[]) returns void language plpgsql as $$
+-- Says which of budgets and quotas the batch has to do with: most have none, and what is about them is then left out.
+-- A statement costs as much as many rows, and one that reads n columns by unnest as n look-ups: columns are read by place.
+create or replace function stepgate.lock_batch(p_tenants uuid[], p_runs uuid[], p_steps text[], out has_budgets boolean,
+  out has_quotas boolean) language plpgsql as $$
 declare
   v_oldest timestamptz;
 begin
-  perform 1 from (select distinct i.tenant_uid, i.run_uid from unnest(p_tenants, p_runs) as i (tenant_uid, run_uid)) i
-    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
+  perform 1 from generate_subscripts(p_runs, 1) n
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
    order by h.tenant_uid, h.run_uid for update of h;
-  perform 1 from unnest(p_tenants, p_runs, p_steps) as i (tenant_uid, run_uid, step_id)
-    join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
+  perform 1 from generate_subscripts(p_steps, 1) n
+    join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
    order by r.tenant_uid, r.run_uid, r.step_id for update of r;
-  perform 1 from (select distinct i.tenant_uid, i.run_uid from unnest(p_tenants, p_runs) as i (tenant_uid, run_uid)) i
-    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid)
+  perform 1 from generate_subscripts(p_runs, 1) n
+    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (p_tenants[n], p_runs[n])
    order by b.tenant_uid, b.run_uid for update of b;
-  if not exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs') then
+  has_budgets := found;
+  has_quotas := exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs');
+  if not has_quotas then
     return;
   end if;
   -- the rows of windows that begin now must exist before they can be locked in order
@@ -26,8 +31,8 @@ begin
    order by q.tenant_uid, q.quota_id
       on conflict (tenant_uid, quota_id, window_start) do nothing;
   -- only windows that this batch can touch, back to its oldest reservation: past ones pile up, a row a minute
-  v_oldest := (select least(now(), min(r.started_at)) from unnest(p_tenants, p_runs, p_steps) as i (tenant_uid, run_uid, step_id)
-                 join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id));
+  v_oldest := (select least(now(), min(r.started_at)) from generate_subscripts(p_steps, 1) n
+                 join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]));
   perform 1 from stepgate.quotas q
     join stepgate.quota_usage a on a.tenant_uid = q.tenant_uid and a.quota_id = q.quota_id
      and a.window_start >= stepgate.window_start(q.quota_window, v_oldest)
@@ -35,9 +40,11 @@ begin
    order by a.tenant_uid, a.quota_id, a.window_start for update of a;
 end $$;
 
-create or replace function stepgate.is_live(p_worker text) returns boolean language sql stable as $$
-  select exists (select 1 from stepgate.workers w where w.worker_id = p_worker and w.lease_until > clock_timestamp())
-$$;
+-- In PL/pgSQL, which keeps its plan: as a function of SQL it was planned with each call.
+create or replace function stepgate.is_live(p_worker text) returns boolean language plpgsql stable as $$
+begin
+  return exists (select 1 from stepgate.workers w where w.worker_id = p_worker and w.lease_until > clock_timestamp());
+end $$;
 
 create or replace function stepgate.insert_blobs(p_tenant uuid, p_run uuid, p_blobs jsonb) returns void language sql as $$
   insert into stepgate.blobs (tenant_uid, blob_id, run_uid, step_id, field, key_id, wrapped_key, sealed)
@@ -45,11 +52,14 @@ create or replace function stepgate.insert_blobs(p_tenant uuid, p_run uuid, p_bl
     from jsonb_to_recordset(p_blobs) as b (blob_id uuid, step_id text, field text, key_id text, wrapped_key text, sealed text)
 $$;
 
-create or replace function stepgate.insert_batch(p_batch jsonb) returns void language plpgsql as $$
+-- Signed batches as a JSON array.
+create or replace function stepgate.insert_batches(p_batches jsonb) returns integer language plpgsql as $$
 begin
   insert into stepgate.record_batches (batch_id, kid, size, leaves, statement, signature)
-  select b.batch_id, b.kid, b.size, decode(b.leaves, 'base64'), b.statement, decode(b.signature, 'base64')
-    from jsonb_to_record(p_batch) as b (batch_id uuid, kid text, size integer, leaves text, statement text, signature text);
+  select (b ->> 'batch_id')::uuid, b ->> 'kid', (b ->> 'size')::integer, decode(b ->> 'leaves', 'base64'), b ->> 'statement',
+         decode(b ->> 'signature', 'base64')
+    from jsonb_array_elements(p_batches) b;
+  return jsonb_array_length(p_batches);
 end $$;
 
 -- Redactions of a batch, {new_blob, old_blob} or null for each item: deleting the wrapped key with the row of the original
@@ -67,40 +77,48 @@ begin
    where b.tenant_uid = i.tenant_uid and b.blob_id = (i.redaction ->> 'old_blob')::uuid;
 end $$;
 
--- Links of the audit chains of several tenants, in the order given within each; the heads are locked in order of tenants
--- by whoever may write others in the same transaction.
-create or replace function stepgate.append_audits(p_tenants uuid[], p_actors text[], p_actions text[], p_resources text[]) returns void
-language plpgsql as $$
+-- Links of the audit chains of several tenants, in the order given within each; a link without an action is none. The heads
+-- are locked in order of tenants by whoever may write others in the same transaction. Returns how many links that were.
+create or replace function stepgate.append_audits(p_tenants uuid[], p_actors text[], p_actions text[], p_resources text[])
+returns integer language plpgsql as $$
 declare
-  t record;
+  v_tenants uuid[];
+  v_tenant uuid;
   v_head stepgate.audit_heads;
   v_at timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_at_ms bigint := (extract(epoch from v_at) * 1000)::bigint;
+  v_count integer := 0;
   v_hash bytea;
+  v_items integer[];
   v_hashes bytea[];
   v_prevs bytea[];
 begin
-  for t in
-    select i.tenant_uid, array_agg(i.actor order by i.ord) as actors, array_agg(i.action order by i.ord) as actions,
-           array_agg(i.resource order by i.ord) as resources
-      from unnest(p_tenants, p_actors, p_actions, p_resources) with ordinality as i (tenant_uid, actor, action, resource, ord)
-     where i.action is not null group by i.tenant_uid order by i.tenant_uid
-  loop
-    v_head := stepgate.lock_audit(t.tenant_uid);
+  if array_remove(p_actions, null) = '{}' then
+    return 0;
+  end if;
+  v_tenants := case when p_tenants[1] = all (p_tenants) then p_tenants[1:1]
+    else array(select distinct p_tenants[n] from generate_subscripts(p_actions, 1) n where p_actions[n] is not null order by 1) end;
+  foreach v_tenant in array v_tenants loop
+    v_head := stepgate.lock_audit(v_tenant);
     v_hash := v_head.hash;
+    v_items := '{}';
     v_prevs := '{}';
     v_hashes := '{}';
-    for v_n in 1 .. cardinality(t.actions) loop
+    for v_n in 1 .. cardinality(p_actions) loop
+      continue when p_actions[v_n] is null or p_tenants[v_n] <> v_tenant;
+      v_items := v_items || v_n;
       v_prevs := v_prevs || v_hash;
-      v_hash := stepgate.audit_hash(t.actors[v_n], t.actions[v_n], v_at_ms, v_hash, t.resources[v_n], v_head.seq + v_n);
+      v_hash := stepgate.audit_hash(p_actors[v_n], p_actions[v_n], v_at_ms, v_hash, p_resources[v_n],
+                                    v_head.seq + cardinality(v_items));
       v_hashes := v_hashes || v_hash;
     end loop;
     insert into stepgate.audit_log (tenant_uid, seq, actor, action, resource, at, prev_hash, hash)
-    select t.tenant_uid, v_head.seq + l.ord, l.actor, l.action, l.resource, v_at, l.prev_hash, l.hash
-      from unnest(t.actors, t.actions, t.resources, v_prevs, v_hashes) with ordinality
-        as l (actor, action, resource, prev_hash, hash, ord);
-    update stepgate.audit_heads set seq = v_head.seq + cardinality(t.actions), hash = v_hash where tenant_uid = t.tenant_uid;
+    select v_tenant, v_head.seq + l, p_actors[v_items[l]], p_actions[v_items[l]], p_resources[v_items[l]], v_at, v_prevs[l], v_hashes[l]
+      from generate_subscripts(v_items, 1) l;
+    update stepgate.audit_heads set seq = v_head.seq + cardinality(v_items), hash = v_hash where tenant_uid = v_tenant;
+    v_count := v_count + cardinality(v_items);
   end loop;
+  return v_count;
 end $$;
 
 -- Whoever writes audit rows of several tenants locks their heads in order first.

@@ -85,9 +85,11 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 set plan_cache_mode = force_generic_plan as $$
 declare
   v_depth integer := case when p_is_deep then null else 512 end;
-  v_pool text := stepgate.pool_of(p_types);
+  v_is_live boolean;
+  v_is_emptying boolean;
+  v_pool text;
   -- the pass of the last step that any tenant was served
-  v_present bigint := (select coalesce(max(p.served_pass), 0) from stepgate.tenant_shares p where p.pool = v_pool);
+  v_present bigint;
   t record;
   -- tenants in the order of their passes; one that gave less than it was asked for has no more, and no pass
   v_tenants uuid[];
@@ -97,15 +99,25 @@ declare
   v_steps integer[];
   v_left integer := p_max;
   v_taken integer;
-  v_served bigint := v_present;
+  v_served bigint;
   v_may_isolate boolean := false;
 begin
-  if not stepgate.is_live(p_worker) then
+  select w.lease_until > clock_timestamp(), w.is_emptying into v_is_live, v_is_emptying
+    from stepgate.workers w where w.worker_id = p_worker;
+  if not coalesce(v_is_live, false) then
     raise exception 'the lease of this worker has lapsed' using errcode = 'SG002';
   end if;
-  if p_is_idle then
+  if p_is_idle and v_is_emptying then
     update stepgate.workers set is_emptying = false where worker_id = p_worker and is_emptying;
   end if;
+  -- most claims find nothing, and soon
+  if not exists (select 1 from stepgate.tenants n where not n.is_paused and exists (
+                   select 1 from stepgate.ready_steps r where r.tenant_uid = n.tenant_uid and r.state = 'queued')) then
+    return;
+  end if;
+  v_pool := stepgate.pool_of(p_types);
+  v_present := (select coalesce(max(p.served_pass), 0) from stepgate.tenant_shares p where p.pool = v_pool);
+  v_served := v_present;
   if p_is_idle and stepgate.is_alone_waiting(p_types) then
     v_may_isolate := pg_try_advisory_xact_lock(21319, stepgate.lock_number('alone'));
   end if;
@@ -137,7 +149,7 @@ begin
   end if;
   v_steps := array_fill(0, array[cardinality(v_tenants)]);
   while v_left > 0 and array_remove(v_passes, null) <> '{}' loop
-    v_asked := stepgate.share_out(v_passes, v_weights, v_left);
+    v_asked := case when cardinality(v_tenants) = 1 then array[v_left] else stepgate.share_out(v_passes, v_weights, v_left) end;
     for v_n in 1 .. cardinality(v_tenants) loop
       continue when v_asked[v_n] = 0;
       return query select * from stepgate.lease_due(p_worker, v_tenants[v_n], p_types, v_asked[v_n], false, v_depth);
@@ -154,9 +166,10 @@ begin
 end $$;
 
 -- The workers that serve these types: they share their tenants' passes.
-create or replace function stepgate.pool_of(p_types text[]) returns text language sql immutable parallel safe as $$
-  select coalesce(string_agg(distinct t, ',' order by t), '') from unnest(p_types) t
-$$;
+create or replace function stepgate.pool_of(p_types text[]) returns text language plpgsql immutable parallel safe as $$
+begin
+  return (select coalesce(string_agg(distinct t, ',' order by t), '') from unnest(p_types) t);
+end $$;
 
 -- How far one step moves a tenant's pass on; weights are at most 1000.
 create or replace function stepgate.stride(p_weight integer) returns bigint language sql immutable parallel safe as $$
@@ -183,10 +196,12 @@ create or replace function stepgate.lease_due(p_worker text, p_tenant uuid, p_ty
 declare
   v_now timestamptz := clock_timestamp();
   v_now_ms bigint := stepgate.epoch_ms(v_now);
-  v_types text[];
+  v_types text[] := p_types;
+  v_paused text[] := (select n.paused_types from stepgate.tenants n where n.tenant_uid = p_tenant);
 begin
-  select array(select p from unnest(p_types) p where p <> all (n.paused_types)) into v_types
-    from stepgate.tenants n where n.tenant_uid = p_tenant;
+  if v_paused <> '{}' then
+    v_types := array(select p from unnest(p_types) p where p <> all (v_paused));
+  end if;
   return query with due as (
     select l.tenant_uid, l.run_uid, l.step_id
       from (select q.ctid as place, q.tenant_uid, q.run_uid, q.type, q.not_before, q.is_alone

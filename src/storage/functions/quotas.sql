@@ -128,11 +128,25 @@ end $$;
 -- Reserves at once for all steps of a run whose requests fit together, and so for all runs of a tenant whose quotas hold
 -- them together; these become 'started' in p_outcomes. p_alone: who is served one by one. What is left null does not fit
 -- as a whole, and is tried one by one, in the order given: so a request that is too large denies only itself.
+-- p_has_budgets, p_has_quotas: as lock_batch found.
 create or replace function stepgate.reserve_together(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
-  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
+  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[], p_has_budgets boolean,
+  p_has_quotas boolean) returns text[] language plpgsql as $$
 declare
+  v_outcomes text[] := p_outcomes;
   v_granted integer[];
 begin
+  if not p_has_budgets and not p_has_quotas then
+    for v_n in 1 .. cardinality(p_outcomes) loop
+      if p_outcomes[v_n] is null and not p_alone[v_n] then
+        v_outcomes[v_n] := 'started';
+      end if;
+    end loop;
+    return v_outcomes;
+  end if;
+  if not p_has_quotas then
+    return stepgate.reserve_budgets(p_tenants, p_runs, p_tokens, p_usd_micros, p_meters_tokens, p_meters_usd_micros, p_alone, p_outcomes);
+  end if;
   with asked as (
     select i.tenant_uid, i.run_uid, sum(i.tokens) as tokens, sum(i.usd_micros) as usd_micros, count(*) as steps,
            -- a metered step that asks for nothing passes no limit
@@ -178,32 +192,75 @@ begin
                  from generate_subscripts(p_outcomes, 1) n order by n);
 end $$;
 
+-- As reserve_together, for tenants without quotas.
+create or replace function stepgate.reserve_budgets(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
+  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
+declare
+  v_outcomes text[] := p_outcomes;
+  v_n integer;
+begin
+  for v_n in
+    with asked as (
+      select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, sum(p_tokens[n]) as tokens, sum(p_usd_micros[n]) as usd_micros,
+             -- a metered step that asks for nothing passes no limit
+             bool_or(p_tokens[n] = 0 and coalesce(p_meters_tokens[n], true)) as is_tokens_open,
+             bool_or(p_usd_micros[n] = 0 and coalesce(p_meters_usd_micros[n], true)) as is_usd_open,
+             bool_or(p_alone[n]) as is_alone, array_agg(n) as items
+        from generate_subscripts(p_outcomes, 1) n where p_outcomes[n] is null group by 1, 2),
+    held as (
+      update stepgate.budgets b
+         set tokens_reserved = b.tokens_reserved + a.tokens, usd_micros_reserved = b.usd_micros_reserved + a.usd_micros
+        from asked a
+       where (b.tenant_uid, b.run_uid) = (a.tenant_uid, a.run_uid) and not a.is_alone
+         and (b.tokens_limit is null
+              or not a.is_tokens_open and b.tokens_used + b.tokens_reserved + a.tokens <= b.tokens_limit)
+         and (b.usd_micros_limit is null
+              or not a.is_usd_open and b.usd_micros_used + b.usd_micros_reserved + a.usd_micros <= b.usd_micros_limit)
+      returning a.items)
+    select unnest(x.items) from held x
+    union all
+    -- a run without a budget is unlimited
+    select unnest(a.items) from asked a
+     where not a.is_alone and not exists (
+       select 1 from stepgate.budgets b where (b.tenant_uid, b.run_uid) = (a.tenant_uid, a.run_uid))
+  loop
+    v_outcomes[v_n] := 'started';
+  end loop;
+  return v_outcomes;
+end $$;
+
 -- Gives back what ended attempts had reserved and charges what they used, as far as they did (functions/settle.sql): run
 -- by run in one statement, and one by one, in the order given, where a step used more than it had reserved, since then the
--- overrun on the way counts too.
+-- overrun on the way counts too. False where there is nothing that holds any.
 create or replace function stepgate.reconcile_together(p_tenants uuid[], p_runs uuid[], p_reserved_at timestamptz[], p_reserved_tokens bigint[],
-  p_reserved_usd_micros bigint[], p_actual_tokens bigint[], p_actual_usd_micros bigint[]) returns void language plpgsql as $$
-declare
-  i record;
+  p_reserved_usd_micros bigint[], p_actual_tokens bigint[], p_actual_usd_micros bigint[], p_has_budgets boolean, p_has_quotas boolean)
+returns boolean language plpgsql as $$
 begin
-  if exists (select 1 from unnest(p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
-                        as x (tokens, usd_micros, actual_tokens, actual_usd_micros)
-              where x.actual_tokens > x.tokens or x.actual_usd_micros > x.usd_micros) then
-    for i in select * from unnest(p_tenants, p_runs, p_reserved_at, p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
-                        as x (tenant_uid, run_uid, reserved_at, tokens, usd_micros, actual_tokens, actual_usd_micros)
-    loop
-      perform stepgate.reconcile(i.tenant_uid, i.run_uid, i.reserved_at, i.tokens, i.usd_micros, i.actual_tokens, i.actual_usd_micros);
-    end loop;
-    return;
+  if not p_has_budgets and not p_has_quotas then
+    return false;
   end if;
-  update stepgate.budgets b
-     set tokens_reserved = b.tokens_reserved - x.tokens, tokens_used = b.tokens_used + x.actual_tokens,
-         usd_micros_reserved = b.usd_micros_reserved - x.usd_micros, usd_micros_used = b.usd_micros_used + x.actual_usd_micros
-    from (select u.tenant_uid, u.run_uid, sum(u.tokens) as tokens, sum(u.usd_micros) as usd_micros,
-                 sum(u.actual_tokens) as actual_tokens, sum(u.actual_usd_micros) as actual_usd_micros
-            from unnest(p_tenants, p_runs, p_reserved_tokens, p_reserved_usd_micros, p_actual_tokens, p_actual_usd_micros)
-              as u (tenant_uid, run_uid, tokens, usd_micros, actual_tokens, actual_usd_micros) group by 1, 2) x
-   where (b.tenant_uid, b.run_uid) = (x.tenant_uid, x.run_uid);
+  for v_n in 1 .. cardinality(p_runs) loop
+    if p_actual_tokens[v_n] > p_reserved_tokens[v_n] or p_actual_usd_micros[v_n] > p_reserved_usd_micros[v_n] then
+      for v_i in 1 .. cardinality(p_runs) loop
+        perform stepgate.reconcile(p_tenants[v_i], p_runs[v_i], p_reserved_at[v_i], p_reserved_tokens[v_i], p_reserved_usd_micros[v_i],
+                                   p_actual_tokens[v_i], p_actual_usd_micros[v_i]);
+      end loop;
+      return true;
+    end if;
+  end loop;
+  if p_has_budgets then
+    update stepgate.budgets b
+       set tokens_reserved = b.tokens_reserved - x.tokens, tokens_used = b.tokens_used + x.actual_tokens,
+           usd_micros_reserved = b.usd_micros_reserved - x.usd_micros, usd_micros_used = b.usd_micros_used + x.actual_usd_micros
+      from (select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, sum(p_reserved_tokens[n]) as tokens,
+                   sum(p_reserved_usd_micros[n]) as usd_micros, sum(p_actual_tokens[n]) as actual_tokens,
+                   sum(p_actual_usd_micros[n]) as actual_usd_micros
+              from generate_subscripts(p_runs, 1) n group by 1, 2) x
+     where (b.tenant_uid, b.run_uid) = (x.tenant_uid, x.run_uid);
+  end if;
+  if not p_has_quotas then
+    return true;
+  end if;
   update stepgate.quota_usage a
      set reserved = greatest(a.reserved - x.reserved, 0), used = a.used + x.actual,
          overrun = greatest(a.overrun, a.used + x.actual + greatest(a.reserved - x.reserved, 0) - a.quota_limit)
@@ -215,4 +272,5 @@ begin
             join stepgate.quotas q on q.tenant_uid = u.tenant_uid and q.unit <> 'runs' and q.holds_since <= u.reserved_at
            group by 1, 2, 3) x
    where (a.tenant_uid, a.quota_id, a.window_start) = (x.tenant_uid, x.quota_id, x.window_start);
+  return true;
 end $$;

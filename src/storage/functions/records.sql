@@ -4,7 +4,7 @@ create or replace function stepgate.insert_decisions(p_records jsonb, p_batch js
 declare
   v_tenant uuid;
 begin
-  perform stepgate.insert_batch(p_batch);
+  perform stepgate.insert_batches(jsonb_build_array(p_batch));
   -- the gateway's role may write rows of one tenant at a time
   for v_tenant in select distinct r.tenant_uid from jsonb_to_recordset(p_records) as r (tenant_uid uuid) loop
     perform set_config('stepgate.tenant_uid', v_tenant::text, true);
@@ -55,7 +55,7 @@ begin
   if v_ended = '{}' then
     return false;
   end if;
-  perform stepgate.insert_batch(p_batch);
+  perform stepgate.insert_batches(jsonb_build_array(p_batch));
   insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
   select i.tenant_uid, i.record_id, i.run_uid, i.run_uid, null, null, 'seal', i.statement, (p_batch ->> 'batch_id')::uuid, i.ord - 1
     from unnest(p_tenants, p_runs, p_records, p_statements) with ordinality as i (tenant_uid, run_uid, record_id, statement, ord)

@@ -19,173 +19,226 @@ create or replace function stepgate.settle_steps(p_worker text, p_is_reaping boo
 returns table (ordinal integer, outcome text, run_status text) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
-  -- stale · plain (a success that nothing hangs on but its successors) · single (everything else)
+  v_held record;
+  v record;
   v_ways text[];
-  v_batch jsonb;
+  v_n integer;
+  v_has_plain boolean;
+  v_has_singles boolean;
 begin
-  perform stepgate.lock_batch(p_tenants, p_runs, p_steps);
-  v_ways := stepgate.judge_settlements(p_worker, p_is_reaping, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
-  if not v_ways <@ '{stale}' then
-    for v_batch in select * from jsonb_array_elements(p_batches) loop
-      perform stepgate.insert_batch(v_batch);
-    end loop;
-    insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
-    select p_tenants[r.item], r.record_id, p_runs[r.item], p_runs[r.item], p_steps[r.item], p_attempts[r.item], r.kind, r.statement, r.batch_id, r.leaf_index
-      from unnest(p_record_items, p_records, p_record_kinds, p_statements, p_record_batches, p_record_leaves)
-        as r (item, record_id, kind, statement, batch_id, leaf_index)
-     where v_ways[r.item] <> 'stale';
-    insert into stepgate.blobs (tenant_uid, blob_id, run_uid, step_id, field, key_id, wrapped_key, sealed)
-    select p_tenants[b.item], b.blob_id, p_runs[b.item], p_steps[b.item], b.field, b.key_id, b.wrapped_key, b.sealed
-      from unnest(p_blob_items, p_blob_ids, p_blob_fields, p_blob_keys, p_blob_wrapped, p_blob_sealed)
-        as b (item, blob_id, field, key_id, wrapped_key, sealed)
-     where v_ways[b.item] <> 'stale';
-    insert into stepgate.evaluations (tenant_uid, run_uid, step_id, lease_epoch, phase, record_id, body, details_blob, input_blob)
-    select i.tenant_uid, i.run_uid, i.step_id, i.epoch, i.phase, i.record_id, i.body, i.details_blob, i.input_blob
-      from unnest(p_tenants, p_runs, p_steps, p_epochs, p_phases, p_evaluation_records, p_evaluations, p_details, p_inputs, v_ways)
-        as i (tenant_uid, run_uid, step_id, epoch, phase, record_id, body, details_blob, input_blob, way)
-     where i.way <> 'stale' and i.phase is not null;
-    insert into stepgate.artifacts (tenant_uid, artifact_id, kind, media_type, size_bytes, run_uid, step_id, metadata, bytes,
-                                    batch_id, leaf_index)
-    select i.tenant_uid, i.artifact_id, i.kind, i.media_type, octet_length(i.bytes), i.run_uid, i.step_id, i.metadata, i.bytes,
-           i.batch_id, i.leaf_index
-      from unnest(p_tenants, p_runs, p_steps, p_artifacts, p_artifact_kinds, p_artifact_types, p_artifact_metadata, p_artifact_bytes,
-                  p_artifact_batches, p_artifact_leaves, v_ways)
-        as i (tenant_uid, run_uid, step_id, artifact_id, kind, media_type, metadata, bytes, batch_id, leaf_index, way)
-     where i.way <> 'stale' and i.artifact_id is not null
-        on conflict (tenant_uid, artifact_id, run_uid) do nothing;
-    perform stepgate.apply_redactions(p_tenants, p_runs, p_steps,
-      array(select case when v_ways[n] <> 'stale' then nullif(p_items[n] -> 'redaction', 'null') end
-              from generate_subscripts(p_steps, 1) n order by n));
-    perform stepgate.close_attempts(v_ways, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs,
-      p_errors, p_checkpoints, p_tokens, p_usd_micros, p_usage_sources, p_providers, p_provider_versions, p_isolations, p_tool_events);
-    perform stepgate.lock_audits(p_tenants);
-    perform stepgate.append_audits(p_tenants, p_audit_actors,
-      array(select case when v_ways[n] <> 'stale' then p_audit_actions[n] end from generate_subscripts(p_steps, 1) n order by n),
-      p_audit_resources);
-    perform stepgate.end_plain_steps(v_ways, p_tenants, p_runs, p_steps, p_attempts, p_outcome_records, p_outputs, p_output_digests,
-      p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts, p_event_items, p_event_data);
-    perform stepgate.settle_singles(v_ways, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs,
-      p_output_digests, p_errors, p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts,
-      p_event_items, p_event_types, p_event_data);
-    perform stepgate.move_runs(v_ways, p_tenants, p_runs, p_steps);
+  v_held := stepgate.lock_batch(p_tenants, p_runs, p_steps);
+  v := stepgate.judge_settlements(p_worker, p_is_reaping, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
+  v_ways := v.ways;
+  v_has_plain := 'plain' = any (v_ways);
+  v_has_singles := 'single' = any (v_ways);
+  if v_has_plain or v_has_singles then
+    if jsonb_array_length(p_batches) > 0 then
+      v_n := stepgate.insert_batches(p_batches);
+    end if;
+    if cardinality(p_records) > 0 then
+      insert into stepgate.records (tenant_uid, record_id, window_uid, run_uid, step_id, attempt, kind, statement, batch_id, leaf_index)
+      select p_tenants[i], p_records[r], p_runs[i], p_runs[i], p_steps[i], p_attempts[i], p_record_kinds[r], p_statements[r],
+             p_record_batches[r], p_record_leaves[r]
+        from (select r, p_record_items[r] as i from generate_subscripts(p_records, 1) r) x where v_ways[i] <> 'stale';
+    end if;
+    if cardinality(p_blob_ids) > 0 then
+      insert into stepgate.blobs (tenant_uid, blob_id, run_uid, step_id, field, key_id, wrapped_key, sealed)
+      select p_tenants[i], p_blob_ids[b], p_runs[i], p_steps[i], p_blob_fields[b], p_blob_keys[b], p_blob_wrapped[b], p_blob_sealed[b]
+        from (select b, p_blob_items[b] as i from generate_subscripts(p_blob_ids, 1) b) x where v_ways[i] <> 'stale';
+    end if;
+    if array_remove(p_phases, null) <> '{}' then
+      insert into stepgate.evaluations (tenant_uid, run_uid, step_id, lease_epoch, phase, record_id, body, details_blob, input_blob)
+      select p_tenants[n], p_runs[n], p_steps[n], p_epochs[n], p_phases[n], p_evaluation_records[n], p_evaluations[n], p_details[n], p_inputs[n]
+        from generate_subscripts(p_phases, 1) n where v_ways[n] <> 'stale' and p_phases[n] is not null;
+    end if;
+    if array_remove(p_artifacts, null) <> '{}' then
+      insert into stepgate.artifacts (tenant_uid, artifact_id, kind, media_type, size_bytes, run_uid, step_id, metadata, bytes,
+                                      batch_id, leaf_index)
+      select p_tenants[n], p_artifacts[n], p_artifact_kinds[n], p_artifact_types[n], octet_length(p_artifact_bytes[n]), p_runs[n],
+             p_steps[n], p_artifact_metadata[n], p_artifact_bytes[n], p_artifact_batches[n], p_artifact_leaves[n]
+        from generate_subscripts(p_artifacts, 1) n where v_ways[n] <> 'stale' and p_artifacts[n] is not null
+          on conflict (tenant_uid, artifact_id, run_uid) do nothing;
+    end if;
+    if array_remove(p_items, null) <> '{}' then
+      perform stepgate.apply_redactions(p_tenants, p_runs, p_steps,
+        array(select case when v_ways[n] <> 'stale' then nullif(p_items[n] -> 'redaction', 'null') end
+                from generate_subscripts(p_steps, 1) n order by n));
+    end if;
+    v_n := stepgate.close_attempts(v_ways, v.words, v.pid, v_held.has_budgets, v_held.has_quotas, p_worker, p_items, p_kinds, p_tenants,
+      p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs, p_errors, p_checkpoints, p_tokens, p_usd_micros,
+      p_usage_sources, p_providers, p_provider_versions, p_isolations, p_tool_events,
+      v.started, v.reserved_tokens, v.reserved_usd_micros, v.admissions);
+    -- one tenant's head is locked by its first link
+    if v_has_singles or not p_tenants[1] = all (p_tenants) then
+      perform stepgate.lock_audits(p_tenants);
+    end if;
+    if 'stale' = any (v_ways) then
+      p_audit_actions := stepgate.only_settled(v_ways, p_audit_actions);
+    end if;
+    if v_has_singles then
+      v_n := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
+      p_audit_actions := array_fill(null::text, array[cardinality(p_steps)]);
+    end if;
+    if v_has_plain then
+      v_n := stepgate.end_plain_steps(v_ways, p_tenants, p_runs, p_steps, p_attempts, p_outcome_records, p_outputs, p_output_digests,
+        p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts, p_event_items, p_event_data);
+    end if;
+    if v_has_singles then
+      perform stepgate.settle_singles(v_ways, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs,
+        p_output_digests, p_errors, p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts,
+        p_event_items, p_event_types, p_event_data);
+    end if;
+    if v_has_plain then
+      v_n := stepgate.move_runs(v_ways, p_tenants, p_runs, p_steps, p_audit_actors, p_audit_actions, p_audit_resources);
+    end if;
   end if;
   return query
-    select i.ord::integer, case i.way when 'stale' then 'stale' else 'settled' end, h.status
-      from unnest(p_tenants, p_runs, v_ways) with ordinality as i (tenant_uid, run_uid, way, ord)
-      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid) order by i.ord;
+    select n, case v_ways[n] when 'stale' then 'stale' else 'settled' end, h.status
+      from generate_subscripts(p_steps, 1) n
+      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) order by n;
 end $$;
 
--- How each item is settled. Rows are locked by lock_batch.
-create or replace function stepgate.judge_settlements(p_worker text, p_is_reaping boolean, p_kinds text[], p_tenants uuid[], p_runs uuid[],
-  p_steps text[], p_epochs bigint[], p_event_items integer[]) returns text[] language plpgsql as $$
+-- How each item is settled: stale · plain (a success that nothing hangs on but its successors) · single (everything else); of an
+-- attempt that ends the word for its end, and what its admission left in the queue's row; the worker's process.
+-- Rows are locked by lock_batch.
+create or replace function stepgate.judge_settlements(p_worker text, p_is_reaping boolean, p_items jsonb[], p_kinds text[],
+  p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[], p_event_items integer[], out ways text[], out words text[],
+  out started timestamptz[], out reserved_tokens bigint[], out reserved_usd_micros bigint[], out admissions text[], out pid integer)
+language plpgsql as $$
 declare
-  -- a living worker settles its own, the reaper those of a dead one
-  v_may_settle boolean := stepgate.is_live(p_worker) <> p_is_reaping;
+  v_is_live boolean;
 begin
-  return array(
-    select case when r.step_id is null or not v_may_settle then 'stale'
-                when i.kind = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
-                 and (select count(*) from unnest(p_event_items) e where e = i.ord) = 1 then 'plain'
-                else 'single' end
-      from unnest(p_kinds, p_tenants, p_runs, p_steps, p_epochs) with ordinality as i (kind, tenant_uid, run_uid, step_id, epoch, ord)
-      left join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
-       and r.lease_epoch = i.epoch and r.lease_owner = p_worker
-       and r.state = case when i.kind in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end
-      left join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
-      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
-     order by i.ord);
+  select w.pid, w.lease_until > clock_timestamp() into pid, v_is_live from stepgate.workers w where w.worker_id = p_worker;
+  -- a living worker settles its own, the reaper those of a dead one
+  v_is_live := coalesce(v_is_live, false);
+  select array_agg(j.way order by j.n),
+         array_agg(case when j.way = 'stale' or p_kinds[j.n] not in ('succeeded', 'failed', 'cancelled', 'retry') then null
+                        when (p_items[j.n] ->> 'is_lost')::boolean then 'lost' when p_kinds[j.n] = 'retry' then 'retry_scheduled'
+                        else p_kinds[j.n] end order by j.n),
+         array_agg(j.started_at order by j.n), array_agg(j.reserved_tokens order by j.n),
+         array_agg(j.reserved_usd_micros order by j.n), array_agg(j.admission_record order by j.n)
+    into ways, words, started, reserved_tokens, reserved_usd_micros, admissions
+    from (select n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record,
+                 case when r.step_id is null or v_is_live = p_is_reaping then 'stale'
+                      when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
+                       and cardinality(array_positions(p_event_items, n)) = 1 then 'plain'
+                      else 'single' end as way
+            from generate_subscripts(p_steps, 1) n
+            left join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+             and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker
+             and r.state = case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end
+            left join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+            left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])) j;
+end $$;
+
+-- What is said of items that are not stale; null for the others.
+create or replace function stepgate.only_settled(p_ways text[], p_texts text[]) returns text[] language plpgsql immutable as $$
+begin
+  for v_n in 1 .. cardinality(p_ways) loop
+    if p_ways[v_n] = 'stale' then
+      p_texts[v_n] := null;
+    end if;
+  end loop;
+  return p_texts;
 end $$;
 
 -- The attempt rows, the ledger rows, the reconciliation and the bill of all attempts that end; a refusal's ledger row.
-create or replace function stepgate.close_attempts(p_ways text[], p_items jsonb[], p_kinds text[], p_tenants uuid[], p_runs uuid[],
+-- Returns how many attempts that were.
+create or replace function stepgate.close_attempts(p_ways text[], p_words text[], p_pid integer, p_has_budgets boolean, p_has_quotas boolean,
+  p_worker text, p_items jsonb[], p_kinds text[], p_tenants uuid[], p_runs uuid[],
   p_steps text[], p_epochs bigint[], p_attempts integer[], p_outcome_records text[], p_outputs uuid[], p_errors uuid[], p_checkpoints uuid[],
   p_tokens bigint[], p_usd_micros bigint[], p_usage_sources text[], p_providers text[], p_provider_versions text[], p_isolations text[],
-  p_tool_events integer[]) returns void language plpgsql as $$
+  p_tool_events integer[], p_started timestamptz[], p_reserved_tokens bigint[], p_reserved_usd_micros bigint[], p_admissions text[])
+returns integer language plpgsql as $$
 declare
-  v_words text[] := array(
-    select case when p_ways[n] = 'stale' or p_kinds[n] not in ('succeeded', 'failed', 'cancelled', 'retry') then null
-                when (p_items[n] ->> 'is_lost')::boolean then 'lost' when p_kinds[n] = 'retry' then 'retry_scheduled' else p_kinds[n] end
-      from generate_subscripts(p_kinds, 1) n order by n);
+  v_count integer := cardinality(array_remove(p_words, null));
+  v_is_held boolean;
   v record;
 begin
-  insert into stepgate.step_attempts (tenant_uid, run_uid, step_id, lease_epoch, attempt, status, error_kind, worker_id,
-    worker_pid, started_at, reserved_tokens, reserved_usd_micros, actual_tokens, actual_usd_micros, usage_source, isolation,
-    provider, provider_version, admission_record, outcome_record, output_blob, error_blob, checkpoint_blob, tool_events)
-  select i.tenant_uid, i.run_uid, i.step_id, i.epoch, i.attempt, i.word, i.item ->> 'error_kind', q.lease_owner, w.pid, q.started_at,
-         q.reserved_tokens, q.reserved_usd_micros, i.tokens, i.usd_micros, i.usage_source, i.isolation, i.provider, i.provider_version,
-         q.admission_record, i.outcome_record, i.output, i.error, i.checkpoint, coalesce(i.tool_events, 0)
-    from unnest(v_words, p_items, p_tenants, p_runs, p_steps, p_epochs, p_attempts, p_tokens, p_usd_micros, p_usage_sources, p_isolations,
-                p_providers, p_provider_versions, p_outcome_records, p_outputs, p_errors, p_checkpoints, p_tool_events)
-      as i (word, item, tenant_uid, run_uid, step_id, epoch, attempt, tokens, usd_micros, usage_source, isolation,
-            provider, provider_version, outcome_record, output, error, checkpoint, tool_events)
-    join stepgate.ready_steps q on (q.tenant_uid, q.run_uid, q.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
-    left join stepgate.workers w on w.worker_id = q.lease_owner
-   where i.word is not null;
-  insert into stepgate.cost_ledger (tenant_uid, run_uid, step_id, lease_epoch, kind, reserved_tokens, reserved_usd_micros,
-    actual_tokens, actual_usd_micros, usage_source)
-  select i.tenant_uid, i.run_uid, i.step_id, i.epoch, coalesce(i.word, 'refused'),
-         case when i.word is null then 0 else q.reserved_tokens end, case when i.word is null then 0 else q.reserved_usd_micros end,
-         coalesce(i.tokens, 0), coalesce(i.usd_micros, 0), coalesce(i.usage_source, 'none')
-    from unnest(p_ways, p_kinds, v_words, p_tenants, p_runs, p_steps, p_epochs, p_tokens, p_usd_micros, p_usage_sources)
-      as i (way, kind, word, tenant_uid, run_uid, step_id, epoch, tokens, usd_micros, usage_source)
-    join stepgate.ready_steps q on (q.tenant_uid, q.run_uid, q.step_id) = (i.tenant_uid, i.run_uid, i.step_id)
-   where i.word is not null or i.way <> 'stale' and i.kind = 'refused';
-  -- in the order in which their events are written: plain ones come first
-  select array_agg(i.tenant_uid order by o.place) as tenants, array_agg(i.run_uid order by o.place) as runs,
-         array_agg(q.started_at order by o.place) as started, array_agg(q.reserved_tokens order by o.place) as reserved_tokens,
-         array_agg(q.reserved_usd_micros order by o.place) as reserved_usd_micros,
-         array_agg(i.tokens order by o.place) as tokens, array_agg(i.usd_micros order by o.place) as usd_micros
-    into v
-    from unnest(p_ways, v_words, p_tenants, p_runs, p_steps, p_tokens, p_usd_micros) with ordinality
-      as i (way, word, tenant_uid, run_uid, step_id, tokens, usd_micros, ord)
-    join stepgate.ready_steps q on (q.tenant_uid, q.run_uid, q.step_id) = (i.tenant_uid, i.run_uid, i.step_id),
-         lateral (select i.ord + case i.way when 'plain' then 0 else 1000 end) o (place)
-   where i.word is not null;
-  if v.tenants is null then
-    return;
+  if v_count > 0 then
+    insert into stepgate.step_attempts (tenant_uid, run_uid, step_id, lease_epoch, attempt, status, error_kind, worker_id,
+      worker_pid, started_at, reserved_tokens, reserved_usd_micros, actual_tokens, actual_usd_micros, usage_source, isolation,
+      provider, provider_version, admission_record, outcome_record, output_blob, error_blob, checkpoint_blob, tool_events)
+    select p_tenants[n], p_runs[n], p_steps[n], p_epochs[n], p_attempts[n], p_words[n], p_items[n] ->> 'error_kind', p_worker,
+           p_pid, p_started[n], p_reserved_tokens[n], p_reserved_usd_micros[n], p_tokens[n], p_usd_micros[n], p_usage_sources[n],
+           p_isolations[n], p_providers[n], p_provider_versions[n], p_admissions[n], p_outcome_records[n], p_outputs[n], p_errors[n],
+           p_checkpoints[n], coalesce(p_tool_events[n], 0)
+      from generate_subscripts(p_words, 1) n where p_words[n] is not null;
   end if;
-  perform stepgate.reconcile_together(v.tenants, v.runs, v.started, v.reserved_tokens, v.reserved_usd_micros, v.tokens, v.usd_micros);
-  perform stepgate.warn_of_budgets(v.tenants, v.runs, v.started, v.tokens, v.usd_micros);
+  if v_count > 0 or 'refused' = any (p_kinds) then
+    insert into stepgate.cost_ledger (tenant_uid, run_uid, step_id, lease_epoch, kind, reserved_tokens, reserved_usd_micros,
+      actual_tokens, actual_usd_micros, usage_source)
+    select p_tenants[n], p_runs[n], p_steps[n], p_epochs[n], coalesce(p_words[n], 'refused'),
+           case when p_words[n] is null then 0 else p_reserved_tokens[n] end,
+           case when p_words[n] is null then 0 else p_reserved_usd_micros[n] end,
+           coalesce(p_tokens[n], 0), coalesce(p_usd_micros[n], 0), coalesce(p_usage_sources[n], 'none')
+      from generate_subscripts(p_words, 1) n where p_words[n] is not null or p_ways[n] <> 'stale' and p_kinds[n] = 'refused';
+  end if;
+  if v_count = 0 then
+    return 0;
+  end if;
+  if p_has_budgets or p_has_quotas then
+    if v_count = cardinality(p_words) and not 'single' = any (p_ways) then
+      v_is_held := stepgate.reconcile_together(p_tenants, p_runs, p_started, p_reserved_tokens, p_reserved_usd_micros, p_tokens, p_usd_micros,
+                                               p_has_budgets, p_has_quotas);
+      v_is_held := stepgate.warn_of_budgets(p_tenants, p_runs, p_started, p_tokens, p_usd_micros);
+    else
+      -- in the order in which their events are written: plain ones come first
+      select array_agg(p_tenants[n] order by o.place) as tenants, array_agg(p_runs[n] order by o.place) as runs,
+             array_agg(p_started[n] order by o.place) as started, array_agg(p_reserved_tokens[n] order by o.place) as reserved_tokens,
+             array_agg(p_reserved_usd_micros[n] order by o.place) as reserved_usd_micros,
+             array_agg(p_tokens[n] order by o.place) as tokens, array_agg(p_usd_micros[n] order by o.place) as usd_micros
+        into v
+        from generate_subscripts(p_words, 1) n, lateral (select n + case p_ways[n] when 'plain' then 0 else 1000 end) o (place)
+       where p_words[n] is not null;
+      v_is_held := stepgate.reconcile_together(v.tenants, v.runs, v.started, v.reserved_tokens, v.reserved_usd_micros, v.tokens,
+                                               v.usd_micros, p_has_budgets, p_has_quotas);
+      v_is_held := stepgate.warn_of_budgets(v.tenants, v.runs, v.started, v.tokens, v.usd_micros);
+    end if;
+  end if;
   insert into stepgate.billing_usage as b (tenant_uid, day, attempts, tokens, usd_micros)
-  select x.tenant_uid, (now() at time zone 'UTC')::date, count(*), sum(x.tokens), sum(x.usd_micros)
-    from unnest(v.tenants, v.tokens, v.usd_micros) as x (tenant_uid, tokens, usd_micros) group by x.tenant_uid order by x.tenant_uid
+  select p_tenants[n], (now() at time zone 'UTC')::date, count(*), sum(p_tokens[n]), sum(p_usd_micros[n])
+    from generate_subscripts(p_words, 1) n where p_words[n] is not null group by 1 order by 1
   on conflict (tenant_uid, day) do update set attempts = b.attempts + excluded.attempts, tokens = b.tokens + excluded.tokens,
     usd_micros = b.usd_micros + excluded.usd_micros;
+  return v_count;
 end $$;
 
 -- Plain successes: the event, the step and the queue row of each; what they free and what follows is move_runs' to do.
+-- Returns how many that were.
 create or replace function stepgate.end_plain_steps(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[], p_attempts integer[],
   p_outcome_records text[], p_outputs uuid[], p_output_digests text[], p_checkpoints uuid[], p_tokens bigint[], p_usd_micros bigint[],
-  p_providers text[], p_provider_versions text[], p_artifacts text[], p_event_items integer[], p_event_data jsonb[]) returns void
+  p_providers text[], p_provider_versions text[], p_artifacts text[], p_event_items integer[], p_event_data jsonb[]) returns integer
 language plpgsql as $$
 declare
   v_seqs bigint[] := array(
-    select case i.way when 'plain' then h.head_seq + count(*) filter (where i.way = 'plain')
-             over (partition by i.tenant_uid, i.run_uid order by i.ord) end
-      from unnest(p_ways, p_tenants, p_runs) with ordinality as i (way, tenant_uid, run_uid, ord)
-      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid) order by i.ord);
+    select case p_ways[n] when 'plain' then h.head_seq + count(*) filter (where p_ways[n] = 'plain')
+             over (partition by h.tenant_uid, h.run_uid order by n) end
+      from generate_subscripts(p_ways, 1) n
+      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) order by n);
+  v_count integer;
 begin
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
-  select p_tenants[e.item], p_runs[e.item], v_seqs[e.item], 'step_succeeded', p_steps[e.item], e.data
-    from unnest(p_event_items, p_event_data) as e (item, data) where p_ways[e.item] = 'plain';
+  select p_tenants[n], p_runs[n], v_seqs[n], 'step_succeeded', p_steps[n], p_event_data[e]
+    from (select e, p_event_items[e] as n from generate_subscripts(p_event_items, 1) e) x where p_ways[n] = 'plain';
   update stepgate.steps s
-     set status = 'succeeded', attempts_made = i.attempt, output_blob = i.output, output_digest = i.output_digest,
-         checkpoint_blob = coalesce(i.checkpoint, s.checkpoint_blob), error_blob = null, error_kind = null, reasons = '{}',
-         provider = coalesce(i.provider, s.provider), provider_version = coalesce(i.provider_version, s.provider_version),
-         actual_tokens = s.actual_tokens + i.tokens, actual_usd_micros = s.actual_usd_micros + i.usd_micros,
-         last_record = i.outcome_record, decision_artifact = coalesce(i.artifact, s.decision_artifact), ended_at = now(), ended_seq = i.seq
-    from unnest(p_ways, p_tenants, p_runs, p_steps, p_attempts, p_outputs, p_output_digests, p_checkpoints, p_providers, p_provider_versions,
-                p_tokens, p_usd_micros, p_outcome_records, p_artifacts, v_seqs)
-      as i (way, tenant_uid, run_uid, step_id, attempt, output, output_digest, checkpoint, provider, provider_version,
-            tokens, usd_micros, outcome_record, artifact, seq)
-   where (s.tenant_uid, s.run_uid, s.step_id) = (i.tenant_uid, i.run_uid, i.step_id) and i.way = 'plain';
-  delete from stepgate.ready_steps r using unnest(p_ways, p_tenants, p_runs, p_steps) as i (way, tenant_uid, run_uid, step_id)
-   where (r.tenant_uid, r.run_uid, r.step_id) = (i.tenant_uid, i.run_uid, i.step_id) and i.way = 'plain';
+     set status = 'succeeded', attempts_made = p_attempts[n], output_blob = p_outputs[n], output_digest = p_output_digests[n],
+         checkpoint_blob = coalesce(p_checkpoints[n], s.checkpoint_blob), error_blob = null, error_kind = null, reasons = '{}',
+         provider = coalesce(p_providers[n], s.provider), provider_version = coalesce(p_provider_versions[n], s.provider_version),
+         actual_tokens = s.actual_tokens + p_tokens[n], actual_usd_micros = s.actual_usd_micros + p_usd_micros[n],
+         last_record = p_outcome_records[n], decision_artifact = coalesce(p_artifacts[n], s.decision_artifact), ended_at = now(),
+         ended_seq = v_seqs[n]
+    from generate_subscripts(p_ways, 1) n
+   where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n]) and p_ways[n] = 'plain';
+  get diagnostics v_count = row_count;
+  delete from stepgate.ready_steps r using generate_subscripts(p_ways, 1) n
+   where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]) and p_ways[n] = 'plain';
   update stepgate.run_heads h
      set head_seq = h.head_seq + x.steps, open_steps = h.open_steps - x.steps, ready_rows = h.ready_rows - x.steps
-    from (select i.tenant_uid, i.run_uid, count(*) as steps from unnest(p_ways, p_tenants, p_runs) as i (way, tenant_uid, run_uid)
-           where i.way = 'plain' group by 1, 2) x
+    from (select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, count(*) as steps from generate_subscripts(p_ways, 1) n
+           where p_ways[n] = 'plain' group by 1, 2) x
    where (h.tenant_uid, h.run_uid) = (x.tenant_uid, x.run_uid);
+  return v_count;
 end $$;
 
 -- Everything that is no plain success, one by one, in the order given.
@@ -243,55 +296,63 @@ begin
 end $$;
 
 -- Ends the runs of plain successes in which nothing else is left to do, all at once; returns their uids. What has targets,
--- failed, is paused or is being cancelled goes the long way (move_runs).
-create or replace function stepgate.end_plain_runs(p_ways text[], p_tenants uuid[], p_runs uuid[]) returns uuid[] language plpgsql as $$
+-- failed, is paused or is being cancelled goes the long way (move_runs). What is to be audited before goes into the same links.
+create or replace function stepgate.end_plain_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_audit_actors text[],
+  p_audit_actions text[], p_audit_resources text[]) returns uuid[] language plpgsql as $$
 declare
   v record;
+  v_count integer;
 begin
   select array_agg(h.tenant_uid order by h.tenant_uid, h.run_uid) as tenants, array_agg(h.run_uid order by h.tenant_uid, h.run_uid) as runs,
          array_agg(h.head_seq + 1 order by h.tenant_uid, h.run_uid) as seqs,
          array_agg(stepgate.snapshot_id(h.tenant_uid, h.run_uid) order by h.tenant_uid, h.run_uid) as snapshots
     into v
-    from (select distinct i.tenant_uid, i.run_uid from unnest(p_ways, p_tenants, p_runs) as i (way, tenant_uid, run_uid)
-           where i.way = 'plain') i
+    from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_ways, 1) n
+           where p_ways[n] = 'plain') i
     join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
    where h.open_steps = 0 and h.status = 'running' and h.failed_steps = 0 and not h.is_cancelled
      and not exists (select 1 from stepgate.steps s where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.is_target);
   if v.runs is null then
+    v_count := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
     return '{}';
   end if;
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
-  select e.tenant_uid, e.run_uid, e.seq, 'run_succeeded', null, jsonb_build_object('final_snapshot_id', e.snapshot)
-    from unnest(v.tenants, v.runs, v.seqs, v.snapshots) as e (tenant_uid, run_uid, seq, snapshot);
-  update stepgate.run_heads h set head_seq = e.seq, status = 'succeeded'
-    from unnest(v.tenants, v.runs, v.seqs) as e (tenant_uid, run_uid, seq)
-   where (h.tenant_uid, h.run_uid) = (e.tenant_uid, e.run_uid);
-  update stepgate.runs u set ended_at = now(), final_snapshot_id = e.snapshot
-    from unnest(v.tenants, v.runs, v.snapshots) as e (tenant_uid, run_uid, snapshot)
-   where (u.tenant_uid, u.run_uid) = (e.tenant_uid, e.run_uid);
-  insert into stepgate.jobs (tenant_uid, run_uid, kind)
-  select e.tenant_uid, e.run_uid, 'seal' from unnest(v.tenants, v.runs) as e (tenant_uid, run_uid);
-  perform stepgate.append_audits(v.tenants, array_fill('scheduler'::text, array[cardinality(v.runs)]),
-    array_fill('run.succeeded'::text, array[cardinality(v.runs)]),
-    array(select format('{"run_id":"%s"}', r) from unnest(v.runs) with ordinality as e (r, ord) order by e.ord));
+  select v.tenants[n], v.runs[n], v.seqs[n], 'run_succeeded', null, jsonb_build_object('final_snapshot_id', v.snapshots[n])
+    from generate_subscripts(v.runs, 1) n;
+  update stepgate.run_heads h set head_seq = v.seqs[n], status = 'succeeded' from generate_subscripts(v.runs, 1) n
+   where (h.tenant_uid, h.run_uid) = (v.tenants[n], v.runs[n]);
+  update stepgate.runs u set ended_at = now(), final_snapshot_id = v.snapshots[n] from generate_subscripts(v.runs, 1) n
+   where (u.tenant_uid, u.run_uid) = (v.tenants[n], v.runs[n]);
+  insert into stepgate.jobs (tenant_uid, run_uid, kind) select v.tenants[n], v.runs[n], 'seal' from generate_subscripts(v.runs, 1) n;
+  for v_n in 1 .. cardinality(v.runs) loop
+    p_tenants := p_tenants || v.tenants[v_n];
+    p_audit_actors := p_audit_actors || 'scheduler'::text;
+    p_audit_actions := p_audit_actions || 'run.succeeded'::text;
+    p_audit_resources := p_audit_resources || format('{"run_id":"%s"}', v.runs[v_n]);
+  end loop;
+  v_count := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
   return v.runs;
 end $$;
 
 -- What follows for the runs of plain successes, once each: places in the queue that became free, successors whose
--- dependencies are met, the end of the run.
-create or replace function stepgate.move_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[]) returns void
-language plpgsql as $$
+-- dependencies are met, the end of the run. Returns how many runs have not ended.
+create or replace function stepgate.move_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[], p_audit_actors text[],
+  p_audit_actions text[], p_audit_resources text[]) returns integer language plpgsql as $$
 declare
-  v_ended uuid[] := stepgate.end_plain_runs(p_ways, p_tenants, p_runs);
+  v_ended uuid[] := stepgate.end_plain_runs(p_ways, p_tenants, p_runs, p_audit_actors, p_audit_actions, p_audit_resources);
+  v_count integer := 0;
   r record;
   h stepgate.run_heads;
   v_next text;
 begin
+  if p_runs <@ v_ended then
+    return 0;
+  end if;
   for r in
-    select i.tenant_uid, i.run_uid, array_agg(i.step_id order by i.ord) as steps
-      from unnest(p_ways, p_tenants, p_runs, p_steps) with ordinality as i (way, tenant_uid, run_uid, step_id, ord)
-     where i.way = 'plain' and i.run_uid <> all (v_ended) group by 1, 2 order by 1, 2
+    select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, array_agg(p_steps[n] order by n) as steps
+      from generate_subscripts(p_ways, 1) n where p_ways[n] = 'plain' and p_runs[n] <> all (v_ended) group by 1, 2 order by 1, 2
   loop
+    v_count := v_count + 1;
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (r.tenant_uid, r.run_uid);
     if h.unplaced_steps > 0 and h.ready_rows < h.max_parallel then
       h := stepgate.place_next(h, least(h.unplaced_steps, h.max_parallel - h.ready_rows));
@@ -313,6 +374,7 @@ begin
     end if;
     perform stepgate.save_head(h);
   end loop;
+  return v_count;
 end $$;
 
 -- What the step's own row keeps of an attempt.

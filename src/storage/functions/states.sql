@@ -1,9 +1,11 @@
 -- Every transition of a step, a run and a ready row that the database allows (spec 00); all others are refused.
 
--- Every allowed step transition; the same table as core/state.ts, compared by a test.
+-- Every allowed step transition; the same table as core/state.ts, compared by a test. In PL/pgSQL, as the next: a function of
+-- SQL would be written into the conditions of triggers anew with each statement, which took longer than the update.
 create or replace function stepgate.step_may_move(p_from text, p_to text) returns boolean
-language sql immutable parallel safe as $$
-  select case p_from
+language plpgsql immutable parallel safe as $$
+begin
+  return case p_from
     when 'blocked' then p_to in ('queued', 'skipped', 'cancelled')
     when 'queued' then p_to in ('leased', 'failed', 'skipped', 'cancelled')
     when 'leased' then p_to in ('queued', 'held', 'failed', 'running', 'cancelled')
@@ -12,20 +14,21 @@ language sql immutable parallel safe as $$
     when 'waiting' then p_to in ('queued', 'succeeded', 'failed', 'cancelled')
     when 'failed' then p_to in ('queued')
     else false
-  end
-$$;
+  end;
+end $$;
 
 create or replace function stepgate.run_may_move(p_from text, p_to text) returns boolean
-language sql immutable parallel safe as $$
-  select case p_from
+language plpgsql immutable parallel safe as $$
+begin
+  return case p_from
     when 'pending' then p_to in ('running', 'paused_at_step', 'cancelling', 'failed', 'cancelled')
     when 'running' then p_to in ('succeeded', 'failed', 'compensating', 'paused_at_step', 'cancelling', 'pending')
     when 'paused_at_step' then p_to in ('pending', 'running', 'compensating', 'cancelling', 'succeeded', 'failed')
     when 'cancelling' then p_to in ('compensating', 'cancelled')
     when 'compensating' then p_to in ('failed', 'cancelled', 'paused_at_step')
     else false
-  end
-$$;
+  end;
+end $$;
 
 create or replace function stepgate.refuse_transition(p_what text, p_from text, p_to text) returns void
 language plpgsql as $$
