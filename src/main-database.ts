@@ -25,6 +25,8 @@ import { checkPools, type DatabaseWatch, type TimeListener, watchDatabase } from
 import { type RoomWatch, watchRoom } from "./storage/watch-room.ts";
 
 const WATCH_EVERY_MS = 2000;
+/** One claims at a time; of the others as many batches as are under way at once (main-worker.ts). */
+const WORKER_LANES = { claim: 1, admit: 2, settle: 2 } as const;
 /** The longest statement of maintenance: moving what a window holds too early, deleting runs of the largest plans. */
 const MAINTENANCE_MS = 600_000;
 
@@ -70,7 +72,7 @@ export async function openDatabase(
   const room = watchRoom({ pool: roomPool, everyMs: WATCH_EVERY_MS, log });
   const onFull = room.foundFull;
   const gatewayPool = open({ role: roles.gateway, isFenced: true, onFull }, gatewayDatabaseUrl);
-  const workerPool = open({ role: roles.worker, onFull }, workerDatabaseUrl);
+  const workerPool = open({ role: roles.worker, lanes: WORKER_LANES, onFull }, workerDatabaseUrl);
   // one maintains for as long as it takes, one looks who holds back vacuum and how long windows are prepared for
   const maintenance = { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs };
   const ownerPool = open({ maxConnections: 2, limits: maintenance, onFull }, undefined);

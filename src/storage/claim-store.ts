@@ -24,6 +24,7 @@ export interface ClaimStoreDeps {
 
 export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & BreakpointList {
   const readSpec = makeReadSpec();
+  const claims = pool.lane("claim");
   return {
     extendLease: async (leaseMs) => {
       const { rows } = await pool.query<{ held: boolean }>(sql.EXTEND_LEASE, [
@@ -49,7 +50,7 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);
     },
     findHeld: async () => {
-      const { rows } = await pool.query<HeldRow>(sql.FIND_HELD, [workerId]);
+      const { rows } = await claims.query<HeldRow>(sql.FIND_HELD, [workerId]);
       return rows.map((row) => ({
         tenantUid: row.tenant_uid,
         runUid: row.run_uid,
@@ -58,11 +59,11 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       }));
     },
     claim: async ({ types, maxSteps, isIdle, isDeep }) => {
-      const { rows } = await pool.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps, isIdle, isDeep]);
+      const { rows } = await claims.query<ClaimRow>(sql.CLAIM_STEPS, [workerId, types, maxSteps, isIdle, isDeep]);
       return rows.map((row) => claimedStep(row, readSpec));
     },
     claimOverdue: async (maxSteps) => {
-      const { rows } = await pool.query<ClaimRow>(sql.LEASE_OVERDUE, [workerId, maxSteps]);
+      const { rows } = await claims.query<ClaimRow>(sql.LEASE_OVERDUE, [workerId, maxSteps]);
       return rows.map((row) => claimedStep(row, readSpec));
     },
     readBlobs: (wanted) => readBlobs(pool, wanted),

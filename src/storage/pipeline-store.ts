@@ -38,11 +38,9 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
     },
     admit: async (admissions, batch) => {
       try {
-        const { rows } = await pool.query<AdmitRow>(ADMIT_STEPS, [
-          workerId,
-          jsonText(batchItem(batch)),
-          ...admissionColumns(admissions),
-        ]);
+        const { rows } = await pool
+          .lane("admit")
+          .query<AdmitRow>(ADMIT_STEPS, [workerId, jsonText(batchItem(batch)), ...admissionColumns(admissions)]);
         return rows.map(admitOutcome);
       } catch (caught) {
         if (!isInDoubt(caught)) throw caught;
@@ -61,12 +59,9 @@ export function makePipelineStore({ pool, workerId }: PipelineStoreDeps): Pipeli
       const columns = settlementColumns(settlements, batches);
       const owner = settlements[0]?.kind !== undefined && isReaping ? ownerOf(settlements) : workerId;
       try {
-        const { rows } = await pool.query<SettleRow>(SETTLE_STEPS, [
-          owner,
-          isReaping,
-          jsonText(batches.map(batchItem)),
-          ...columns,
-        ]);
+        const { rows } = await pool
+          .lane("settle")
+          .query<SettleRow>(SETTLE_STEPS, [owner, isReaping, jsonText(batches.map(batchItem)), ...columns]);
         return rows.map(
           (row): SettleOutcome => ({ isSettled: row.outcome === "settled", runStatus: row.run_status ?? undefined }),
         );

@@ -28,8 +28,17 @@ export interface DatabaseConnection {
 
 export type DatabaseTarget = { readonly connection: DatabaseConnection } | { readonly url: string };
 
+/** What has sessions of its own. */
+export type Lane = "claim" | "admit" | "settle";
+
 export type PoolOptions = DatabaseTarget & {
+  /** Those of lanes included. */
   readonly maxConnections: number;
+  /**
+   * How many sessions each lane has, where enough are left for everything else. A session keeps plans of what it was asked, and
+   * makes them anew when statistics change: 17 times in 24 s where any session may be asked anything, 20 to 40 ms each.
+   */
+  readonly lanes?: Readonly<Record<Lane, number>>;
   readonly applicationName: string;
   /** Every statement runs as this role. */
   readonly role?: string;
@@ -87,6 +96,8 @@ export interface TenantPool {
 }
 
 export interface Pool extends Database, TenantPool {
+  /** Statements in the sessions of one lane; in any, where there are too few for lanes. */
+  readonly lane: (name: Lane) => Connection;
   /** Waits for running work, then closes every connection. */
   readonly close: () => Promise<void>;
 }
@@ -107,6 +118,8 @@ const SILENCE_MARGIN_MS = 5000;
 /** The driver's timer knows no "never". */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const KEEP_IDLE_MS = 300_000;
+/** Fewer are not divided into lanes. */
+const LEAST_BESIDE_LANES = 3;
 
 /**
  * Makes a pool; nothing connects before the first statement.
@@ -116,23 +129,30 @@ const KEEP_IDLE_MS = 300_000;
 export function makePool(options: PoolOptions): Pool {
   const { log, role, isFenced = false, isBehindPooler = false, onFull = () => undefined } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const pool = new pg.Pool({
-    ...clientConfig(options, limits),
-    max: options.maxConnections,
-    idleTimeoutMillis: KEEP_IDLE_MS,
-    onConnect: async (client) => {
-      // a client in use that loses its server emits this; without a listener the process would end
-      client.on("error", (error) => warn(error, "a database connection broke"));
-      if (isBehindPooler) return;
-      await setUpSession(client, { ...options, limits });
-      if (isFenced) await prepareLocal(client);
-    },
-  });
-  pool.on("error", (error) => warn(error, "an idle database connection broke"));
+  let isClosing = false;
   // a pool that closes answers before the last server processes are gone; what those still say is of no interest
   const warn = (error: Error, message: string): void => {
-    if (!pool.ending) log.warn({ err: error }, message);
+    if (!isClosing) log.warn({ err: error }, message);
   };
+  const openSessions = (max: number): pg.Pool => {
+    const sessions = new pg.Pool({
+      ...clientConfig(options, limits),
+      max,
+      idleTimeoutMillis: KEEP_IDLE_MS,
+      onConnect: async (client) => {
+        // a client in use that loses its server emits this; without a listener the process would end
+        client.on("error", (error) => warn(error, "a database connection broke"));
+        if (isBehindPooler) return;
+        await setUpSession(client, { ...options, limits });
+        if (isFenced) await prepareLocal(client);
+      },
+    });
+    sessions.on("error", (error) => warn(error, "an idle database connection broke"));
+    return sessions;
+  };
+  const lanes = lanesWithin(options);
+  const pool = openSessions(options.maxConnections - lanes.reduce((sum, [, max]) => sum + max, 0));
+  const laneSessions = new Map(lanes.map(([name, max]) => [name, openSessions(max)]));
   const prepare = isBehindPooler ? unprepared : makePreparer();
   const convert: typeof convertStoreError = (caught, moment) => {
     const error = convertStoreError(caught, moment);
@@ -141,14 +161,25 @@ export function makePool(options: PoolOptions): Pool {
   };
   const session = { prepare, renewPlans: makePlanRenewal(systemClock.monotonicMs), convert };
   const localRole = isBehindPooler ? role : undefined;
-  const anywhere = databaseOf(pool, session, localRole === undefined ? undefined : { role: localRole });
+  const local = localRole === undefined ? undefined : { role: localRole };
+  const anywhere = databaseOf(pool, session, local);
+  const byLane = new Map([...laneSessions].map(([name, sessions]) => [name, databaseOf(sessions, session, local)]));
   return {
     ...anywhere,
     within: (tenantUid) => (isFenced ? databaseOf(pool, session, { role: localRole, tenantUid }) : anywhere),
+    lane: (name) => byLane.get(name) ?? anywhere,
     close: async () => {
-      if (!pool.ending) await pool.end();
+      if (isClosing) return;
+      isClosing = true;
+      await Promise.all([pool, ...laneSessions.values()].map((sessions) => sessions.end()));
     },
   };
+}
+
+function lanesWithin({ lanes, maxConnections }: PoolOptions): readonly (readonly [Lane, number])[] {
+  if (lanes === undefined) return [];
+  const all = [["claim", lanes.claim] as const, ["admit", lanes.admit] as const, ["settle", lanes.settle] as const];
+  return all.reduce((sum, [, max]) => sum + max, LEAST_BESIDE_LANES) > maxConnections ? [] : all;
 }
 
 /** Makes what opens a connection that only listens (notices.ts); it is no part of a pool. */

@@ -119,6 +119,26 @@ t.test("a statement with values is prepared once per session, unless a pooler st
   );
 });
 
+t.test("what has a lane runs in sessions of its own, and of few sessions none are set apart", async (t) => {
+  await forEachDatabase(
+    t,
+    async (t, { target }) => {
+      const lanes = { claim: 1, admit: 1, settle: 1 };
+      const backends = async (maxConnections: number): Promise<readonly unknown[]> => {
+        const pool = makePool({ ...target, maxConnections, lanes, applicationName: "test", log: silentLog });
+        t.teardown(() => pool.close());
+        const asked = [pool, pool.lane("claim"), pool.lane("admit"), pool.lane("settle"), pool.lane("claim"), pool];
+        const pids: unknown[] = [];
+        for (const sessions of asked) pids.push((await sessions.query("select pg_backend_pid() as pid")).rows[0]);
+        return pids.map((pid) => pids.findIndex((first) => JSON.stringify(first) === JSON.stringify(pid)));
+      };
+      t.same(await backends(6), [0, 1, 2, 3, 1, 0]);
+      t.same(await backends(5), [0, 0, 0, 0, 0, 0]);
+    },
+    EMPTY,
+  );
+});
+
 t.test("a transaction is made whole or not at all", async (t) => {
   await forEachDatabase(
     t,
