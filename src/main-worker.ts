@@ -27,6 +27,8 @@ import { makePipelineStore } from "./storage/pipeline-store.ts";
 import { readTraceHeaders } from "./telemetry/trace-context.ts";
 
 const SEAL_POLL_MS = 1000;
+/** How long the first of those that are sealed together waits for the others: nobody waits for a seal. */
+const SEAL_GATHER_MS = 20;
 
 /** Makes the worker of this process; `stops` gets what must be stopped after it. */
 export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {
@@ -108,6 +110,9 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
       if (outcome.runStatus !== undefined && isRunEnded(outcome.runStatus)) {
         rooms.notices.ended(runUid);
         sealSoon.wake();
+      } else {
+        // successors may have become ready
+        rooms.ready.tell();
       }
       return outcome;
     },
@@ -242,8 +247,10 @@ interface SealLoop {
 function makeSealLoop({ sealRuns, log }: Pick<Rooms, "sealRuns" | "log">): SealLoop {
   let running = Promise.resolve();
   let isWanted = false;
+  let isStopping = false;
   const run = async (): Promise<void> => {
     while (isWanted) {
+      if (!isStopping) await new Promise((resolve) => setTimeout(resolve, SEAL_GATHER_MS));
       isWanted = false;
       await sealRuns().catch((caught: unknown) => log.warn({ err: caught }, "sealing failed; it is tried again"));
     }
@@ -257,6 +264,7 @@ function makeSealLoop({ sealRuns, log }: Pick<Rooms, "sealRuns" | "log">): SealL
     wake,
     stop: async () => {
       clearInterval(timer);
+      isStopping = true;
       wake();
       await running;
     },

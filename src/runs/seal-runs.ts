@@ -51,6 +51,7 @@ export function makeSealRuns(deps: SealDeps): () => Promise<number> {
       failPoint(deps.failPoints, "after_seal");
       for (const { runUid } of seals) deps.onSealed(runUid);
       sealed += seals.length;
+      if (jobs.length < JOBS_AT_ONCE) return sealed;
     }
   };
 }

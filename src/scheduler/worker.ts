@@ -98,6 +98,8 @@ export class Worker {
   private isStopping = false;
   private isHealthy = false;
   private isWoken = false;
+  /** Nothing is claimed before something in hand ends. */
+  private isFull = false;
   /** A lease that is given anew may come with a new row. */
   private hasSaidTypes = false;
   private endSleep: () => void = () => undefined;
@@ -169,7 +171,8 @@ export class Worker {
       if (this.isOverdueTurn()) await this.takeOverdue();
       const isIdle = this.inUse === 0;
       const free = this.isAlone || (this.isEmptying && !isIdle) ? 0 : settings.maxConcurrentSteps - this.inUse;
-      if (free <= 0) {
+      this.isFull = free <= 0;
+      if (this.isFull) {
         await this.sleep(settings.activeBackoffMs);
         continue;
       }
@@ -187,14 +190,14 @@ export class Worker {
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
         this.hasHadAlone = claimed[0]?.isAlone === true;
-        if (claimed.length === 0) {
-          if (!isTurnOfOthers) await this.sleep(settings.idleBackoffMs);
-          continue;
+        if (claimed.length > 0) {
+          failPoint(this.deps.failPoints, "after_claim");
+          this.deps.onClaim(claimed);
+          this.isAlone = this.hasHadAlone;
+          void this.begin(claimed, askedMs, this.deps.runStep);
         }
-        failPoint(this.deps.failPoints, "after_claim");
-        this.deps.onClaim(claimed);
-        this.isAlone = this.hasHadAlone;
-        void this.begin(claimed, askedMs, this.deps.runStep);
+        // no more is due than was given: whoever makes something ready says so
+        if (claimed.length < maxSteps && !this.isAlone && !isTurnOfOthers) await this.sleep(settings.idleBackoffMs);
       } catch (caught) {
         this.isHealthy = false;
         // it may have been committed all the same, and nobody else would look after what it leased
@@ -275,7 +278,7 @@ export class Worker {
   private release(steps: number): void {
     this.inUse -= steps;
     if (this.inUse === 0) this.isAlone = false;
-    this.wake();
+    if (this.isFull) this.wake();
   }
 
   private async abandon(steps: readonly StepAddress[]): Promise<void> {
