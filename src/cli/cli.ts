@@ -12,10 +12,14 @@ import { addApprovalList } from "./commands/approval-list.ts";
 import { addApprovalShow } from "./commands/approval-show.ts";
 import { addAuditVerify } from "./commands/audit-verify.ts";
 import { addBillingRecompute } from "./commands/billing-recompute.ts";
+import { addBreakpointClear } from "./commands/breakpoint-clear.ts";
+import { addBreakpointList } from "./commands/breakpoint-list.ts";
+import { addBreakpointSet } from "./commands/breakpoint-set.ts";
 import { addBudgetShow } from "./commands/budget-show.ts";
 import { addConfigPrint } from "./commands/config-print.ts";
 import { addDeadLetterList } from "./commands/dead-letter-list.ts";
 import { addDeadLetterRedrive } from "./commands/dead-letter-redrive.ts";
+import { addDeadLetterShow } from "./commands/dead-letter-show.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyCreate } from "./commands/key-create.ts";
 import { addKeyList } from "./commands/key-list.ts";
@@ -36,7 +40,7 @@ import { addRunCancel } from "./commands/run-cancel.ts";
 import { addRunGet } from "./commands/run-get.ts";
 import { addRunPause } from "./commands/run-pause.ts";
 import { addRunRebuild } from "./commands/run-rebuild.ts";
-import { addRunResume } from "./commands/run-resume.ts";
+import { addBreakpointContinue, addRunResume } from "./commands/run-resume.ts";
 import { addRunSubmit } from "./commands/run-submit.ts";
 import { addRunWatch } from "./commands/run-watch.ts";
 import { addServe } from "./commands/serve.ts";
@@ -127,10 +131,15 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   const run = group(program.command("run")).description("submit, follow, explain, pause and cancel runs");
   for (const add of [addRunSubmit, addRunWatch, addRunGet, addRunPause, addRunResume, addRunCancel, addRunRebuild])
     add(run, around);
+  const breakpoint = group(program.command("breakpoint")).description(
+    "pause a run before a step, and go on from there",
+  );
+  for (const add of [addBreakpointList, addBreakpointSet, addBreakpointClear, addBreakpointContinue])
+    add(breakpoint, around);
   const queue = group(program.command("queue")).description("see what waits; pause and resume it");
   for (const add of [addQueueShow, addQueuePause, addQueueResume]) add(queue, around);
-  const letters = group(program.command("dead-letter")).description("list failed steps and go on from one");
-  for (const add of [addDeadLetterList, addDeadLetterRedrive]) add(letters, around);
+  const letters = group(program.command("dead-letter")).description("list failed steps, look at one, go on from one");
+  for (const add of [addDeadLetterList, addDeadLetterShow, addDeadLetterRedrive]) add(letters, around);
   const approval = group(program.command("approval")).description("see which steps wait for a person, and answer");
   for (const add of [addApprovalList, addApprovalShow, addApprovalApprove, addApprovalReject]) add(approval, around);
   const pack = group(program.command("pack")).description("make, check, format, test and build policy packs");

@@ -43,10 +43,14 @@ export const RunView = Type.Object({
   submitted_at: text,
   ended_at: Type.Optional(text),
   steps: Type.Array(StepView),
+  active_pause: Type.Optional(Type.Object({ step_id: Type.Optional(text), started_at: text })),
 });
 export type RunView = Static<typeof RunView>;
 
 export const RunPage = Type.Object({ items: Type.Array(Type.Object({ run_uid: text, status: text })) });
+
+export const BreakpointList = Type.Object({ items: Type.Array(Type.Object({ target: text, value: text })) });
+export type BreakpointList = Static<typeof BreakpointList>;
 
 export const CancelView = Type.Object({ run_uid: text, cancelled: Type.Boolean(), status: text });
 
@@ -111,6 +115,10 @@ export const RecordView = Type.Object({
       error_kind: Type.Optional(text),
       reasons: Type.Optional(Type.Array(text)),
       tool: Type.Optional(Type.Object({ name: text, version: count, digest: text })),
+      step: Type.Optional(Type.Object({ attempt: count })),
+      status: Type.Optional(text),
+      error: Type.Optional(Type.Object({ kind: text, code: Type.Optional(text) })),
+      usage: Type.Optional(amount),
     }),
   }),
   inclusion: Type.Object({ batch_id: text }),
