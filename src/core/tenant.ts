@@ -22,6 +22,8 @@ export interface TenantAuthority {
   readonly weakerIsolationAllowed: readonly string[];
   /** By step type; a type that is absent has its adapter's closed defaults. */
   readonly executorSettings: Readonly<Record<string, JsonObject>>;
+  /** Names of its sinks: nobody else can be told of a step. */
+  readonly sinks: readonly string[];
   /** Default request of a step that names none, by step type. */
   readonly defaultRequests: Readonly<Record<string, { readonly tokens: number; readonly usd_micros: number }>>;
 }

@@ -14,6 +14,7 @@ import { isPointer } from "../redaction/pointer.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
 import type { StepContext } from "./context.ts";
 import { evaluatePack } from "./evaluate-pack.ts";
+import { hasUnknownSink } from "./notified-sinks.ts";
 import { packInputText } from "./pack-input.ts";
 import { type Payload, patchPayload } from "./payload.ts";
 import type { Packs } from "./ports.ts";
@@ -138,7 +139,7 @@ function ask(deps: DecideDeps, pack: LoadedPack, context: StepContext, use: Pack
     details: detailsOf(pack, decision, result.undeclared),
     evaluations: [evaluation(decision)],
     decided: { decision, pack: pack.ref },
-    refusal: refusalOf(decision, use),
+    refusal: refusalOf(decision, context, use),
   };
 }
 
@@ -182,12 +183,18 @@ function shownPaths(
   return patches.map(({ path }) => (isPointer(path) ? visiblePath(path, schema) : "*"));
 }
 
-function refusalOf(decision: PackDecision, use: PackUse): Refusal | undefined {
+/** Somebody is to be told who is not there: what a policy asks for must not be passed over. */
+const UNKNOWN_SINK = "unknown_sink";
+
+function refusalOf(decision: PackDecision, context: StepContext, use: PackUse): Refusal | undefined {
   const broken = (reason: ReasonCode): Refusal => ({
     errorKind: "policy_error",
     reasons: [...decision.reasons, reason],
   });
-  if (decision.effect === "deny") return { errorKind: "policy_denied", reasons: decision.reasons };
+  const isUnheard = hasUnknownSink(decision.obligations, context);
+  if (decision.effect === "deny")
+    return { errorKind: "policy_denied", reasons: [...decision.reasons, ...(isUnheard ? [UNKNOWN_SINK] : [])] };
+  if (isUnheard) return broken(UNKNOWN_SINK);
   if (decision.effect === "hold" && use.stage === "inspect") return broken("hold_not_possible");
   if (decision.effect !== "hold" && decision.obligations.some((obligation) => obligation.type === "require_approval")) {
     return broken("approval_without_hold");

@@ -12,6 +12,7 @@ import type { Capability, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import { isWeakerAllowed } from "./guard.ts";
 import { describeAdapter } from "./mint.ts";
+import { notifyMember } from "./notified-sinks.ts";
 import { retainDays } from "./retain-days.ts";
 import type { Admission } from "./settlement.ts";
 
@@ -54,6 +55,7 @@ export function prepareAdmission(
       isolation: capability.isolation,
       jti,
       lease_epoch: step.leaseEpoch,
+      ...notifyMember(context.evaluations, context),
       redacted_paths: context.patchPaths,
       reserved: { tokens: request.tokens, usd_micros: request.usdMicros },
       ...(step.spec.tool === undefined ? {} : { tool: toolMembers(step.spec.tool) }),

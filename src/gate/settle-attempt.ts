@@ -18,6 +18,7 @@ import type { Capability, StepContext } from "./context.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Inspected } from "./inspect.ts";
 import type { BudgetView } from "./leased-step.ts";
+import { notifyMember } from "./notified-sinks.ts";
 import { auditOf, bare, decisionArtifact, type SettleDeps } from "./settle-refusal.ts";
 import type { Admission, AttemptEnd, Settlement } from "./settlement.ts";
 
@@ -106,7 +107,12 @@ export function makeSettleAttempt(deps: SettleAttemptDeps): (performed: Performe
       events: [
         {
           type: EVENT_OF[status],
-          data: eventData(performed, verdict, end, { notBeforeMs, artifactId: artifact?.id, nowMs }),
+          data: eventData(performed, verdict, end, {
+            notBeforeMs,
+            artifactId: artifact?.id,
+            notify: notifyMember(after, context),
+            nowMs,
+          }),
         },
       ],
       audit: auditOf(deps, context, {
@@ -296,6 +302,7 @@ function totalsOf({ tokens, usdMicros }: BudgetView): JsonObject {
 interface EventExtras {
   readonly notBeforeMs: number | undefined;
   readonly artifactId: string | undefined;
+  readonly notify: JsonObject;
   readonly nowMs: number;
 }
 
@@ -330,6 +337,7 @@ function eventData(performed: Performed, verdict: Verdict, end: AttemptEnd, extr
     latency_ms: Math.max(0, extras.nowMs - performed.startedAtMs),
     lease_epoch: context.step.leaseEpoch,
     ...(extras.notBeforeMs === undefined ? {} : { not_before_ms: extras.notBeforeMs }),
+    ...extras.notify,
     outcome_record: end.outcomeRecord,
     ...(end.outputDigest === undefined ? {} : { output_digest: end.outputDigest }),
     ...(end.provider === undefined ? {} : { provider: end.provider }),

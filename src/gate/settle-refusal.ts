@@ -12,6 +12,7 @@ import { buildRefusal, type RefusalStage } from "../evidence/refusal.ts";
 import type { StageOutcome, StepContext } from "./context.ts";
 import { gateRecord } from "./gate-record.ts";
 import { specDigest } from "./mint.ts";
+import { notifyMember } from "./notified-sinks.ts";
 import { retainDays } from "./retain-days.ts";
 import type { Settlement } from "./settlement.ts";
 
@@ -85,6 +86,7 @@ function settleFinish(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "fi
           executor: context.step.spec.type,
           redacted_paths: context.patchPaths,
           detail,
+          ...notifyMember(context.evaluations, context),
           budget: { reserved: { tokens: 0, usd_micros: 0 }, actual: { tokens: 0, usd_micros: 0 } },
           ...(artifact === undefined ? {} : { artifact: artifact.id }),
         },
@@ -138,6 +140,7 @@ function settleHold(deps: SettleDeps, outcome: Extract<NotStarted, { kind: "hold
           expires_at_ms: expiresAtMs,
           executor: context.step.spec.type,
           lease_epoch: context.step.leaseEpoch,
+          ...notifyMember(context.evaluations, context),
         },
       },
     ],

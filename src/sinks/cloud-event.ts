@@ -21,6 +21,7 @@ const SENT_MEMBERS = [
   "hold_record",
   "limit",
   "not_before_ms",
+  "notify",
   "of",
   "origin",
   "outcome_record",

@@ -7,6 +7,7 @@
  */
 import { isStepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import { isJsonArray } from "../core/json.ts";
 import { retryDelayMs } from "../runs/backoff.ts";
 import { cloudEvent, deliveryId } from "./cloud-event.ts";
 import type { ActiveSink, ClaimedDelivery, DeliveryMove, DeliveryStore, OutboxEvent } from "./ports.ts";
@@ -121,8 +122,10 @@ async function attempt(
   }
 }
 
-function isWanted({ eventTypes }: ActiveSink, { type }: OutboxEvent): boolean {
-  return eventTypes === undefined || eventTypes.includes(type);
+/** What a sink asks for, and what a pack wants it told (spec 04, `notify`). */
+function isWanted({ name, eventTypes }: ActiveSink, { type, data }: OutboxEvent): boolean {
+  const { notify } = data;
+  return eventTypes === undefined || eventTypes.includes(type) || (isJsonArray(notify) && notify.includes(name));
 }
 
 /** How far the run is, here and in the database, and how long nobody else sends its events. */

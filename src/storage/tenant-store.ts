@@ -64,6 +64,7 @@ export function makeTenantStore(pool: TenantPool): TenantStore {
           version: row.authority_version,
           settings: jsonObject(row.settings),
           executorSettings: jsonObject(row.executor_settings),
+          sinks: row.sinks,
         }
       );
     },
@@ -246,6 +247,7 @@ interface AuthorityColumns {
   readonly authority_version: number;
   readonly settings: string;
   readonly executor_settings: string;
+  readonly sinks: readonly string[];
 }
 
 interface UsageColumns {

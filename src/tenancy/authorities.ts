@@ -51,6 +51,7 @@ export function readAuthority(row: AuthorityRow): TenantAuthority {
     executorSettings: Object.fromEntries(
       Object.entries(row.executorSettings).filter((entry): entry is [string, JsonObject] => isJsonObject(entry[1])),
     ),
+    sinks: row.sinks,
     defaultRequests: requestsOf(objectOf(settings["default_requests"])),
   };
 }

@@ -146,6 +146,7 @@ export interface AuthorityRow {
   readonly version: number;
   readonly settings: JsonObject;
   readonly executorSettings: JsonObject;
+  readonly sinks: readonly string[];
 }
 
 export interface TenantStore {

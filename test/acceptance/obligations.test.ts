@@ -7,6 +7,7 @@ import type { JsonObject } from "../../src/core/json.ts";
 import { localSettings, startServer } from "../executors/http/local-server.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { type Decide, done, makeSink, startRig } from "./rig.ts";
+import { sinkApi } from "./sink-desk.ts";
 
 /** Obliges as the step's inputs say, before the effect only. */
 const oblige: Decide = ({ boundary, inputs }) => ({
@@ -23,8 +24,9 @@ t.test(
         database,
         packs: { runtime: oblige },
         adapters: [sink.adapter],
-        tenant: { runtime_pack: "runtime", required_guardrails: [] },
+        tenant: { runtime_pack: "runtime", required_guardrails: [], sink_hosts: ["hooks.example"] },
       });
+      await sinkApi(rig).put("security", { url: "https://hooks.example/" }, { is_paused: true });
       const { store, vaults, tenants } = rig.stepgate.rooms;
       const [a, b] = await Promise.all([startServer(t), startServer(t)]);
       await tenants.putExecutorSettings({

@@ -287,6 +287,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
           minIsolation: {},
           weakerIsolationAllowed: [],
           executorSettings: {},
+          sinks: [],
           defaultRequests: {},
         }),
       },

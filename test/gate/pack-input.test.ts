@@ -66,6 +66,7 @@ const context: StepContext = beginContext({
     minIsolation: {},
     weakerIsolationAllowed: [],
     executorSettings: {},
+    sinks: [],
     defaultRequests: {},
   },
   vault: {

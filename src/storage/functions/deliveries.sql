@@ -107,6 +107,11 @@ create or replace function stepgate.sinks_key(p_tenant uuid) returns bigint lang
   select hashtextextended('sinks/' || p_tenant, 0)
 $$;
 
+-- Packs name sinks to be told: which there are is part of what a decision rests on.
+create or replace function stepgate.change_authority(p_tenant uuid) returns void language sql as $$
+  update stepgate.tenants set authority_version = authority_version + 1 where tenant_uid = p_tenant
+$$;
+
 -- Makes sink p_name or changes it, audited. A new one gets the events of runs submitted from now on, and of open runs what
 -- follows. p_secret is used where there is none yet. Result: whether it is new.
 create or replace function stepgate.put_sink(p_tenant uuid, p_name text, p_url text, p_types text[], p_is_paused boolean, p_key_id text,
@@ -129,6 +134,7 @@ begin
     insert into stepgate.deliveries (tenant_uid, sink, run_uid, done_seq)
     select h.tenant_uid, p_name, h.run_uid, h.head_seq from stepgate.run_heads h
      where h.tenant_uid = p_tenant and h.status not in ('succeeded', 'failed', 'cancelled');
+    perform stepgate.change_authority(p_tenant);
   end if;
   perform stepgate.append_audit(p_tenant, p_actor, case when v_is_new then 'sink.create' else 'sink.update' end,
     format('{"name":%s}', to_json(p_name)));
@@ -173,6 +179,7 @@ begin
   if not found then
     return false;
   end if;
+  perform stepgate.change_authority(p_tenant);
   perform stepgate.append_audit(p_tenant, p_actor, 'sink.delete', format('{"name":%s}', to_json(p_name)));
   return true;
 end $$;

@@ -21,7 +21,8 @@ export const READ_TENANT = `select ${TENANT_COLUMNS} from stepgate.tenants t whe
 /** Everything a decision of tenant $1 rests on, in one read. */
 export const READ_AUTHORITY = `
   select t.tenant_uid, t.tenant_id, t.authority_version, t.settings,
-         coalesce((select jsonb_object_agg(e.type, e.settings) from stepgate.executor_settings e where e.tenant_uid = t.tenant_uid), '{}') as executor_settings
+         coalesce((select jsonb_object_agg(e.type, e.settings) from stepgate.executor_settings e where e.tenant_uid = t.tenant_uid), '{}') as executor_settings,
+         array(select s.name from stepgate.sinks s where s.tenant_uid = t.tenant_uid order by s.name) as sinks
     from stepgate.tenants t where t.tenant_uid = $1`;
 
 /** Makes tenant $2 with uid $1 unless it is there; returns the uid that stands. */

@@ -1,0 +1,1 @@
+-- A sink that is made or removed changes what decisions of its tenant rest on (functions/deliveries.sql).
