@@ -29,5 +29,6 @@ export async function showBreakpoints(terminal: Terminal, api: Api, answer: Brea
   const { active_pause: pause } = await api.get(`/v1/runs/${encodeURIComponent(run)}`, RunView);
   if (pause === undefined) return;
   const place = pause.step_id === undefined ? "" : ` before step ${pause.step_id}`;
-  terminal.line(`the run stands${place} since ${pause.started_at}: npx stepgate breakpoint continue ${run}`);
+  // never cut: its end is a command to copy
+  terminal.write(`the run stands${place} since ${pause.started_at}: npx stepgate breakpoint continue ${run}\n`);
 }

@@ -75,7 +75,8 @@ function showLetter(terminal: Terminal, letter: DeadLetterView, attempts: readon
     made.ended_at,
   ]);
   for (const line of alignColumns(rows)) terminal.line(line);
-  for (const line of adviceOn(letter)) terminal.line(`  next      ${line}`);
+  // never cut: commands to copy
+  for (const line of adviceOn(letter)) terminal.write(`  next      ${line}\n`);
 }
 
 /** What to do, the most careful first. */
