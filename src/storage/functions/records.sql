@@ -23,6 +23,8 @@ returns table (tenant_uid uuid, run_uid uuid, run_id text, status text, manifest
                counts integer[]) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
+  -- what a crash takes back is taken again, and there is one seal all the same
+  perform set_config('synchronous_commit', 'off', true);
   return query with due as (
     select d.tenant_uid, d.run_uid from stepgate.jobs d
      where d.kind = 'seal' and d.run_after <= clock_timestamp() order by d.run_after limit p_limit for update skip locked),

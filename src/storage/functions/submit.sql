@@ -8,14 +8,28 @@ create or replace function stepgate.submit_runs(p_tenant uuid, p_runs jsonb[], p
 returns setof jsonb language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   f record;
-  v_ids text[];
-  v_keys text[];
+  v_ids text[] := '{}';
+  v_keys text[] := '{}';
   v_results jsonb[] := array_fill(null::jsonb, array[cardinality(p_runs)]);
-  v_left integer[] := array(select generate_subscripts(p_runs, 1));
+  v_left integer[] := '{}';
   v_new integer[];
+  v_actors text[] := '{}';
+  v_actions text[] := '{}';
+  v_resources text[] := '{}';
 begin
-  select array_agg(r ->> 'run_id' order by n), array_agg(r ->> 'idempotency_key' order by n)
-    into v_ids, v_keys from unnest(p_runs) with ordinality as x (r, n);
+  for v_n in 1 .. cardinality(p_runs) loop
+    v_ids := v_ids || (p_runs[v_n] ->> 'run_id');
+    v_keys := v_keys || (p_runs[v_n] ->> 'idempotency_key');
+    v_left := v_left || v_n;
+  end loop;
+  -- without a name of its own none is found again, and no two are one
+  if array_remove(v_ids, null) = '{}' and array_remove(v_keys, null) = '{}' then
+    perform stepgate.store_runs(p_tenant, p_runs, p_steps, p_edges, p_blobs);
+    for v_n in 1 .. cardinality(p_runs) loop
+      v_results[v_n] := jsonb_build_object('run_uid', p_runs[v_n] ->> 'run_uid', 'outcome', 'created');
+    end loop;
+    v_left := '{}';
+  end if;
   while v_left <> '{}' loop
     for f in
       select l.n, r.run_uid, r.submission_digest, r.run_id = v_ids[l.n] as is_same_id from unnest(v_left) as l (n), lateral (
@@ -43,10 +57,12 @@ begin
     end loop;
     v_left := array(select n from unnest(v_left) n where n <> all (v_new) order by n);
   end loop;
-  perform stepgate.append_audits(array_fill(p_tenant, array[cardinality(p_runs)]),
-    array(select 'key:' || (r ->> 'caller_key_id') from unnest(p_runs) with ordinality as x (r, ord) order by x.ord),
-    array(select case r ->> 'outcome' when 'created' then 'run.submit' end from unnest(v_results) with ordinality as x (r, ord) order by x.ord),
-    array(select format('{"run_id":"%s"}', r ->> 'run_uid') from unnest(v_results) with ordinality as x (r, ord) order by x.ord));
+  for v_n in 1 .. cardinality(p_runs) loop
+    v_actors := v_actors || ('key:' || (p_runs[v_n] ->> 'caller_key_id'));
+    v_actions := v_actions || case v_results[v_n] ->> 'outcome' when 'created' then 'run.submit' end;
+    v_resources := v_resources || format('{"run_id":"%s"}', v_results[v_n] ->> 'run_uid');
+  end loop;
+  perform stepgate.append_audits(array_fill(p_tenant, array[cardinality(p_runs)]), v_actors, v_actions, v_resources);
   return query select r from unnest(v_results) with ordinality as x (r, ord) order by x.ord;
 end $$;
 
@@ -64,7 +80,17 @@ declare
   v_warn_at bigint;
   -- by the run that passed the ratio
   v_warnings jsonb[] := '{}';
+  v_has_edges boolean := false;
+  v_has_budgets boolean := false;
+  v_has_breakpoints boolean := false;
+  v_has_forks boolean := false;
 begin
+  for v_n in 1 .. v_count loop
+    v_has_edges := v_has_edges or p_edges[v_n] <> '[]';
+    v_has_budgets := v_has_budgets or p_runs[v_n] -> 'budget' <> 'null';
+    v_has_breakpoints := v_has_breakpoints or coalesce(p_runs[v_n] -> 'breakpoints', '[]') <> '[]';
+    v_has_forks := v_has_forks or p_runs[v_n] ? 'fork';
+  end loop;
   -- before any row: one that holds rows and waits here would wait for a sink that waits for it
   perform pg_advisory_xact_lock_shared(stepgate.sinks_key(p_tenant));
   for q in select * from stepgate.quotas n where n.tenant_uid = p_tenant and n.unit = 'runs' order by n.quota_id loop
@@ -133,25 +159,35 @@ begin
   select p_tenant, b.blob_id, (i.run ->> 'run_uid')::uuid, b.step_id, b.field, b.key_id, decode(b.wrapped_key, 'base64'), decode(b.sealed, 'base64')
     from unnest(p_runs, p_blobs) as i (run, blobs),
          jsonb_to_recordset(i.blobs) as b (blob_id uuid, step_id text, field text, key_id text, wrapped_key text, sealed text);
-  insert into stepgate.step_edges (tenant_uid, run_uid, from_step, to_step)
-  select p_tenant, (i.run ->> 'run_uid')::uuid, e ->> 0, e ->> 1
-    from unnest(p_runs, p_edges) as i (run, edges), jsonb_array_elements(i.edges) e;
-  insert into stepgate.budgets (tenant_uid, run_uid, tokens_limit, usd_micros_limit)
-  select p_tenant, (r ->> 'run_uid')::uuid, (r -> 'budget' ->> 'tokens')::bigint, (r -> 'budget' ->> 'usd_micros')::bigint
-    from unnest(p_runs) r where r -> 'budget' <> 'null';
-  insert into stepgate.breakpoints (tenant_uid, run_uid, target, value)
-  select p_tenant, (r ->> 'run_uid')::uuid, b.target, b.value
-    from unnest(p_runs) r, jsonb_to_recordset(r -> 'breakpoints') as b (target text, value text) on conflict do nothing;
-  for f in select r, n from unnest(p_runs) with ordinality as x (r, n) where r ? 'fork' order by n loop
-    v_forks[f.n] := stepgate.insert_fork(p_tenant, (f.r ->> 'run_uid')::uuid, f.r -> 'fork');
-  end loop;
+  if v_has_edges then
+    insert into stepgate.step_edges (tenant_uid, run_uid, from_step, to_step)
+    select p_tenant, (i.run ->> 'run_uid')::uuid, e ->> 0, e ->> 1
+      from unnest(p_runs, p_edges) as i (run, edges), jsonb_array_elements(i.edges) e;
+  end if;
+  if v_has_budgets then
+    insert into stepgate.budgets (tenant_uid, run_uid, tokens_limit, usd_micros_limit)
+    select p_tenant, (r ->> 'run_uid')::uuid, (r -> 'budget' ->> 'tokens')::bigint, (r -> 'budget' ->> 'usd_micros')::bigint
+      from unnest(p_runs) r where r -> 'budget' <> 'null';
+  end if;
+  if v_has_breakpoints then
+    insert into stepgate.breakpoints (tenant_uid, run_uid, target, value)
+    select p_tenant, (r ->> 'run_uid')::uuid, b.target, b.value
+      from unnest(p_runs) r, jsonb_to_recordset(r -> 'breakpoints') as b (target text, value text) on conflict do nothing;
+  end if;
+  if v_has_forks then
+    for f in select r, n from unnest(p_runs) with ordinality as x (r, n) where r ? 'fork' order by n loop
+      v_forks[f.n] := stepgate.insert_fork(p_tenant, (f.r ->> 'run_uid')::uuid, f.r -> 'fork');
+    end loop;
+  end if;
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
   select p_tenant, (i.run ->> 'run_uid')::uuid, 1, 'run_submitted', null, (i.run -> 'submitted') || i.fork
     from unnest(p_runs, v_forks) as i (run, fork);
-  for f in select (p_runs[(w ->> 'n')::integer] ->> 'run_uid')::uuid as run_uid, w -> 'data' as data from unnest(v_warnings) w loop
-    select * into v_head from stepgate.run_heads where tenant_uid = p_tenant and run_uid = f.run_uid;
-    perform stepgate.save_head(stepgate.append_event(v_head, 'budget_warning', null, f.data));
-  end loop;
+  if v_warnings <> '{}' then
+    for f in select (p_runs[(w ->> 'n')::integer] ->> 'run_uid')::uuid as run_uid, w -> 'data' as data from unnest(v_warnings) w loop
+      select * into v_head from stepgate.run_heads where tenant_uid = p_tenant and run_uid = f.run_uid;
+      perform stepgate.save_head(stepgate.append_event(v_head, 'budget_warning', null, f.data));
+    end loop;
+  end if;
   insert into stepgate.deliveries (tenant_uid, sink, run_uid)
   select p_tenant, s.name, (r ->> 'run_uid')::uuid from stepgate.sinks s, unnest(p_runs) r where s.tenant_uid = p_tenant;
 end $$;

@@ -1,0 +1,1 @@
+-- Submissions without names of their own are stored without looking for them, and nothing is written for what none of them has.
