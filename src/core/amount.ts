@@ -17,6 +17,15 @@ export type AmountUnit = (typeof AMOUNT_UNITS)[number];
 
 export const NOTHING: Amount = { tokens: 0, usdMicros: 0 };
 
+/** Tells whether both are what an amount is: what is not one must never be added to a sum. */
+export function isAmount({ tokens, usdMicros }: Amount): boolean {
+  return isCount(tokens) && isCount(usdMicros);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
 /**
  * Reads a decimal USD amount, number or text with at most six decimals, as micro-USD.
  *

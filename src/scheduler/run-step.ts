@@ -4,17 +4,18 @@
  * In: an opened step. Out: nothing; everything that happened is in the settlement. An error of our own infrastructure
  * settles nothing and is thrown: the step is given up and taken again (spec 00, error kinds). Not here: claiming, batching.
  */
-import { type Amount, NOTHING } from "../core/amount.ts";
+import { type Amount, isAmount, NOTHING } from "../core/amount.ts";
 import { type Clock, checkedTime } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import { within } from "../core/within.ts";
 import { beginContext, type Capability, refuse, type StageOutcome, type StepContext } from "../gate/context.ts";
 import { deadlineOf } from "../gate/deadline.ts";
 import type { Gate } from "../gate/gate.ts";
+import type { LeasedStep } from "../gate/leased-step.ts";
 import type { AdmitOutcome, SettleOutcome } from "../gate/ports.ts";
 import type { Performed } from "../gate/settle-attempt.ts";
 import type { Admission, Settlement } from "../gate/settlement.ts";
@@ -212,6 +213,7 @@ async function settleRefusal(
 /** Where a step begins; a payload that does not open or an estimate that is no number ends it here. */
 function enterGate(opened: OpenedStep, authority: TenantAuthority): StageOutcome {
   const { step, vault } = opened;
+  checkAnswers(step, authority);
   const base = beginContext({ step, authority, vault, request: NOTHING });
   if (!opened.ok) return refuse(base, "guardrails", "invalid_request", [opened.error.code.toLowerCase()]);
   const request = readRequest(step.spec, authority);
@@ -223,10 +225,24 @@ function enterGate(opened: OpenedStep, authority: TenantAuthority): StageOutcome
   return { kind: "continue", context };
 }
 
+/**
+ * What is read as "no floor" or "never lost" where it is not there at all.
+ *
+ * @throws {StepgateError} ANSWER_MALFORMED: then the step is taken again.
+ */
+function checkAnswers({ errorAttempts, lostAttempts }: LeasedStep, authority: TenantAuthority): void {
+  if (!Number.isSafeInteger(errorAttempts) || !Number.isSafeInteger(lostAttempts))
+    throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
+  const { requiredGuardrails, minIsolation, weakerIsolationAllowed, sinks } = authority;
+  const areLists = [requiredGuardrails, weakerIsolationAllowed, sinks].every(Array.isArray);
+  if (!areLists || !isJsonObject(minIsolation)) throw new StepgateError("ANSWER_MALFORMED", { part: "authorities" });
+}
+
 function readRequest(spec: StepSpec, { defaultRequests }: TenantAuthority): Amount | undefined {
   const defaults = defaultRequests[spec.type];
   try {
-    return requestOf(spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
+    const request = requestOf(spec, { tokens: defaults?.tokens ?? 0, usdMicros: defaults?.usd_micros ?? 0 });
+    return isAmount(request) ? request : undefined;
   } catch (caught) {
     if (isStepgateError(caught, "FIELD_INVALID", "MONEY_INVALID")) return undefined;
     throw caught;

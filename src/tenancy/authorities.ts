@@ -36,7 +36,10 @@ export function makeAuthorities(store: Pick<TenantStore, "authority">): Authorit
   };
 }
 
-/** Settings as stored, read with closed defaults: what is absent or malformed grants nothing. */
+/**
+ * Settings as stored, read with closed defaults: what is absent or malformed grants nothing. Where a floor is not of its form,
+ * nobody knows how high it was: then no pack decides, and nothing runs.
+ */
 export function readAuthority(row: AuthorityRow): TenantAuthority {
   const { settings } = row;
   return {
@@ -44,7 +47,7 @@ export function readAuthority(row: AuthorityRow): TenantAuthority {
     tenantId: row.tenantId,
     version: row.version,
     labels: objectOf(settings["labels"]),
-    runtimePack: typeof settings["runtime_pack"] === "string" ? settings["runtime_pack"] : undefined,
+    runtimePack: areFloorsRead(settings) ? textOf(settings["runtime_pack"]) : undefined,
     requiredGuardrails: textsOf(settings["required_guardrails"]),
     minIsolation: isolationOf(objectOf(settings["min_isolation"])),
     weakerIsolationAllowed: textsOf(settings["weaker_isolation_allowed"]),
@@ -58,6 +61,14 @@ export function readAuthority(row: AuthorityRow): TenantAuthority {
 
 function objectOf(value: JsonValue | undefined): JsonObject {
   return isJsonObject(value) ? value : {};
+}
+
+function textOf(value: JsonValue | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function areFloorsRead({ required_guardrails: packs = [], min_isolation: levels = {} }: JsonObject): boolean {
+  return Array.isArray(packs) && packs.every((pack) => typeof pack === "string") && isJsonObject(levels);
 }
 
 function textsOf(value: JsonValue | undefined): readonly string[] {

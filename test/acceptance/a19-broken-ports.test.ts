@@ -241,6 +241,45 @@ t.test("A19 the same for what a step of type tool asks of its tool", async (t) =
   });
 });
 
+/** Members that decide whether a floor holds, a step is done again, or a sum stays one; with what is right for them too. */
+const DECIDING: readonly (readonly [port: string, member: readonly string[], right: readonly string[]])[] = [
+  ["queue.claim", ["0", "errorAttempts"], []],
+  ["queue.claim", ["0", "lostAttempts"], []],
+  // null is none
+  ["queue.claim", ["0", "spec", "execution", "cost_hint", "tokens"], ["null"]],
+  ["run.authorities.at", ["minIsolation"], ["{}"]],
+  ["run.authorities.at", ["requiredGuardrails"], ["[]"]],
+  ["run.authorities.at", ["runtimePack"], []],
+  ["run.authorities.at", ["sinks"], ["[]"]],
+  ["run.authorities.at", ["weakerIsolationAllowed"], ["[]"]],
+];
+
+function withMember(answer: unknown, [key, ...rest]: readonly string[], to: unknown): unknown {
+  if (key === undefined) return to;
+  // a claim that found nothing
+  if (Array.isArray(answer)) return answer.map((item, at) => (String(at) === key ? withMember(item, rest, to) : item));
+  const object = answer as Readonly<Record<string, unknown>>;
+  return { ...object, [key]: withMember(object[key], rest, to) };
+}
+
+t.test("A19 the same for an answer of the right form but for one member that decides", async (t) => {
+  const scenario = { runtime: allow };
+  const values = { null: null, true: true, "{}": {}, NaN: Number.NaN, "[]": [], '"1"': "1" };
+  const cases = DECIDING.flatMap(([path, member, right]) =>
+    Object.entries(values)
+      .filter(([name]) => !right.includes(name))
+      .map(([name, value]) => ({ path, member, name, value })),
+  );
+  await Promise.all(
+    cases.map(async ({ path, member, name, value }) => {
+      const act = async (call: () => unknown) => withMember(await call(), member, value);
+      const ending = await endingOf(scenario, { path, nth: 1, isAsync: true }, { name, act });
+      const about = `${path} ${member.join(".")} = ${name}`;
+      t.match(ending, { executedBroken: 0, inFlight: 0, hasToken: false, state: /^(succeeded|refused)$/ }, about);
+    }),
+  );
+});
+
 t.test("A19 after execute: whatever breaks while the result is inspected, it is denied and never stored", async (t) => {
   for (const port of ["gate.packs.get", "gate.packs.get().evaluate", "gate.databaseClock.nowMs"]) {
     for (const fault of FAULTS.filter(({ name }) => !(port.endsWith("nowMs") && name === "disk full"))) {
