@@ -366,8 +366,11 @@ export class Worker {
   private async sleep(ms: number): Promise<void> {
     if (!this.isWoken) {
       await new Promise<void>((resolve) => {
-        this.endSleep = resolve;
-        setTimeout(resolve, ms);
+        const timer = setTimeout(resolve, ms);
+        this.endSleep = () => {
+          clearTimeout(timer);
+          resolve();
+        };
       });
     }
     this.isWoken = false;

@@ -24,7 +24,13 @@ function makeRig(
     handedBack = 0,
     deepMs = 0,
     lateMs = 0,
-  }: { readonly handedBack?: number; readonly deepMs?: number; readonly lateMs?: number } = {},
+    idleBackoffMs = 1,
+  }: {
+    readonly handedBack?: number;
+    readonly deepMs?: number;
+    readonly lateMs?: number;
+    readonly idleBackoffMs?: number;
+  } = {},
 ) {
   let spentMs = 0;
   const waiting = [...steps];
@@ -37,6 +43,7 @@ function makeRig(
   let told = 0;
   let asked = 0;
   let onChange = (): void => undefined;
+  let wake = (): void => undefined;
   const take = (isAlone: boolean, most: number) => {
     const taken = waiting.filter((step) => step.isAlone === isAlone).slice(0, most);
     for (const step of taken) waiting.splice(waiting.indexOf(step), 1);
@@ -93,7 +100,10 @@ function makeRig(
     clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + spentMs },
     databaseClock: makeDatabaseClock(systemClock),
     wakeSignal: {
-      onReady: () => () => undefined,
+      onReady: (tell) => {
+        wake = tell;
+        return () => undefined;
+      },
       ready: () => {
         told += 1;
       },
@@ -103,7 +113,7 @@ function makeRig(
       maxConcurrentSteps: 8,
       claimBatchSize: 8,
       leaseMs: 30_000,
-      idleBackoffMs: 1,
+      idleBackoffMs,
       activeBackoffMs: 1,
       answerMaxMs: 60_000,
       reaperIntervalMs: 5,
@@ -127,6 +137,8 @@ function makeRig(
     claims,
     until,
     inHand: () => [...inHand.keys()],
+    /** The worker is told that something may be ready. */
+    wake: () => wake(),
     /** A step becomes ready. */
     add: (name: string, isAlone: boolean) => waiting.push({ name, isAlone }),
     /** Steps whose time is up, those that were ended, and how many were being ended whenever some were claimed. */
@@ -171,6 +183,21 @@ t.test("S8 a worker empties its hands for a step that must run alone, and takes 
   busy.finish("long");
   busy.finish("next");
   await busy.worker.stop();
+});
+
+t.test("a worker that was given all there is claims again when it is told to, not when a step ends", async (t) => {
+  const rig = makeRig([{ name: "first", isAlone: false }], { idleBackoffMs: 60_000 });
+  await rig.worker.start();
+  await rig.until(() => rig.inHand().length === 1);
+  rig.finish("first");
+  rig.add("second", false);
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(rig.claims.length, 1, "neither at once nor when the step ended");
+  rig.wake();
+  await rig.until(() => rig.inHand().length === 1);
+  t.equal(rig.claims.length, 2);
+  rig.finish("second");
+  await rig.worker.stop();
 });
 
 t.test("S8 a busy worker that is asked to stops claiming until its hands are empty", async (t) => {
