@@ -39,7 +39,8 @@ export async function startChild(program: string, argument: object, execArgv: re
         throw new TypeError(`${program} ended with ${code}`);
       }),
     ]);
-  await next();
+  // what it logs comes on the same output
+  while ((await next()) !== "ready");
   return {
     ask: async (line) => {
       const answer = next();

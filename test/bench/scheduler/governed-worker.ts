@@ -1,13 +1,15 @@
 /**
  * One worker process of the product, as `stepgate serve` wires it, on the bench's database. Started by governed.ts.
  *
- * In: a JSON argument {home, target, env}. Lines: `stats` answers with processor time; `profile` starts a profile and
+ * In: a JSON argument {home, target, env, workers}: so many workers, each with a lease, claims and batches of its own, share
+ * the process's connections. Lines: `stats` answers with processor time; `profile` starts a profile and
  * `stages` ends it and answers with µs of processor time by stage.
  */
 import { Session } from "node:inspector/promises";
 import { createInterface } from "node:readline";
 import { loadConfig } from "../../../src/config/load-config.ts";
 import { startStepgate } from "../../../src/main.ts";
+import { makeWorker } from "../../../src/main-worker.ts";
 import type { DatabaseTarget } from "../../../src/storage/pool.ts";
 import { makeLog } from "../../../src/telemetry/logger.ts";
 import { stageTimes } from "./stages.ts";
@@ -16,10 +18,11 @@ interface Arguments {
   readonly home: string;
   readonly target: DatabaseTarget;
   readonly env: Readonly<Record<string, string>>;
+  readonly workers: number;
 }
 
 // written by governed.ts in exactly this form
-const { home, target, env } = JSON.parse(process.argv[2] ?? "") as Arguments;
+const { home, target, env, workers } = JSON.parse(process.argv[2] ?? "") as Arguments;
 const loaded = loadConfig({ STEPGATE_HOME: home, STEPGATE_ROLE: "worker", STEPGATE_DRAIN_MS: "2000", ...env });
 if (!loaded.ok) throw new TypeError(JSON.stringify(loaded.faults));
 const stepgate = await startStepgate({
@@ -28,6 +31,10 @@ const stepgate = await startStepgate({
   onProgress: () => undefined,
   parts: { database: target },
 });
+const stops: (() => Promise<unknown>)[] = [];
+const others = Array.from({ length: workers - 1 }, () => makeWorker(stepgate.rooms, stops));
+stops.unshift(...others.map((worker) => () => worker.stop()));
+await Promise.all(others.map((worker) => worker.start()));
 
 const cpuUs = (): number => {
   const { user, system } = process.cpuUsage();
@@ -52,4 +59,8 @@ const answers: Readonly<Record<string, () => Promise<object>>> = {
 process.stdout.write("ready\n");
 const input = createInterface({ input: process.stdin });
 input.on("line", async (line) => process.stdout.write(`${JSON.stringify(await answers[line]?.())}\n`));
-input.once("close", () => void stepgate.stop().then(() => process.exit(0)));
+input.once("close", async () => {
+  await Promise.all(stops.map((stop) => stop()));
+  await stepgate.stop();
+  process.exit(0);
+});

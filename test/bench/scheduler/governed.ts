@@ -114,15 +114,23 @@ function runOf(steps: number): JsonObject {
 
 export function startGovernedWorkers(
   { home, database }: Bed,
-  { processes, hasMemo, connections }: Pick<GovernedRun, "processes" | "hasMemo"> & { readonly connections?: number },
+  {
+    processes,
+    hasMemo,
+    connections,
+    workersEach = 1,
+  }: Pick<GovernedRun, "processes" | "hasMemo"> & {
+    /** Of each process. */
+    readonly connections?: number;
+    readonly workersEach?: number;
+  },
 ): Promise<readonly Child[]> {
   const env = {
     ...(hasMemo ? {} : { STEPGATE_SIGNATURE_MEMO: "0" }),
     ...(connections === undefined ? {} : { STEPGATE_DATABASE_CONNECTIONS: String(connections) }),
   };
-  return Promise.all(
-    Array.from({ length: processes }, () => startChild("governed-worker.ts", { home, target: database.target, env })),
-  );
+  const argument = { home, target: database.target, env, workers: workersEach };
+  return Promise.all(Array.from({ length: processes }, () => startChild("governed-worker.ts", argument)));
 }
 
 /** Attempts that have ended; one row a tenant and day. */
