@@ -18,6 +18,9 @@ import { DOLLAR, startTwoWorkers } from "./two-workers.ts";
 import { startWorker } from "./workers.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
+// most of it is starting worker processes, which a busy machine takes long for
+t.setTimeout(600_000);
+
 const SHORT = { STEPGATE_LEASE_MS: "1000", STEPGATE_REAPER_INTERVAL_MS: "100" };
 
 async function withGateway(t: Test, database: TestDatabase): Promise<Rig> {
