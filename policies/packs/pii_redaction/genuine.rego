@@ -75,7 +75,11 @@ genuine("phone", _, span) if {
 	not regex.match(wide, span)
 }
 
-genuine("phone", _, span) if regex.match(`^\(?[2-9][0-9]{2}(?:\) ?|[.-])[2-9][0-9]{2}[.-][0-9]{4}$`, span)
+# NANPA: no area code has a 9 in its middle, no exchange ends in 11.
+genuine("phone", _, span) if {
+	regex.match(`^\(?[2-9][0-8][0-9](?:\) ?|[.-])[2-9][0-9]{2}[.-][0-9]{4}$`, span)
+	substring(digits(span), 4, 2) != "11"
+}
 
 # Digits so far from each other are columns.
 wide := `[ ()./-]{4}`
@@ -101,7 +105,10 @@ genuine("ip_address", lead, span) if {
 	every part in parts {
 		to_number(part) < 256
 	}
-	not split(span, ".")[0] in {"127", "0"}
+	not parts[0] in {"127", "0"}
+
+	# from 224 on there are groups, masks and what is reserved
+	to_number(parts[0]) < 224
 }
 
 # Eight groups, or a :: whose first group looks like an address, since a::b is a name in programs.
@@ -134,15 +141,18 @@ all_of(signs, span) if {
 	}
 }
 
-genuine("crypto_address", _, span) if startswith(span, "0x")
+# The address of nobody is that of no one.
+genuine("crypto_address", _, span) if {
+	startswith(span, "0x")
+	trim(substring(lower(span), 2, -1), substring(lower(span), 2, 1)) != ""
+}
 
 genuine("crypto_address", _, span) if regex.match(`^[13]`, span)
 
-# BIP 173: 14 to 74 characters.
+# BIP 141 and 350: programs of 20 and 32 bytes.
 genuine("crypto_address", _, span) if {
 	startswith(span, "bc1")
-	count(span) >= 14
-	count(span) <= 74
+	count(span) in {42, 62}
 }
 
 genuine("payment_card", _, number) if {
@@ -190,7 +200,7 @@ genuine("de_tax_id", lead, span) if {
 	checksums.iso_7064_mod_11_10(compact(span))
 }
 
-genuine("it_fiscal_code", _, span) if checksums.fiscal_code(upper(span))
+genuine("it_fiscal_code", _, span) if checksums.fiscal_code(upper(compact(span)))
 
 genuine("br_cpf", lead, span) if {
 	spoken(lead, span)
@@ -199,6 +209,7 @@ genuine("br_cpf", lead, span) if {
 
 genuine("in_aadhaar", lead, span) if {
 	spoken(lead, span)
+	regex.match(`(?i)^$|aadh|uid|आधार`, lead)
 	number := digits(span)
 	count(number) == 12
 	not substring(number, 0, 1) in {"0", "1"}
@@ -297,4 +308,16 @@ card_issued(number) if {
 
 digits(span) := strings.replace_n({" ": "", "-": "", ".": "", "/": "", "(": "", ")": "", "+": ""}, span)
 
-compact(span) := strings.replace_n({" ": "", "-": "", ".": ""}, span)
+compact(span) := strings.replace_n({" ": "", "\u00a0": "", "-": "", ".": ""}, span)
+
+# What stands before a prefix length: a network, and no one in it.
+network("ip_address", span, trail) if {
+	startswith(trail, "/")
+	trail != "/32"
+	endswith(span, ".0")
+}
+
+network("ip_address", span, trail) if {
+	startswith(trail, "/")
+	endswith(span, "::")
+}

@@ -66,9 +66,9 @@ detector["aws_access_key"] := {
 }
 
 detector["aws_secret_key"] := {
-	"lead": `(?i)\baws[a-z_ -]*secret[a-z_ -]*["']?\s*[:=]\s*["']?`,
+	"lead": `(?i)(?:\baws[a-z_. -]*secret[a-z_. -]*|(?:\b|_)secret_?access_?key)(?:["']?\s*[:=]\s*["']?|["']\s+value=["']|\s)`,
 	"span": `[A-Za-z0-9/+]{40}`,
-	"trail": ``,
+	"trail": `(?:$|[^A-Za-z0-9/+])`,
 }
 
 detector["github_token"] := {
@@ -136,7 +136,7 @@ detector["phone"] := {
 		`(?i)(?:(?:\b|_)(?:phone|tel(?:e(?:ph|f)on[eo]?|éfono|éphone)?|tél(?:éphone)?|mobile?|m[oó]vil|handy|natel|celular|cell|fax|whatsapp|`,
 		`rufnummer|telefoon(?:nummer)?|telefonnummer)|тел(?:ефон)?|電話(?:番号)?|电话|手机|전화)(?:[_ ]?(?:no|nr|number))?`,
 		`(?: (?:is|ist|lautet|est|es|è))?[^0-9A-Za-z+(\n\]]{1,5}|`,
-		`\b(?:call|ring|dial|text|reach)(?: (?:me|us|him|her|them))?(?: (?:on|at|under))? |^|[^0-9A-Za-z+]`,
+		`\b(?:call|ring|dial|text|reach)(?: (?:me|us|him|her|them))?(?: (?:on|at|under))? |^|[^0-9A-Za-z+-]`,
 	]),
 	"span": concat("|", [
 		`\+[1-9](?:[ ()./-]*[0-9]){7,14}`,
@@ -169,11 +169,11 @@ detector["street_address"] := {
 	"trail": ``,
 }
 
-# IPv4 and IPv6, but neither loopback nor the unspecified address, and no version.
+# IPv4 and IPv6, but neither loopback nor the unspecified address, no mask, no network as a whole, and no version.
 detector["ip_address"] := {
-	"lead": `(?i)\b(?:version|firmware|release|schema|build|driver|ver\.?)[ =:]{1,3}|^|[^0-9A-Za-z.:]`,
+	"lead": `(?i)\b(?:version|firmware|release|schema|build|driver|ver\.?|chapter|section|clause|article|oid)[ =:]{1,3}|^|[^0-9A-Za-z.:]`,
 	"span": `[0-9]{1,3}(?:\.[0-9]{1,3}){3,}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}`,
-	"trail": ``,
+	"trail": `(?:/[0-9]{1,3})?`,
 }
 
 # --- money ---
@@ -181,13 +181,13 @@ detector["ip_address"] := {
 # 13 to 19 digits by issuer and Luhn, in one piece or in groups; found inside longer rows of groups too.
 detector["payment_card"] := {
 	"lead": ``,
-	"span": `\b[0-9][0-9 .-]{11,}[0-9]\b`,
+	"span": `\b[0-9][0-9 .\x{a0}-]{11,}[0-9]\b`,
 	"trail": ``,
 }
 
 detector["iban"] := {
 	"lead": ``,
-	"span": `(?i)\b[A-Z]{2}[0-9]{2}[A-Z0-9 -]{10,}[A-Z0-9]\b`,
+	"span": `(?i)\b[A-Z]{2}[0-9]{2}[A-Z0-9 \x{a0}-]{10,}[A-Z0-9]\b`,
 	"trail": ``,
 }
 
@@ -234,7 +234,7 @@ detector["es_dni"] := {
 
 detector["fr_nir"] := {
 	"lead": ``,
-	"span": `\b[12] ?[0-9]{2} ?[0-9]{2} ?(?:[0-9]{2}|2[ABab]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b`,
+	"span": `\b[12][ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?(?:[0-9]{2}|2[ABab])[ .-]?[0-9]{3}[ .-]?[0-9]{3}[ .-]?[0-9]{2}\b`,
 	"trail": ``,
 }
 
@@ -244,9 +244,13 @@ detector["de_tax_id"] := {
 	"trail": `\b`,
 }
 
+# Also in four groups; where two people would have the same, letters stand for some digits.
 detector["it_fiscal_code"] := {
 	"lead": ``,
-	"span": `(?i)\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b`,
+	"span": concat("", [
+		`(?i)\b[A-Z]{3} ?[A-Z]{3} ?[0-9LMNPQRSTUV]{2}[A-EHLMPRST][0-9LMNPQRSTUV]{2} ?`,
+		`[A-Z][0-9LMNPQRSTUV]{3}[A-Z]\b`,
+	]),
 	"trail": ``,
 }
 
@@ -260,8 +264,8 @@ detector["br_cpf"] := {
 # No checksum holds for all countries, so only after the word.
 detector["passport"] := {
 	"lead": concat("", [
-		`(?i)(?:passport|reisepass|passeport|pasaporte|passaport[eo]|paspoort)(?:[_ ]?(?:no|nr|num|number|nummer))?`,
-		`(?: (?:is|lautet))?[^0-9A-Za-z\n\]]{1,5}`,
+		`(?i)(?:passport|reisepass|passeport|pasaporte|passaport[eo]|paspoort|\bpass(?:nummer|-nr)|паспорт)`,
+		`(?:[_ -]?(?:no|nr|num|number|nummer|n[°º]|№|#)\.?)?(?: (?:is|lautet))?[^0-9A-Za-z\n\]]{1,5}`,
 	]),
 	"span": `[A-Za-z0-9]{6,10}`,
 	"trail": `\b`,

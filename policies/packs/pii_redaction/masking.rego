@@ -130,16 +130,18 @@ masked(present, kind, text) := text if not kind in present
 masked(present, kind, text) := concat("", array.concat(pieces, [rest])) if {
 	kind in present
 	matches := regex.find_all_string_submatch_n(cuts[kind], text, -1)
-	pieces := [piece | some match in matches; some piece in [match[1], match[2], shown(kind, match[2], match[3]), match[4]]]
+	pieces := [piece | some match in matches; some piece in [match[1], match[2], shown(kind, match[2], match[3], match[4]), match[4]]]
 	rest := substring(text, sum([count(match[0]) | some match in matches]), -1)
 }
 
-shown(kind, lead, span) := span if {
+shown(kind, lead, span, trail) := span if {
 	kind in grouped
 	count(genuine.compact(span)) < 13
 }
 
 else := in_groups(kind, span) if kind in grouped
+
+else := span if genuine.network(kind, span, trail)
 
 else := replacement(kind) if genuine.genuine(kind, lead, span)
 

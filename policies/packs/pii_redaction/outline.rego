@@ -26,7 +26,7 @@ lowered := lower(json.marshal(payload))
 
 # What becomes of the shape at first glance: separators are gone, telling texts are marks.
 glance := {
-	" ": "", "-": "", ".": "", "/": "", "(": "", ")": "",
+	" ": "", "\u00a0": "", "-": "", ".": "", "/": "", "(": "", ")": "",
 	"private key": "«private_key»",
 	"@": "«url_password»",
 	"eyj": "«jwt»",
@@ -35,6 +35,8 @@ glance := {
 	"akia": "«aws_access_key»",
 	"asia": "«aws_access_key»",
 	"aws": "«aws_secret_key»",
+	"secretaccess": "«aws_secret_key»",
+	"secret_access": "«aws_secret_key»",
 	"gho_": "«github_token»",
 	"ghp_": "«github_token»",
 	"ghr_": "«github_token»",
@@ -57,6 +59,7 @@ glance := {
 	"ssn": "«us_ssn»",
 	"social": "«us_ssn»",
 	"nl0": "«iban»",
+	"iban": "«iban»",
 }
 
 glanced := strings.replace_n(glance, shape)
@@ -122,6 +125,8 @@ hints := {
 	"wallet": "«crypto_address»",
 	"passp": "«passport»", "passe": "«passport»", "passa": "«passport»",
 	"pasaporte": "«passport»", "paspoort": "«passport»", "reisepass": "«passport»",
+	"passnummer": "«passport»", "pass-nr": "«passport»", "паспорт": "«passport»",
+	"fiscal": "«it_fiscal_code»", "c.f.": "«it_fiscal_code»",
 	"birth": "«date_of_birth»", "born": "«date_of_birth»", "dob": "«date_of_birth»", "geb": "«date_of_birth»",
 	"naissance": "«date_of_birth»", "nacid": "«date_of_birth»",
 	"nacimiento": "«date_of_birth»", "nascita": "«date_of_birth»", "nasci": "«date_of_birth»", "née": "«date_of_birth»",

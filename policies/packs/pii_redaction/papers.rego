@@ -17,7 +17,10 @@ detector["mrz"] := {
 }
 
 detector["in_aadhaar"] := {
-	"lead": concat("", [`(?i)(?:aadha?ar|uidai|\buid|आधार)`, near, `|\b`]),
+	"lead": concat("", [
+		`(?i)(?:aadha?ar|uidai|\buid|आधार)`, near, `|`,
+		`\b(?:ticket|order|invoice|case|tracking|parcel|contract|serial|part|policy|ref(?:erence)?|booking|rma|sku)\W{1,3}(?:no|number|nr)?\W{0,3}|\b`,
+	]),
 	"span": `[0-9]{4}(?:[ -]?[0-9]{4}){2,}`,
 	"trail": `\b`,
 }
