@@ -17,13 +17,13 @@ import type { LazyToolchain } from "./toolchain.ts";
 /** These were measured, so they run in the worker's thread. */
 export const PRODUCT_PACK_DIGESTS: Readonly<Record<string, string>> = {
   allow_all: "e35ea9f74504220fd0f487c0df58fe8ebeef63199688be5bce4c2f461535342e",
-  baseline: "afe1d021c1bb1d50b466249ce4a673b0db2f9fcb8bcda16b7c15cde9c3ee35e9",
+  baseline: "7e36d2e564d16b682b3f2ee797e9120112d7e76eddbd50115002f47ed4949aa8",
   budget_caps: "d1772a79d1a4dac05d40d29e5fc6362648ee112cb060c0a56b486d8b4b96b206",
   command_output: "70b9e6e6dc63d81f68138afe60723b9a15f6f47d2a7a3744fd5a2c60e0791975",
-  gdpr: "06a24a92627aead0522ede81cfeafdeef4bb159cffd752372f6e58ab7a22ff8b",
-  hipaa: "7a1e1939a869c2ae8248e1a937da46a512d6c47dc13ec1b6136245071846adac",
-  owasp_agentic: "b540e35dabe853aa65ac08f2d1d1d9b80daf126927ecad69ee66ccf56afa3bdd",
-  pii_redaction: "c9cf6ea74042b3e1a15b34df86d62f6aabbf579a8323ef9f8fe35a24be12e565",
+  gdpr: "6463600afb713d932f2eabb9afc779eb53a6254fb633f7c2bdfb967a57bc6ad4",
+  hipaa: "aaf076d68bd3cf3ddb21a520fe9adb4e4f3bb1cb5ad8dc24e51b1025a2282e9b",
+  owasp_agentic: "8d040e29b85d6bb5e6e8074fb159c04d0505966fb175a9ded7d51494ba5ef29c",
+  pii_redaction: "962d1919c8c6902ff273f63acd5f4478d0ee53ba109fbc033040b3ef2afa498f",
   prompt_injection: "1ae66d961ba4ef2322c4323088f8def559ed95258bc46bf971fa87376d90d81b",
   tool_acl: "fa2e2531cf68566b55712919c497bef224d485fe33d8f9383ee21349180d3672",
 };

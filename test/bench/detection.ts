@@ -2,7 +2,7 @@
  * How well and how fast the packs find injections and personal data: `node test/bench/detection.ts`.
  *
  *   --json      the same as JSON; the figures kept in test/bench/results/ were made so
- *   --tuning    only the half that rules may be made with, and every text of it that is decided wrongly
+ *   --tuning    only the half that rules may be made with, and the training texts; with every one that is decided wrongly
  *
  * In: the packs in wasm/ and the labelled texts (test/policy/detection/). Not a test: test/policy/detection.test.ts is one.
  */
@@ -18,7 +18,7 @@ import {
   sum,
   type Tally,
 } from "../policy/detection/measure.ts";
-import { HALVES, readInjectionSet, readPiiSet } from "../policy/detection/read-set.ts";
+import { readInjectionSet, readPiiSet, SETS } from "../policy/detection/read-set.ts";
 import { TENANT } from "../policy/make-pack.ts";
 
 const { values: flags } = parseArgs({ options: { json: { type: "boolean" }, tuning: { type: "boolean" } } });
@@ -56,8 +56,8 @@ function percent({ total, found }: Tally): string {
   return `${((100 * found) / total).toFixed(1)} %`;
 }
 
-function table(halves: readonly Measured[], part: "recall" | "falsePositives"): string {
-  const names = [...new Set(halves.flatMap((half) => [...half[part].keys()]))].sort();
+function table(sets: readonly Measured[], part: "recall" | "falsePositives"): string {
+  const names = [...new Set(sets.flatMap((set) => [...set[part].keys()]))].sort();
   const cell = (tally: Tally | undefined) =>
     (tally ? `${tally.found}/${tally.total} ${percent(tally)}` : "-").padStart(18);
   const line = (name: string, tallies: readonly (Tally | undefined)[]) =>
@@ -66,32 +66,31 @@ function table(halves: readonly Measured[], part: "recall" | "falsePositives"): 
     ...names.map((name) =>
       line(
         name,
-        halves.map((half) => half[part].get(name)),
+        sets.map((set) => set[part].get(name)),
       ),
     ),
     line(
       "all",
-      halves.map((half) => sum(half[part])),
+      sets.map((set) => sum(set[part])),
     ),
   ].join("\n");
 }
 
-function asJson(half: Measured): unknown {
-  const { recall, falsePositives, strayCount } = half;
+function asJson({ recall, falsePositives, strayCount }: Measured): unknown {
   return { recall: Object.fromEntries(recall), falsePositives: Object.fromEntries(falsePositives), strayCount };
 }
 
-const halves = flags.tuning ? (["tuning"] as const) : HALVES;
+const sets = flags.tuning ? (["tuning", "training"] as const) : SETS;
 const injectionPack = await loadBuilt("prompt_injection");
 const piiPack = await loadBuilt("pii_redaction");
-const injection = halves.map((half) => measureInjection(injectionPack, readInjectionSet(half)));
-const pii = halves.map((half) => measurePii(piiPack, readPiiSet(half)));
+const injection = sets.map((set) => measureInjection(injectionPack, readInjectionSet(set)));
+const pii = sets.map((set) => measurePii(piiPack, readPiiSet(set)));
 const machine = `${cpus().length} × ${cpus()[0]?.model}, node ${process.version}`;
 const medians = { prompt_injection: timesUs(injectionPack), pii_redaction: timesUs(piiPack) };
 
 if (flags.json) {
-  const byHalf = (measured: readonly Measured[]) =>
-    Object.fromEntries(halves.map((half, at) => [half, asJson(measured[at] as Measured)]));
+  const bySet = (measured: readonly Measured[]) =>
+    Object.fromEntries(sets.map((set, at) => [set, asJson(measured[at] as Measured)]));
   const packs = { prompt_injection: injectionPack.ref.digest, pii_redaction: piiPack.ref.digest };
   console.log(
     JSON.stringify(
@@ -100,23 +99,23 @@ if (flags.json) {
         machine,
         packs,
         medianUsPerKilobyte: medians,
-        injection: byHalf(injection),
-        pii: byHalf(pii),
+        injection: bySet(injection),
+        pii: bySet(pii),
       },
       undefined,
       2,
     ),
   );
 } else {
-  console.log(`${machine}\n${" ".repeat(30)}${halves.map((half) => half.padStart(18)).join("")}`);
+  console.log(`${machine}\n${" ".repeat(30)}${sets.map((set) => set.padStart(18)).join("")}`);
   console.log(
     `attacks found\n${table(injection, "recall")}\nharmless texts stopped\n${table(injection, "falsePositives")}`,
   );
   console.log(
     `spans found exactly\n${table(pii, "recall")}\ntexts without any, touched\n${table(pii, "falsePositives")}`,
   );
-  console.log(`spans that are none, in texts with some: ${pii.map((half) => half.strayCount).join(", ")}`);
+  console.log(`spans that are none, in texts with some: ${pii.map((set) => set.strayCount).join(", ")}`);
   console.log(`median µs for a kilobyte ${JSON.stringify(medians)}`);
   if (flags.tuning)
-    for (const sample of [...injection, ...pii].flatMap((half) => half.wrong)) console.log(JSON.stringify(sample));
+    for (const sample of [...injection, ...pii].flatMap((set) => set.wrong)) console.log(JSON.stringify(sample));
 }

@@ -5,7 +5,7 @@
 import t from "tap";
 import { sha256Hex } from "../../src/core/canonical-json.ts";
 import { loadBuilt, type Measured, measureInjection, measurePii, sum } from "./detection/measure.ts";
-import { HALVES, readInjectionSet, readPiiSet, readSetFile } from "./detection/read-set.ts";
+import { readInjectionSet, readPiiSet, readSetFile, SETS } from "./detection/read-set.ts";
 
 t.test("the held-out half is the one that was written before the rules", async (t) => {
   const entries = readSetFile("held-out.sha256").toString("utf8").trim().split("\n");
@@ -17,8 +17,8 @@ t.test("the held-out half is the one that was written before the rules", async (
 });
 
 t.test("each set is large, of many families, and has no text twice", async (t) => {
-  const injection = HALVES.flatMap((half) => readInjectionSet(half));
-  const pii = HALVES.flatMap((half) => readPiiSet(half));
+  const injection = SETS.flatMap((set) => readInjectionSet(set));
+  const pii = SETS.flatMap((set) => readPiiSet(set));
   const attacks = injection.filter((sample) => sample.attack);
   const personal = pii.filter((sample) => sample.spans.length > 0);
   for (const [texts, atLeast] of [
@@ -36,7 +36,7 @@ t.test("each set is large, of many families, and has no text twice", async (t) =
 });
 
 t.test("spans follow each other within their text", async (t) => {
-  const amiss = HALVES.flatMap((half) => readPiiSet(half)).filter(({ text, spans }) => {
+  const amiss = SETS.flatMap((set) => readPiiSet(set)).filter(({ text, spans }) => {
     const edges = spans.flatMap(([_, start, end]) => [start, end]);
     return [...edges, text.length].some((edge, at) => edge < (edges[at - 1] ?? 0));
   });
@@ -45,10 +45,18 @@ t.test("spans follow each other within their text", async (t) => {
 
 /** As measured when the rules were last changed: attacks or spans found at least, harmless texts touched at most. */
 const MEASURED = {
-  injection: { tuning: { found: 153, falsePositives: 1 }, "held-out": { found: 133, falsePositives: 4 } },
-  pii: { tuning: { found: 161, falsePositives: 1 }, "held-out": { found: 159, falsePositives: 2 } },
+  injection: {
+    tuning: { found: 153, falsePositives: 1 },
+    "held-out": { found: 133, falsePositives: 4 },
+    training: { found: 232, falsePositives: 82 },
+  },
+  pii: {
+    tuning: { found: 161, falsePositives: 1 },
+    "held-out": { found: 162, falsePositives: 1 },
+    training: { found: 71, falsePositives: 4 },
+  },
 } as const;
-const HIDDEN_TEXTS = { tuning: 21, "held-out": 21 } as const;
+const HIDDEN_TEXTS = { tuning: 21, "held-out": 21, training: 27 } as const;
 
 t.test("detection does not fall below what was measured", async (t) => {
   const injectionPack = await loadBuilt("prompt_injection");
@@ -63,11 +71,11 @@ t.test("detection does not fall below what was measured", async (t) => {
     t.ok(falsePositives <= floor.falsePositives, `${name}: ${falsePositives} harmless texts touched`);
     t.equal(measured.strayCount, 0, `${name}: nothing else in a text with labels is replaced`);
   };
-  for (const half of HALVES) {
-    const injection = measureInjection(injectionPack, readInjectionSet(half));
-    holds(injection, MEASURED.injection[half], `injection, ${half}`);
-    t.equal(injection.recall.get("hidden_text")?.found, HIDDEN_TEXTS[half], "every hidden text is found");
-    holds(measurePii(piiPack, readPiiSet(half)), MEASURED.pii[half], `pii, ${half}`);
+  for (const set of SETS) {
+    const injection = measureInjection(injectionPack, readInjectionSet(set));
+    holds(injection, MEASURED.injection[set], `injection, ${set}`);
+    t.equal(injection.recall.get("hidden_text")?.found, HIDDEN_TEXTS[set], "hidden texts are found");
+    holds(measurePii(piiPack, readPiiSet(set)), MEASURED.pii[set], `pii, ${set}`);
   }
   injectionPack.close();
   piiPack.close();

@@ -1,13 +1,16 @@
 /**
  * The labelled texts of this folder (README.md), read and checked.
  *
- * In: which half. Out: samples. Not here: what a pack makes of them (measure.ts).
+ * In: which set. Out: samples. Not here: what a pack makes of them (measure.ts).
  */
 import { readFileSync } from "node:fs";
 
 export const HALVES = ["tuning", "held-out"] as const;
 
-export type Half = (typeof HALVES)[number];
+/** The halves, and what was written for training when the rules were there. */
+export const SETS = [...HALVES, "training"] as const;
+
+export type TextSet = (typeof SETS)[number];
 
 export interface InjectionSample {
   readonly family: string;
@@ -29,12 +32,12 @@ export function readSetFile(name: string): Buffer {
   return readFileSync(new URL(name, import.meta.url));
 }
 
-export function readInjectionSet(half: Half): readonly InjectionSample[] {
-  return lines(`injection.${half}.jsonl`).map((line) => JSON.parse(line));
+export function readInjectionSet(set: TextSet): readonly InjectionSample[] {
+  return lines(`injection.${set}.jsonl`).map((line) => JSON.parse(line));
 }
 
-export function readPiiSet(half: Half): readonly PiiSample[] {
-  return lines(`pii.${half}.jsonl`).map((line) => JSON.parse(line));
+export function readPiiSet(set: TextSet): readonly PiiSample[] {
+  return lines(`pii.${set}.jsonl`).map((line) => JSON.parse(line));
 }
 
 function lines(name: string): readonly string[] {
