@@ -93,15 +93,14 @@ export class Notices {
 
   private async send(): Promise<void> {
     this.timer = undefined;
-    this.lastSentMs = systemClock.monotonicMs();
     const runs = this.endedRuns.size > MAX_NAMED_RUNS ? ["*"] : [...this.endedRuns];
     const payload = [this.sender, this.isReady ? "ready" : "ended", ...runs].join(" ");
     this.isReady = false;
     this.endedRuns.clear();
+    const sending = this.deps.pool.query(SEND, [CHANNEL, payload]);
+    this.lastSentMs = systemClock.monotonicMs();
     // one that is lost costs the others a poll
-    await this.deps.pool
-      .query(SEND, [CHANNEL, payload])
-      .catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a notice was not sent"));
+    await sending.catch((caught: unknown) => this.deps.log.warn({ err: caught }, "a notice was not sent"));
   }
 
   private async connect(): Promise<void> {
