@@ -9,7 +9,8 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 
-const PROGRAM = fileURLToPath(new URL("../../src/cli/bin.mjs", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PROGRAM = join(ROOT, "src", "cli", "bin.mjs");
 
 t.test(
   "SIGHUP tests isolation again; a second SIGTERM does not cut the stop short: PostgreSQL is down at the end",
@@ -49,3 +50,35 @@ t.test(
     t.notOk(existsSync(join(data, "postmaster.pid")), "nothing was left running");
   },
 );
+
+t.test("npm start ends what it started when npm alone is told to end", async (t) => {
+  const home = await mkdtemp(join(tmpdir(), "stepgate-stop-"));
+  const child = spawn("npm", ["start", "--", "--no-demo"], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: home,
+      STEPGATE_HOME: join(home, "stepgate"),
+      STEPGATE_LISTEN: "127.0.0.1:0",
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  const exited = once(child, "exit");
+  let text = "";
+  child.stdout.on("data", (bytes: Buffer) => {
+    text += bytes.toString();
+    if (/^listening on /m.test(text)) child.emit("listening");
+  });
+  await Promise.race([once(child, "listening"), exited]);
+  const data = /embedded PostgreSQL \S+ in (\S+)/.exec(text)?.[1] ?? "";
+  t.teardown(async () => {
+    // what outlived npm is still of its group
+    if (existsSync(join(data, "postmaster.pid"))) process.kill(-(child.pid ?? 0), "SIGTERM");
+    await Promise.all([home, dirname(data)].map((folder) => rm(folder, { recursive: true, force: true })));
+  });
+  t.ok(existsSync(join(data, "postmaster.pid")), `it runs: ${text}`);
+  child.kill("SIGTERM");
+  await exited;
+  t.notOk(existsSync(join(data, "postmaster.pid")), "nothing was left running");
+});
