@@ -10,7 +10,7 @@ export async function startTracing(
   deps: { readonly random: Ids["random"]; readonly version: string },
 ): Promise<Tracing> {
   if (endpoint === undefined) return noTracing;
-  // the exporter is a tenth of all that a start reads, and most have no collector
+  // the exporter is one in twenty of the modules of a start, and most have no collector
   const { exportSpans, makeOtlpExporter } = await import("./export-spans.ts");
   return exportSpans({ ...deps, exporter: makeOtlpExporter(`${endpoint.replace(/\/$/, "")}/v1/traces`) });
 }

@@ -1,24 +1,29 @@
 /**
  * Steps that nobody may claim end when their time is up all the same (spec 01, deadline; spec 02, reaper).
  */
-import t from "tap";
+import t, { type Test } from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
-import { forEachDatabase } from "../storage/test-database.ts";
+import type { ExecutorAdapter } from "../../src/executors/contract.ts";
+import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, done, makeSink, startRig } from "./rig.ts";
 
 const step = (id: string, execution: JsonObject = {}) => ({ id, type: "sink", inputs: { card: id }, execution });
 
+/** A rig whose worker looks for overdue steps ten times a second. */
+const startLooking = (t: Test, database: TestDatabase, adapter: ExecutorAdapter) =>
+  startRig(t, {
+    database,
+    packs: { runtime: allow },
+    adapters: [adapter],
+    tenant: { runtime_pack: "runtime", required_guardrails: [] },
+    env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
+  });
+
 t.test("a step past its time ends deadline_exceeded though its type is paused, or nobody serves it", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(() => done(null));
-    const rig = await startRig(t, {
-      database,
-      packs: { runtime: allow },
-      adapters: [sink.adapter],
-      tenant: { runtime_pack: "runtime", required_guardrails: [] },
-      env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
-    });
+    const rig = await startLooking(t, database, sink.adapter);
     await rig.rows("update stepgate.tenants set paused_types = '{sink}'");
     const late = step("a", { deadline_ms: 200 });
     const inPause = await rig.submit({ steps: [step("a", { deadline_ms: 3_600_000 })] });
@@ -82,13 +87,7 @@ t.test(
             release.push(() => resolve(done(null)));
           }),
       );
-      const rig = await startRig(t, {
-        database,
-        packs: { runtime: allow },
-        adapters: [sink.adapter],
-        tenant: { runtime_pack: "runtime", required_guardrails: [] },
-        env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
-      });
+      const rig = await startLooking(t, database, sink.adapter);
       const late = ["late-0", "late-1", "late-2"];
       const runUid = await rig.submit({
         steps: [

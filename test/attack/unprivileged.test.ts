@@ -4,12 +4,12 @@
  * Root starts the programs as another user, in a mount namespace where that user can reach this checkout whatever stands above
  * it; anybody else starts them as they are.
  */
-import { spawn } from "node:child_process";
 import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
+import { runSampleProcess, SAMPLE_ARGS } from "../cli/sample-process.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Everybody's nobody: PostgreSQL wants a user that has a name. */
@@ -46,15 +46,8 @@ t.test("the attack matrix of the sandbox, by a service that is not root", { time
 t.test(
   "the sample, by a service that is not root: its program runs as isolated as is said, or not at all",
   async (t) => {
-    const { command, args, home } = await byNobody(t, "src/cli/bin.mjs", ["serve", "--demo", "--demo-only"]);
-    const env = { ...PLAIN, STEPGATE_HOME: join(home, "home"), STEPGATE_LISTEN: "127.0.0.1:0", NO_COLOR: "1" };
-    const started = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let printed = "";
-    for (const stream of [started.stdout, started.stderr])
-      stream.on("data", (chunk: Buffer) => {
-        printed += chunk.toString();
-      });
-    const code = await new Promise((resolve) => started.once("close", resolve));
+    const { command, args, home } = await byNobody(t, "src/cli/bin.mjs", SAMPLE_ARGS);
+    const { code, printed } = await runSampleProcess(command, args, { home: join(home, "home"), env: PLAIN });
     t.equal(code, 0, printed);
     const level = /isolation: (\S+)/.exec(printed)?.[1];
     if (level === "namespaces") t.match(printed, /fetch_ticket.*sandbox namespaces$/m);

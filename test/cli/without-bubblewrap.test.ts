@@ -1,10 +1,11 @@
 /** A machine without bubblewrap, made by covering the program in a mount namespace: what `npm start` shows there. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { surveyMachine } from "../../src/executors/process/machine.ts";
+import { runSampleProcess, SAMPLE_ARGS } from "./sample-process.ts";
 
 const BIN = join(import.meta.dirname, "..", "..", "src", "cli", "bin.mjs");
 const isRoot = process.geteuid?.() === 0;
@@ -14,18 +15,10 @@ t.test("without bubblewrap the sample's process step is sandbox_unavailable, as 
   t.teardown(() => rm(home, { recursive: true, force: true }));
   const { bubblewrap = "" } = surveyMachine();
   const cover = `mount --bind /dev/null "$0" && exec "$@"`;
-  const command = [process.execPath, BIN, "serve", "--demo", "--demo-only"];
   t.equal(spawnSync(bubblewrap, ["--version"]).status, 0, "the control: it is there outside");
-  const started = spawn("/usr/bin/unshare", [isRoot ? "-m" : "-rm", "/bin/sh", "-c", cover, bubblewrap, ...command], {
-    env: { PATH: process.env["PATH"] ?? "", STEPGATE_HOME: home, STEPGATE_LISTEN: "127.0.0.1:0", NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let printed = "";
-  for (const stream of [started.stdout, started.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      printed += chunk.toString();
-    });
-  const code = await new Promise((resolve) => started.once("close", resolve));
+  const args = [isRoot ? "-m" : "-rm", "/bin/sh", "-c", cover, bubblewrap, process.execPath, BIN, ...SAMPLE_ARGS];
+  const env = { PATH: process.env["PATH"] };
+  const { code, printed } = await runSampleProcess("/usr/bin/unshare", args, { home, env });
   t.equal(code, 0, printed);
   t.match(printed, /isolation: process/);
   t.match(printed, /fetch_ticket.*sandbox_unavailable/);
