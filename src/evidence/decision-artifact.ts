@@ -61,12 +61,11 @@ export interface DecisionSummary {
 /** Builds the decision artifact of one ended step. Pure. */
 export function buildDecisionArtifact(evidence: DecisionArtifactEvidence): DecisionArtifact {
   // run and step make the payload this step's own: equal evaluations of two steps must not share one artifact
-  const entries = evidence.evaluations.map(({ attempt, evaluation }) => ({
-    attempt,
-    run_uid: evidence.runUid,
-    step: evidence.stepId,
-    ...evaluationMembers(evaluation),
-  }));
+  const entries = evidence.evaluations.map(({ attempt, evaluation }): JsonObject => {
+    const { stage = "", ...written } = evaluationMembers(evaluation);
+    // in canonical order, which spares sorting
+    return { attempt, ...written, run_uid: evidence.runUid, stage, step: evidence.stepId };
+  });
   const payload = canonicalJson(entries);
   const id = sha256Hex(payload) as string as ArtifactId;
   const summary = summarise(

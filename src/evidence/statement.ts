@@ -4,7 +4,7 @@
  * In: a kind, subjects, a predicate. Out: an EvidenceRecord; or a parsed statement. Here: what all kinds share.
  * Not here: what each kind says (admission.ts, refusal.ts …), signing (batch.ts).
  */
-import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
+import { canonicalJson, sha256Hex, sortedKeys } from "../core/canonical-json.ts";
 import type { StepSubject } from "../core/capability.ts";
 import type { Evaluation, Origin, PackRef } from "../core/decision.ts";
 import { DIGEST_PATTERN, type RecordId } from "../core/ids.ts";
@@ -85,7 +85,7 @@ export function readStatement(statement: string | Uint8Array): Statement {
 /** The members that are there, in canonical order, so that canonicalJson writes them without sorting again. */
 export function members(all: Members): JsonObject {
   const there: Record<string, JsonValue> = {};
-  for (const name of Object.keys(all).sort()) {
+  for (const name of sortedKeys(all)) {
     const value = all[name];
     if (value !== undefined) there[name] = value;
   }
