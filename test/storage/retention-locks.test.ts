@@ -92,6 +92,32 @@ t.test(
   },
 );
 
+t.test("what is written by a clock far behind, after it was chosen what stays, is not dropped with it", async (t) => {
+  const { pool, openPool, open } = await openScene(t);
+  const store = makeHistoryStore(pool);
+  const drop = (relation: string) => store.dropPartition({ atMs: atMs(), name: "first", relation, maxKept: 100 });
+  await store.judgeWindow({ atMs: atMs(), name: "first", maxKept: 100 });
+  const other = openPool({ maxConnections: 1 });
+  for (const relation of await store.historyTables()) {
+    const [runUid, blob] = [uidIn(-1), uidIn(-1)];
+    let dropped: Promise<string> | undefined;
+    await other.transaction(async ({ query }) => {
+      await query(`lock table only stepgate.${relation}_first in share update exclusive mode`);
+      dropped = drop(relation);
+      await untilBlocked(pool, "drop_partition");
+      await plantRun(pool, { runUid, endedInDays: undefined, blobs: [blob] });
+    });
+    t.equal(await dropped, "later", relation);
+    t.equal(await drop(relation), "dropped", `${relation}: chosen anew`);
+    for (const uid of [runUid, open]) {
+      const places = (await placesOf(pool, uid)).map((place) => place.replace(/_(first|rest)$/, ""));
+      const tables = ["record_batches", "records", "run_events"];
+      t.same(places, uid === open ? tables : ["blobs", ...tables], `${relation}: all of the run is there`);
+    }
+    if (relation === "blobs") t.same(await placesOf(pool, blob), ["blobs_rest"]);
+  }
+});
+
 t.test(
   "the audit chain of a tenant goes on while runs of it are deleted, and tells of them once they are",
   async (t) => {

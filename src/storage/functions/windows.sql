@@ -237,6 +237,13 @@ create or replace function stepgate.kept_batches(w stepgate.history_windows) ret
            where a.run_uid >= w.end_uid and a.run_uid < stepgate.uid_at(w.ends_at + interval '1 day') and a.batch_id < w.end_uid)
 $$;
 
+-- Runs of a window that are still there, whether they may go or not.
+create or replace function stepgate.window_runs(w stepgate.history_windows) returns table (tenant_uid uuid, run_uid uuid)
+language sql stable as $$
+  select r.tenant_uid, r.run_uid from stepgate.tenants n
+    join stepgate.runs r on r.tenant_uid = n.tenant_uid and r.run_uid >= w.first_uid and r.run_uid < w.end_uid
+$$;
+
 -- Drops one partition of a dropping window. What must stay is chosen and counted before anything is locked, and moved to
 -- `_rest` in the same transaction, so that the table is locked for as long as p_max_kept rows take. Batches go last, when no
 -- older window has records of theirs. Result: dropped · gone (before) · later (too much must stay, something goes before it,
@@ -268,11 +275,8 @@ begin
       return 'later';
     end if;
   else
-    -- every run that is still there, whether it may go or not
-    select array_agg(x.tenant_uid), array_agg(x.run_uid) into v_tenants, v_runs from (
-      select r.tenant_uid, r.run_uid from stepgate.tenants n
-        join stepgate.runs r on r.tenant_uid = n.tenant_uid and r.run_uid >= w.first_uid and r.run_uid < w.end_uid
-       limit p_max_kept + 1) x;
+    select array_agg(x.tenant_uid), array_agg(x.run_uid) into v_tenants, v_runs
+      from (select * from stepgate.window_runs(w) limit p_max_kept + 1) x;
     if p_relation = 'blobs' then
       select v_tenants || array_agg(g.tenant_uid), v_runs || array_agg(g.run_uid) into v_tenants, v_runs
         from (select * from stepgate.window_guests(w) limit p_max_kept + 1) g;
@@ -287,6 +291,15 @@ begin
   -- everybody queues behind this one; other partitions are not touched
   perform set_config('lock_timeout', '250ms', true);
   execute format('lock table only stepgate.%I in access exclusive mode', p_relation);
+  -- from now on nobody writes into it; who did since it was chosen what stays, with a clock that is far behind, is not lost
+  if p_relation = 'record_batches' and exists (
+       select k.batch_id from stepgate.records_rest k where k.batch_id >= w.first_uid and k.batch_id < w.end_uid
+       except select b from unnest(v_batches) b)
+     or p_relation <> 'record_batches' and exists (
+       select r.tenant_uid, r.run_uid from stepgate.window_runs(w) r
+       except select i.tenant_uid, i.run_uid from unnest(v_tenants, v_runs) as i (tenant_uid, run_uid)) then
+    return 'later';
+  end if;
   execute format('alter table stepgate.%I detach partition stepgate.%I', p_relation, v_part);
   perform stepgate.move_kept(p_relation, v_part, v_tenants, v_runs, v_batches);
   if p_relation = 'records' then

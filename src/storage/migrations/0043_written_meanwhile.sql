@@ -1,0 +1,1 @@
+-- What is written into a window while it is dropped is not lost (functions/windows.sql).
