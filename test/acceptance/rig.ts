@@ -195,19 +195,20 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     return run;
   };
   const until: Rig["until"] = async (runUid, isThere) => {
-    const endMs = performance.now() + PATIENCE_MS;
+    let [seen, sinceMs] = ["", performance.now()];
     let wake = (): void => undefined;
     const stop = rooms.feed.subscribe(runUid, () => wake());
     try {
       for (;;) {
         const [found, run] = [await steps(runUid), await find(runUid)];
         if (isThere(found, run)) return;
-        if (performance.now() > endMs) {
-          const state = [...found.values()]
-            .map((step) => `${step.stepId}:${step.state}:${step.errorKind ?? ""}:${step.reasons.join("+")}`)
-            .join(" ");
-          throw new TypeError(`nothing came of it in ${PATIENCE_MS} ms: run ${run.status}, ${state}`);
-        }
+        const state = [...found.values()]
+          .map((step) => `${step.stepId}:${step.state}:${step.errorKind ?? ""}:${step.reasons.join("+")}`)
+          .join(" ");
+        // a machine may be slow: as long as something of the run goes on, it is waited for
+        if (`${run.status} ${state}` !== seen) [seen, sinceMs] = [`${run.status} ${state}`, performance.now()];
+        if (performance.now() - sinceMs > PATIENCE_MS)
+          throw new TypeError(`nothing goes on for ${PATIENCE_MS} ms: run ${run.status}, ${state}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
           setTimeout(resolve, 100);

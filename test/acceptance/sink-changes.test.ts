@@ -44,7 +44,7 @@ function receiverOf(name: string): Receiver {
 /** Waits until so many sessions wait for this one, or for one that does; returns the kinds of locks that they wait for. */
 async function untilBlocked(connection: Connection, count: number): Promise<readonly unknown[]> {
   const { rows } = await connection.query<{ pid: number }>("select pg_backend_pid() as pid", []);
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 60_000;
   for (;;) {
     const blocked = await rig.rows(BLOCKED_BY, [rows[0]?.pid ?? 0]);
     if (blocked.length >= count) return blocked.map((row) => row["wait_event"]);

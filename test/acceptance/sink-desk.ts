@@ -33,7 +33,7 @@ export interface Receiver {
   readonly until: (why: string, isThere: (receiver: Receiver) => boolean) => Promise<void>;
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export async function startReceiver(t: Test, answer: Answer = () => 200): Promise<Receiver> {
   const messages: Message[] = [];
