@@ -2,7 +2,7 @@
  * A batch of admissions as the columns of `admit_steps` (functions/admit.sql), in its order.
  */
 import type { Admission } from "../gate/settlement.ts";
-import { boolArray, int4Array, int8Array, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
+import { boolArray, int4Array, int8Array, jsonArray, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
 import { blobColumns } from "./blob-columns.ts";
 import { jsonText } from "./json-rows.ts";
 import type { SqlValue } from "./prepare.ts";
@@ -25,13 +25,18 @@ export function admissionColumns(admissions: readonly Admission[]): readonly Sql
     textArray(all(({ record }) => record.id)),
     textArray(all(({ record }) => record.statement)),
     textArray(all(({ jti }) => jti)),
-    jsonbArray(all(({ started }) => jsonText(started))),
-    jsonbArray(all(({ evaluations }) => jsonText(evaluations.body))),
+    jsonArray(all(({ started }) => jsonText(started))),
+    textArray(all(({ started }) => concurrencyKey(started))),
+    jsonArray(all(({ evaluations }) => jsonText(evaluations.body))),
     uuidArray(all(({ evaluations }) => evaluations.detailsBlob)),
     uuidArray(all(({ evaluations }) => evaluations.inputBlob)),
     jsonbArray(all(({ redaction }) => redactionText(redaction))),
     ...blobColumns(admissions),
   ];
+}
+
+function concurrencyKey({ concurrency_key: key }: Admission["started"]): string | undefined {
+  return typeof key === "string" ? key : undefined;
 }
 
 function redactionText(redaction: Admission["redaction"]): string | undefined {

@@ -7,7 +7,7 @@
 import { StepgateError } from "../core/errors.ts";
 
 /** Object ids of built-in types (pg_type.dat; fixed for ever). */
-const OIDS = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, uuid: 2950, jsonb: 3802 } as const;
+const OIDS = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, json: 114, uuid: 2950, jsonb: 3802 } as const;
 const HEADER_BYTES = 20;
 const NULL = 0xff_ff_ff_ff;
 /** The only version of the binary form of jsonb: its text follows. */
@@ -19,7 +19,12 @@ export function textArray(values: Values<string>): Uint8Array {
   return ofTexts(OIDS.text, values, 0);
 }
 
-/** Texts of JSON. */
+/** Texts of JSON that are kept as they are: they are checked, which takes a third of the time that taking them apart does. */
+export function jsonArray(values: Values<string>): Uint8Array {
+  return ofTexts(OIDS.json, values, 0);
+}
+
+/** Texts of JSON that the database reads. */
 export function jsonbArray(values: Values<string>): Uint8Array {
   return ofTexts(OIDS.jsonb, values, 1);
 }

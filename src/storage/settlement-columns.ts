@@ -8,7 +8,7 @@ import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { AttemptEnd, Settlement } from "../gate/settlement.ts";
-import { byteaArray, int4Array, int8Array, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
+import { byteaArray, int4Array, int8Array, jsonArray, jsonbArray, textArray, uuidArray } from "./binary-array.ts";
 import { blobColumns } from "./blob-columns.ts";
 import { jsonText } from "./json-rows.ts";
 import type { SqlValue } from "./prepare.ts";
@@ -29,14 +29,14 @@ export function settlementColumns(settlements: readonly Settlement[], batches: r
     textArray(all(({ audit }) => audit && jsonText(audit.resource))),
     textArray(all(({ evaluations }) => evaluations?.phase)),
     textArray(all(({ evaluations }) => evaluations?.recordId)),
-    jsonbArray(all(({ evaluations }) => evaluations && jsonText(evaluations.body))),
+    jsonArray(all(({ evaluations }) => evaluations && jsonText(evaluations.body))),
     uuidArray(all(({ evaluations }) => evaluations?.detailsBlob)),
     uuidArray(all(({ evaluations }) => evaluations?.inputBlob)),
     ...artifactColumns(settlements, artifacts),
     ...recordColumns(settlements, decisions),
     int4Array(settlements.flatMap(({ events }, index) => events.map(() => index + 1))),
     textArray(settlements.flatMap(({ events }) => events.map(({ type }) => type))),
-    jsonbArray(settlements.flatMap(({ events }) => events.map(({ data }) => jsonText(data)))),
+    jsonArray(settlements.flatMap(({ events }) => events.map(({ data }) => jsonText(data)))),
     ...blobColumns(settlements),
   ];
 }
@@ -86,7 +86,7 @@ function artifactColumns(settlements: readonly Settlement[], batch: Batch | unde
     textArray(artifacts.map((artifact) => artifact?.id)),
     textArray(artifacts.map((artifact) => artifact && kindOf(artifact.metadata))),
     textArray(artifacts.map((artifact) => artifact?.mediaType)),
-    jsonbArray(artifacts.map((artifact) => artifact && jsonText(artifact.metadata))),
+    jsonArray(artifacts.map((artifact) => artifact && jsonText(artifact.metadata))),
     byteaArray(artifacts.map((artifact) => artifact && Buffer.from(artifact.payload))),
     uuidArray(artifacts.map((artifact) => artifact && batch?.batchId)),
     int4Array(artifacts.map((artifact) => (artifact === undefined ? undefined : leaves++))),

@@ -5,6 +5,7 @@ import {
   byteaArray,
   int4Array,
   int8Array,
+  jsonArray,
   jsonbArray,
   textArray,
   uuidArray,
@@ -52,6 +53,7 @@ t.test("PostgreSQL reads each array as the values it was made of, nulls and the 
     back.map((each) => (each === null ? null : JSON.parse(String(each)))),
     [{ a: [1, "ü"] }, null, "text", null],
   );
+  t.strictSame(await read("json", jsonArray([...documents, undefined])), [...documents, null], "to the letter");
 });
 
 t.test("a text that is no UUID is refused here, not cut short", async (t) => {

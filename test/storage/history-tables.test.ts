@@ -56,6 +56,11 @@ const factsOf = async (pool: Pool, relation: string, text = FACTS): Promise<read
     .map(({ fact }) => fact.replaceAll("stepgate.", ""))
     .sort();
 
+/** A column's fact without how it is compressed, which is the server's to have or not. */
+const uncompressed = (fact: string): string => fact.replace(/^(column .*) l$/, "$1");
+const compressedOf = async (pool: Pool, table: string): Promise<number> =>
+  (await factsOf(pool, table)).filter((fact) => fact !== uncompressed(fact)).length;
+
 /** Of a partition, without its own name and those that its indexes were given. */
 const partitionFacts = async (pool: Pool, table: string, name: string): Promise<readonly string[]> =>
   [...(await factsOf(pool, `${table}_${name}`)), ...(await factsOf(pool, `${table}_${name}`, RIGHTS))]
@@ -64,18 +69,22 @@ const partitionFacts = async (pool: Pool, table: string, name: string): Promise<
     .map((fact) => fact.replace(/^(constraint) \S+ (PRIMARY KEY)/, "$1 $2"))
     .sort();
 
-/** What partitioning changed for good: a key must hold what places its rows, and no row is without it. */
+/** What changed for good: a key must hold what places its rows, no row is without it, and what is read as a whole is text. */
 const CHANGED: Readonly<Record<string, readonly string[]>> = {
   artifacts: [
+    // kept as the text it came as, as are bodies and data below
+    "- column metadata jsonb not null x",
     "- column run_uid uuid p",
     "- constraint artifacts_pkey PRIMARY KEY (tenant_uid, artifact_id)",
     "- index artifacts_pkey CREATE UNIQUE INDEX artifacts_pkey ON artifacts USING btree (tenant_uid, artifact_id)",
     "- index artifacts_run_idx CREATE INDEX artifacts_run_idx ON artifacts USING btree (tenant_uid, run_uid) WHERE (run_uid IS NOT NULL)",
+    "+ column metadata json not null x",
     "+ column run_uid uuid not null p",
     "+ constraint artifacts_pkey PRIMARY KEY (tenant_uid, artifact_id, run_uid)",
     "+ index artifacts_pkey CREATE UNIQUE INDEX artifacts_pkey ON artifacts USING btree (tenant_uid, artifact_id, run_uid)",
     "+ index artifacts_run_idx CREATE INDEX artifacts_run_idx ON artifacts USING btree (tenant_uid, run_uid)",
   ],
+  evaluations: ["- column body jsonb not null x", "+ column body json not null x"],
   records: [
     "- constraint records_pkey PRIMARY KEY (tenant_uid, record_id)",
     "- index records_pkey CREATE UNIQUE INDEX records_pkey ON records USING btree (tenant_uid, record_id)",
@@ -89,6 +98,7 @@ const CHANGED: Readonly<Record<string, readonly string[]>> = {
     "+ index records_run_idx CREATE INDEX records_run_idx ON records USING btree (tenant_uid, run_uid, created_at)",
     "+ index records_seal_key CREATE UNIQUE INDEX records_seal_key ON records USING btree (tenant_uid, run_uid, window_uid) WHERE (kind = 'seal'::text)",
   ],
+  run_events: ["- column data jsonb not null x", "+ column data json not null x"],
   step_attempts: [
     // as no other table of history has one: the check of each row cost more than it found
     "- constraint step_attempts_run_fkey FOREIGN KEY (tenant_uid, run_uid) REFERENCES runs(tenant_uid, run_uid) ON DELETE CASCADE",
@@ -108,11 +118,18 @@ t.test(
         const count = schema.migrations.findIndex(({ name }) => name === "history_windows");
         await migrate({ pool, schema: { migrations: schema.migrations.slice(0, count), functions: "" } });
         const before = new Map<string, readonly string[]>();
-        for (const table of TABLES) before.set(table, await factsOf(pool, table));
+        const compressed = new Map<string, number>();
+        for (const table of TABLES) {
+          before.set(table, await factsOf(pool, table));
+          compressed.set(table, await compressedOf(pool, table));
+        }
         await migrate({ pool, schema });
         for (const table of TABLES) {
-          const then = before.get(table) ?? [];
-          const now = await factsOf(pool, table);
+          const [then = [], now] = [
+            before.get(table)?.map(uncompressed),
+            (await factsOf(pool, table)).map(uncompressed),
+          ];
+          t.equal(await compressedOf(pool, table), compressed.get(table), `${table}: compressed as before`);
           t.same(
             [
               ...then.filter((fact) => !now.includes(fact)).map((fact) => `- ${fact}`),

@@ -8,8 +8,8 @@
 -- Every row is found by its key: a plan made for a table that was empty then would scan it once it is not.
 create or replace function stepgate.admit_steps(p_worker text, p_batch jsonb, p_tenants uuid[], p_runs uuid[], p_steps text[],
   p_epochs bigint[], p_attempts integer[], p_authorities bigint[], p_callers text[], p_tokens bigint[], p_usd_micros bigint[],
-  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_approvals uuid[], p_records text[], p_statements text[], p_jtis text[], p_started jsonb[],
-  p_evaluations jsonb[], p_details uuid[], p_inputs uuid[], p_redactions jsonb[], p_blob_items integer[], p_blob_ids uuid[],
+  p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_approvals uuid[], p_records text[], p_statements text[], p_jtis text[], p_started json[],
+  p_concurrency_keys text[], p_evaluations json[], p_details uuid[], p_inputs uuid[], p_redactions jsonb[], p_blob_items integer[], p_blob_ids uuid[],
   p_blob_fields text[], p_blob_keys text[], p_blob_wrapped bytea[], p_blob_sealed bytea[])
 returns table (ordinal integer, outcome text, detail jsonb) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
@@ -17,9 +17,7 @@ declare
   v_outcomes text[];
   v_details jsonb[] := array_fill(null::jsonb, array[cardinality(p_steps)]);
   v_alone boolean[];
-  v_has_keys boolean := false;
   v_batch uuid := (p_batch ->> 'batch_id')::uuid;
-  v_started jsonb;
   v_held record;
   v_n integer;
   v_one record;
@@ -29,12 +27,9 @@ begin
   v_outcomes := v_one.outcomes;
   v_alone := v_one.alone;
   -- a place first: it is taken by running, so what is refused below has taken nothing
-  foreach v_started in array p_started loop
-    v_has_keys := v_has_keys or v_started ? 'concurrency_key';
-  end loop;
-  if v_has_keys then
+  if array_remove(p_concurrency_keys, null) <> '{}' then
     select k.outcomes, k.details into v_outcomes, v_details
-      from stepgate.take_concurrency_keys(p_tenants, p_runs, p_steps, p_started, v_outcomes) k;
+      from stepgate.take_concurrency_keys(p_tenants, p_runs, p_steps, p_concurrency_keys, v_outcomes) k;
   end if;
   v_outcomes := stepgate.reserve_together(p_tenants, p_runs, p_tokens, p_usd_micros, p_meters_tokens, p_meters_usd_micros,
                                           v_alone, v_outcomes, v_held.has_budgets, v_held.has_quotas);
@@ -154,7 +149,7 @@ end $$;
 
 -- The events of what starts, run by run: run_started with the first step of a run, step_input_redacted before its step.
 -- Returns how many steps that were.
-create or replace function stepgate.append_starts(p_tenants uuid[], p_runs uuid[], p_steps text[], p_started jsonb[],
+create or replace function stepgate.append_starts(p_tenants uuid[], p_runs uuid[], p_steps text[], p_started json[],
   p_redactions jsonb[], p_outcomes text[]) returns integer language plpgsql as $$
 declare
   -- of each step that starts the place of its event, and whether its run begins with it
@@ -173,8 +168,8 @@ begin
   select p_tenants[n], p_runs[n], v_seqs[n] - e.before, e.type, e.step_id, e.data
     from generate_subscripts(v_seqs, 1) n,
          lateral (values
-           (case when v_begins[n] then case when p_redactions[n] is null then 1 else 2 end end, 'run_started', null, '{}'::jsonb),
-           (case when p_redactions[n] is not null then 1 end, 'step_input_redacted', p_steps[n], p_redactions[n] -> 'event'),
+           (case when v_begins[n] then case when p_redactions[n] is null then 1 else 2 end end, 'run_started', null, '{}'::json),
+           (case when p_redactions[n] is not null then 1 end, 'step_input_redacted', p_steps[n], (p_redactions[n] -> 'event')::json),
            (0, 'step_started', p_steps[n], p_started[n])) as e (before, type, step_id, data)
    where v_seqs[n] is not null and e.before is not null;
   if true = any (v_begins) then

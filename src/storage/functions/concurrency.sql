@@ -9,7 +9,7 @@ $$;
 -- Takes places for what nothing stands against (outcome null), in the order of the columns; what finds none waits. The key
 -- stands in what step_started will say. Admissions that share a limited key go one after another, over all workers: two that
 -- counted at the same time would both see the last place. Keys are locked in one order, after the rows of lock_batch.
-create or replace function stepgate.take_concurrency_keys(p_tenants uuid[], p_runs uuid[], p_steps text[], p_started jsonb[],
+create or replace function stepgate.take_concurrency_keys(p_tenants uuid[], p_runs uuid[], p_steps text[], p_keys text[],
   p_outcomes text[], out outcomes text[], out details jsonb[]) language plpgsql as $$
 declare
   k record;
@@ -19,10 +19,10 @@ begin
   outcomes := p_outcomes;
   details := array_fill(null::jsonb, array[cardinality(p_steps)]);
   for k in
-    select i.tenant_uid, i.started ->> 'concurrency_key' as name, array_agg(i.ord::integer order by i.ord) as items,
-           stepgate.concurrency_limit(i.tenant_uid, i.started ->> 'concurrency_key') as most
-      from unnest(p_tenants, p_started, p_outcomes) with ordinality as i (tenant_uid, started, outcome, ord)
-     where i.outcome is null and i.started ? 'concurrency_key' group by 1, 2 order by 1, 2
+    select i.tenant_uid, i.key as name, array_agg(i.ord::integer order by i.ord) as items,
+           stepgate.concurrency_limit(i.tenant_uid, i.key) as most
+      from unnest(p_tenants, p_keys, p_outcomes) with ordinality as i (tenant_uid, key, outcome, ord)
+     where i.outcome is null and i.key is not null group by 1, 2 order by 1, 2
   loop
     continue when k.most is null;
     perform pg_advisory_xact_lock(hashtextextended(k.tenant_uid || k.name, 0));

@@ -10,11 +10,11 @@ create or replace function stepgate.settle_steps(p_worker text, p_is_reaping boo
   p_outputs uuid[], p_output_digests text[], p_errors uuid[], p_checkpoints uuid[], p_tokens bigint[], p_usd_micros bigint[],
   p_usage_sources text[], p_providers text[], p_provider_versions text[], p_isolations text[], p_tool_events integer[],
   p_audit_actors text[], p_audit_actions text[], p_audit_resources text[],
-  p_phases text[], p_evaluation_records text[], p_evaluations jsonb[], p_details uuid[], p_inputs uuid[],
-  p_artifacts text[], p_artifact_kinds text[], p_artifact_types text[], p_artifact_metadata jsonb[], p_artifact_bytes bytea[],
+  p_phases text[], p_evaluation_records text[], p_evaluations json[], p_details uuid[], p_inputs uuid[],
+  p_artifacts text[], p_artifact_kinds text[], p_artifact_types text[], p_artifact_metadata json[], p_artifact_bytes bytea[],
   p_artifact_batches uuid[], p_artifact_leaves integer[],
   p_record_items integer[], p_records text[], p_record_kinds text[], p_statements text[], p_record_batches uuid[], p_record_leaves integer[],
-  p_event_items integer[], p_event_types text[], p_event_data jsonb[],
+  p_event_items integer[], p_event_types text[], p_event_data json[],
   p_blob_items integer[], p_blob_ids uuid[], p_blob_fields text[], p_blob_keys text[], p_blob_wrapped bytea[], p_blob_sealed bytea[])
 returns table (ordinal integer, outcome text, run_status text) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
@@ -208,7 +208,7 @@ end $$;
 -- Returns how many that were.
 create or replace function stepgate.end_plain_steps(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[], p_attempts integer[],
   p_outcome_records text[], p_outputs uuid[], p_output_digests text[], p_checkpoints uuid[], p_tokens bigint[], p_usd_micros bigint[],
-  p_providers text[], p_provider_versions text[], p_artifacts text[], p_event_items integer[], p_event_data jsonb[]) returns integer
+  p_providers text[], p_provider_versions text[], p_artifacts text[], p_event_items integer[], p_event_data json[]) returns integer
 language plpgsql as $$
 declare
   v_seqs bigint[] := array(
@@ -245,7 +245,7 @@ end $$;
 create or replace function stepgate.settle_singles(p_ways text[], p_items jsonb[], p_kinds text[], p_tenants uuid[], p_runs uuid[],
   p_steps text[], p_epochs bigint[], p_attempts integer[], p_outcome_records text[], p_outputs uuid[], p_output_digests text[],
   p_errors uuid[], p_checkpoints uuid[], p_tokens bigint[], p_usd_micros bigint[], p_providers text[], p_provider_versions text[],
-  p_artifacts text[], p_event_items integer[], p_event_types text[], p_event_data jsonb[]) returns void language plpgsql as $$
+  p_artifacts text[], p_event_items integer[], p_event_types text[], p_event_data json[]) returns void language plpgsql as $$
 declare
   i stepgate.settlement;
   h stepgate.run_heads;
@@ -272,7 +272,7 @@ begin
     i.artifact_id := p_artifacts[v_n];
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (i.tenant_uid, i.run_uid);
     foreach v_event in array array_positions(p_event_items, v_n) loop
-      h := stepgate.append_event(h, p_event_types[v_event], i.step_id, p_event_data[v_event]);
+      h := stepgate.append_event(h, p_event_types[v_event], i.step_id, p_event_data[v_event]::jsonb);
     end loop;
     case
       when i.kind = 'deferred' then

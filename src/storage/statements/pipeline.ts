@@ -40,7 +40,7 @@ export const READ_REFERRED_STEPS = `
 const places = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(", ");
 
 /** Worker $1 admits a batch under the signed statement $2 (jsonb); from $3 on its columns (admission-columns.ts). */
-export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps(${places(28)})`;
+export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps(${places(29)})`;
 
 /** Worker $1 settles a batch with signed batches $3; $2: the reaper settles in the name of a dead worker; from $4 on its
  * columns (settlement-columns.ts). */
