@@ -111,7 +111,7 @@ export function beginContext({
   };
 }
 
-export type DeferReason = "backpressure" | "quota" | "concurrency_key" | "changed";
+export type DeferReason = "backpressure" | "quota" | "concurrency_key" | "max_parallel" | "changed";
 export type RefusingStage = "breakpoint" | "deadline" | "guardrails" | "decide" | "mint" | "guard" | "admit";
 
 export interface Breakpoint {

@@ -40,6 +40,8 @@ export type AdmitOutcome =
   | { readonly kind: "stale" }
   | { readonly kind: "changed" }
   | { readonly kind: "run_stopped" }
+  /** As many steps of the run are at work as may be. */
+  | { readonly kind: "parallel_wait" }
   | { readonly kind: "concurrency_wait"; readonly detail: JsonObject }
   | { readonly kind: "quota_wait"; readonly detail: JsonObject }
   | { readonly kind: "quota_exceeded"; readonly detail: JsonObject }

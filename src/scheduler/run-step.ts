@@ -106,6 +106,8 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "changed":
     case "run_stopped":
       return settleRefusal(deps, { kind: "defer", context, delayMs: 0, reason: "changed" });
+    case "parallel_wait":
+      return settleRefusal(deps, { kind: "defer", context, delayMs: deps.retryDeferMs, reason: "max_parallel" });
     case "concurrency_wait":
       return settleRefusal(deps, {
         kind: "defer",

@@ -108,7 +108,8 @@ const DEFERRALS: Readonly<Record<string, WaitReason>> = {
 };
 
 function queued(facts: WaitFacts): readonly Wait[] {
-  if (facts.isUnplaced) return [{ reason: "max_parallel", count: facts.maxParallel }];
+  if (facts.isUnplaced || (facts.notBeforeMs !== undefined && facts.deferredFor === "max_parallel"))
+    return [{ reason: "max_parallel", count: facts.maxParallel }];
   if (facts.notBeforeMs !== undefined) {
     const reason = DEFERRALS[facts.deferredFor ?? ""] ?? "not_before";
     return [

@@ -101,6 +101,7 @@ function admitOutcome({ outcome, detail }: AdmitRow): AdmitOutcome {
     case "changed":
     case "run_stopped":
     case "caller_revoked":
+    case "parallel_wait":
       return { kind: outcome };
     case "concurrency_wait":
     case "quota_wait":

@@ -178,6 +178,7 @@ async function putTenant(
   connection: Connection,
   tenant: Parameters<TenantStore["put"]>[0],
 ): Promise<{ readonly isNew: boolean }> {
+  await connection.query(sql.LOCK_QUOTAS, [tenant.tenantUid]);
   const { rows } = await connection.query<{ tenant_uid: TenantUid; is_new: boolean }>(sql.UPSERT_TENANT, [
     tenant.tenantUid,
     tenant.tenantId,

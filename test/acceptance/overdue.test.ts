@@ -134,3 +134,59 @@ t.test(
     });
   },
 );
+
+t.test(
+  "a step that got its place to be refused, and may go on after a pause, waits until the run has room",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const release: (() => void)[] = [];
+      const sink = makeSink(
+        () =>
+          new Promise((resolve) => {
+            release.push(() => resolve(done(null)));
+          }),
+      );
+      const rig = await startRig(t, {
+        database,
+        packs: { runtime: allow },
+        adapters: [sink.adapter],
+        tenant: { runtime_pack: "runtime", required_guardrails: [] },
+        // only the test looks for overdue steps
+        env: { STEPGATE_REAPER_INTERVAL_MS: "60000" },
+      });
+      const { store } = rig.stepgate.rooms;
+      const runUid = await rig.submit({
+        steps: [step("first"), step("late", { deadline_ms: 3_600_000 })],
+        run_config: { max_parallel: 1 },
+      });
+      await rig.until(runUid, () => release.length === 1);
+      await rig.rows("select stepgate.extend_lease('doomed', 1, 'here', 60000)");
+      await database.pool.transaction(async ({ query }) => {
+        await query("update stepgate.steps set deadline_at = now() where run_uid = $1 and step_id = 'late'", [runUid]);
+        const { rows } = await query("select step_id from stepgate.lease_overdue('doomed', 10)");
+        t.match(rows, [{ step_id: "late" }]);
+      });
+      await store.pause(rig.tenantUid, runUid, "test");
+      await rig.rows("select stepgate.end_lease('doomed')");
+      // as of a pause that waited for the run's row while the step's time ran out
+      await rig.rows("update stepgate.run_heads set paused_at = paused_at - interval '1 hour' where run_uid = $1", [
+        runUid,
+      ]);
+      await store.resume(rig.tenantUid, runUid, "test");
+      await rig.untilEvent(
+        runUid,
+        ({ type, stepId, data }) => data["reason"] === "max_parallel" || (type === "step_started" && stepId === "late"),
+      );
+      const started = (await rig.events(runUid)).filter(({ type }) => type === "step_started");
+      t.equal(started.length, 1, "one runs, as the run was told");
+      release[0]?.();
+      await rig.until(runUid, () => release.length === 2);
+      release[1]?.();
+      t.equal((await rig.ended(runUid)).status, "succeeded");
+      t.same(await rig.rows("select ready_rows, unplaced_steps from stepgate.run_heads where run_uid = $1", [runUid]), [
+        { ready_rows: 0, unplaced_steps: 0 },
+      ]);
+      await verifies(t, rig, runUid);
+    });
+  },
+);

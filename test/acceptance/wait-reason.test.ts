@@ -72,6 +72,8 @@ t.test("a step that waits for this, then for that, then for this again says what
       await defer("concurrency_key", "crm");
       t.match(await waits(), [{ reason: "concurrency_key", of: "crm" }]);
     }
+    await defer("max_parallel");
+    t.match(await waits(), [{ reason: "max_parallel", count: 256 }]);
     await defer("quota", "tokens a day");
     t.match(await waits(), [{ reason: "quota", of: "tokens a day" }]);
     for (const round of [1, 2]) {
@@ -89,7 +91,7 @@ t.test("a step that waits for this, then for that, then for this again says what
     const told = (await rig.events(runUid)).filter(({ type }) => type === "step_queued");
     t.same(
       told.map(({ data }) => data["reason"]),
-      ["quota", "concurrency_key", "backpressure"],
+      ["quota", "concurrency_key", "max_parallel", "backpressure"],
       "the log says each once",
     );
   });

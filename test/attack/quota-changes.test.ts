@@ -4,6 +4,9 @@
 import t from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
+import type { Pool } from "../../src/storage/pool.ts";
+import { APPEND_AUDIT } from "../../src/storage/statements/tenants.ts";
+import { makeTenantStore } from "../../src/storage/tenant-store.ts";
 import { allow, done, makeSink, type Rig, startRig } from "../acceptance/rig.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 
@@ -11,8 +14,8 @@ const settings = { runtime_pack: "open", required_guardrails: [] };
 const TOKENS = { id: "day", unit: "tokens", window: "lifetime", limit: 1000 };
 const SLOTS = { id: "slots", unit: "concurrent_steps", window: "lifetime", limit: 2 };
 
-async function put(rig: Rig, quotas: readonly JsonObject[]): Promise<void> {
-  await rig.stepgate.rooms.tenants.put({
+async function put(rig: Rig, quotas: readonly JsonObject[], { put } = rig.stepgate.rooms.tenants): Promise<void> {
+  await put({
     tenantUid: rig.tenantUid,
     tenantId: "default",
     weight: 1,
@@ -67,6 +70,66 @@ t.test("a quota made while a step runs counts what started after it, all of it, 
       { quota_id: "day", used: 80, reserved: 0 },
       { quota_id: "slots", used: 0, reserved: 0 },
     ]);
+  });
+});
+
+/** Tells of quotas that are written, and commits them once it may. */
+function heldBack(pool: Pool, mayCommit: Promise<void>, onWritten: () => void): Pool {
+  return {
+    ...pool,
+    within: (tenantUid) => {
+      const scope = pool.within(tenantUid);
+      return {
+        ...scope,
+        transaction: (act) =>
+          scope.transaction((connection) =>
+            act({
+              query: async (text, values) => {
+                if (text === APPEND_AUDIT) {
+                  onWritten();
+                  await mayCommit;
+                }
+                return connection.query(text, values);
+              },
+            }),
+          ),
+      };
+    },
+  };
+}
+
+t.test("a step that starts while a quota is being made is held in it whole, or not at all", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const gates = makeGates();
+    const rig = await startRig(t, { database, packs: { open: allow }, adapters: [gates.adapter], tenant: settings });
+    const [commit, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const store = makeTenantStore(heldBack(database.pool, commit.promise, written.resolve));
+    const making = put(rig, [TOKENS, SLOTS], store);
+    await written.promise;
+    const racing = await rig.submit({ steps: [asking("racing", 600)] });
+    for (let waiting = 0; waiting === 0 && gates.calls.length === 0; ) {
+      waiting = (await rig.rows("select 1 from pg_locks where locktype = 'advisory' and not granted")).length;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    commit.resolve();
+    await making;
+    await rig.until(racing, () => gates.calls.length === 1);
+    const young = await rig.submit({ steps: [asking("young", 300)] });
+    await rig.until(young, () => gates.calls.length === 2);
+    const held = await usage(rig);
+    t.match(held, [
+      { quota_id: "day", used: 0, reserved: 900 },
+      { quota_id: "slots", used: 0, reserved: 2 },
+    ]);
+    gates.finish("racing", 10);
+    await rig.ended(racing);
+    t.match(await usage(rig), [
+      { quota_id: "day", used: 10, reserved: 300 },
+      { quota_id: "slots", used: 0, reserved: 1 },
+    ]);
+    gates.finish("young", 10);
+    await rig.ended(young);
+    t.match(await usage(rig), [{ used: 20, reserved: 0 }, { reserved: 0 }]);
   });
 });
 

@@ -3,8 +3,8 @@
 
 -- Admits a batch, given as columns (functions/batches.sql). p_batch is the signed statement over all admission records of
 -- the batch; a step that drops out leaves the digest of its never stored record among the leaves and nothing else.
--- Outcome per step: started · stale (lease lost) · changed (decide anew) · run_stopped · caller_revoked · concurrency_wait ·
--- quota_wait · quota_exceeded · budget_exceeded, with detail; with started the run's budget, null where it has none.
+-- Outcome per step: started · stale (lease lost) · changed (decide anew) · run_stopped · caller_revoked · parallel_wait ·
+-- concurrency_wait · quota_wait · quota_exceeded · budget_exceeded, with detail; with started the run's budget, null where it has none.
 -- Every row is found by its key: a plan made for a table that was empty then would scan it once it is not.
 create or replace function stepgate.admit_steps(p_worker text, p_batch jsonb, p_tenants uuid[], p_runs uuid[], p_steps text[],
   p_epochs bigint[], p_attempts integer[], p_authorities bigint[], p_callers text[], p_tokens bigint[], p_usd_micros bigint[],
@@ -22,6 +22,7 @@ declare
   v_n integer;
   v_one record;
 begin
+  v_n := stepgate.share_quotas(p_tenants);
   v_held := stepgate.lock_batch(p_tenants, p_runs, p_steps);
   v_one := stepgate.judge_admissions(p_worker, p_tenants, p_runs, p_steps, p_epochs, p_authorities, p_callers, p_approvals);
   v_outcomes := v_one.outcomes;
@@ -95,7 +96,10 @@ begin
            when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
              or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
            when t.tenant_uid is null then 'changed'
-           when k.key_id is null then 'caller_revoked' end order by n),
+           when k.key_id is null then 'caller_revoked'
+           -- a step was placed beyond that number to be refused, and its time is not up after all
+           when h.ready_rows > h.max_parallel and stepgate.is_run_full(p_tenants, p_runs, n, h.max_parallel) then 'parallel_wait'
+           end order by n),
          array_agg(coalesce(s.is_target, false) or p_approvals[n] is not null order by n)
     into outcomes, alone
     from generate_subscripts(p_steps, 1) n
@@ -106,6 +110,16 @@ begin
     left join stepgate.tenants t on t.tenant_uid = p_tenants[n] and t.authority_version = p_authorities[n]
     left join stepgate.api_keys k on k.key_id = p_callers[n] and k.revoked_at is null
      and (k.tenant_uid is null or k.tenant_uid = p_tenants[n]);
+end $$;
+
+-- Whether as many steps of a run are at work as may be, those before this one in its batch among them.
+create or replace function stepgate.is_run_full(p_tenants uuid[], p_runs uuid[], p_n integer, p_max integer) returns boolean
+language plpgsql stable as $$
+begin
+  return (select count(*) from stepgate.ready_steps r
+           where (r.tenant_uid, r.run_uid) = (p_tenants[p_n], p_runs[p_n]) and r.state = 'running')
+         + (select count(*) from generate_subscripts(p_runs, 1) n
+             where n < p_n and (p_tenants[n], p_runs[n]) = (p_tenants[p_n], p_runs[p_n])) >= p_max;
 end $$;
 
 -- Reserves for one step: its approval is used up, its tenant's quotas and its budget are held, or nothing is changed.

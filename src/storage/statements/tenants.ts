@@ -35,6 +35,10 @@ export const UPSERT_TENANT = `
 /** The tenant of a first start; one that is there already stays as it is. Instance-wide: looked up by name. */
 export const ENSURE_TENANT = `
   insert into stepgate.tenants (tenant_uid, tenant_id, settings) values ($1, $2, $3) on conflict (tenant_id) do nothing`;
+
+/** Until the transaction ends no admission of tenant $1 looks at its quotas, and those under way have committed. */
+export const LOCK_QUOTAS = `select pg_advisory_xact_lock(21320, uuid_hash($1::uuid))`;
+
 /** All quotas but those that stay what they are: id $2, unit $3 and window $4 stand in arrays of equal length. */
 export const DELETE_QUOTAS = `
   delete from stepgate.quotas q where q.tenant_uid = $1

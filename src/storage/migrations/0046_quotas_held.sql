@@ -1,0 +1,1 @@
+-- Quotas do not change while admissions reserve in them, and no run is at work beyond its max_parallel (functions/admit.sql).
