@@ -4,9 +4,7 @@
  * Not here: what any of them does.
  */
 import { readFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { userInfo } from "node:os";
 import { makeCallCounter } from "./capability/call-counter.ts";
 import { makeVerifier } from "./capability/make-verifier.ts";
 import type { Config } from "./config/config.ts";
@@ -19,18 +17,13 @@ import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
 import { openKeyFiles, readKeyFile } from "./evidence/key-files.ts";
 import { type KeyRing, openKeyRing } from "./evidence/key-ring.ts";
-import { makeAdapters } from "./executors/adapters.ts";
-import type { SocketAddress } from "./executors/http/checked-connect.ts";
-import { makeRegistry } from "./executors/registry.ts";
 import { makeOpenTools } from "./executors/tool/open-tools.ts";
 import { makeValidateInputs } from "./executors/validate-inputs.ts";
 import { makeTenantVaults } from "./gate/tenant-vault.ts";
-import { databaseAddresses, openDatabase } from "./main-database.ts";
+import { openDatabase } from "./main-database.ts";
+import { openExecutors } from "./main-executors.ts";
 import type { StartInput } from "./main-input.ts";
-import type { LoadedPack } from "./policy/pack.ts";
 import { makeFindPackUseFault } from "./policy/pack-options.ts";
-import { loadPackFolders } from "./policy/product-packs.ts";
-import { lazyToolchain } from "./policy/toolchain.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
 import { readDefaults, type ToolPins } from "./runs/pin-tools.ts";
@@ -57,7 +50,6 @@ import { readDefinition, storedDigest } from "./tenancy/read-definition.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
 
 /** Packs that come with the product, built. */
-const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
 /** `iss` of every token. */
 export const ISSUER = "urn:stepgate";
 export const CLOCK_SKEW_SEC = 30;
@@ -84,11 +76,15 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   // one time for everything that is written, signed or judged, whatever this machine's clock does
   const clock: Clock = { nowMs: databaseClock.nowMs, monotonicMs: system.monotonicMs };
   const ids = makeIds(clock);
-  const { pool, workerPool, ownerPool, openListener, watch, room, database, embedded } = await openDatabase(
-    input,
-    { monotonicMs: system.monotonicMs, observe: databaseClock.observe },
-    stops,
+  const tokenUse = {
+    calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
+    clockSkewSec: CLOCK_SKEW_SEC,
+  };
+  const [opened, { packs, registry, ownAddresses }] = await both(
+    openDatabase(input, { monotonicMs: system.monotonicMs, observe: databaseClock.observe }, stops),
+    openExecutors(input, { clock, tokenUse }, stops),
   );
+  const { pool, workerPool, ownerPool, openListener, watch, room, database, embedded } = opened;
   onProgress("opening_keys");
   const keyRing = await openKeys(config, pool, clock);
   const tenants = makeTenantStore(pool);
@@ -97,27 +93,6 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     tenantId: DEFAULT_TENANT_ID,
     settings: DEFAULT_TENANT_SETTINGS,
   });
-  onProgress("loading_packs");
-  const packs = new Map([...(await loadPacks(config)), ...(parts.packs ?? [])]);
-  stops.unshift(async () => {
-    for (const pack of packs.values()) pack.close();
-  });
-  onProgress("testing_isolation");
-  // grows when the API listens: only then is its port known
-  const ownAddresses: SocketAddress[] = [...(await databaseAddresses(config))];
-  const tokenUse = {
-    calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: MAX_COUNTED_TOKENS }),
-    clockSkewSec: CLOCK_SKEW_SEC,
-  };
-  const registry = makeRegistry([
-    ...makeAdapters({
-      ...tokenUse,
-      clock,
-      forbiddenAddresses: () => ownAddresses,
-    }),
-    ...(parts.adapters ?? []),
-  ]);
-  await registry.selfTestAll();
   const metrics = makeMetrics();
   const tracing = await startTracing(config.telemetry.otlpEndpoint, {
     random: ids.random,
@@ -270,6 +245,12 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   };
 }
 
+/** Waits for the end of both, also where one fails: what the other opens meanwhile is closed by whoever failed. */
+async function both<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<readonly [One, Other]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
+}
+
 async function openKeys(config: Config, pool: TenantPool, clock: Clock): Promise<KeyRing> {
   const ids = makeIds(clock);
   const { instanceKeyFile, adminKey } = config.keys;
@@ -290,16 +271,6 @@ async function readGivenKey(path: string): Promise<Uint8Array> {
   const bytes = await readKeyFile(path, userInfo().uid);
   if (bytes === undefined) throw new StepgateError("INSTANCE_KEY_MISSING", { path });
   return bytes;
-}
-
-async function loadPacks({ instance: { home, packs } }: Config): Promise<ReadonlyMap<string, LoadedPack>> {
-  const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
-  const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
-  const folders = [
-    { path: PACK_FOLDER, isOptional: false },
-    { path: packs ?? join(home, "packs"), isOptional: packs === undefined },
-  ];
-  return loadPackFolders({ folders, clock: systemClock, toolchain });
 }
 
 /** Tells the claim loops that steps may be ready: that of this process at once, others through the database. */
