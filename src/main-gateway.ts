@@ -19,6 +19,7 @@ import type { JwksView } from "./gateway/views/health.ts";
 import { approvalUseCases } from "./main-approvals.ts";
 import { deadLetterPorts, queuePorts } from "./main-queue.ts";
 import { ANSWER_MARGIN_MS, opener, type Rooms } from "./main-rooms.ts";
+import { secretPorts } from "./main-secrets.ts";
 import { sinkPorts } from "./main-sinks.ts";
 import { makeExportEvidence, makeReadArtifacts, makeViewRecord } from "./runs/export-evidence.ts";
 import { normalizeDecision } from "./runs/normalize-decision.ts";
@@ -107,7 +108,8 @@ function makePorts(rooms: Rooms, worker: LocalWorker | undefined): GatewayPorts 
     },
     audit: { list: ({ caller, after, limit }) => listAudit({ tenantUid: caller.tenantUid, after, limit }) },
     tenants: makeTenants({ store: tenants, ids, isPack: (name) => packs.has(name) }),
-    tools: makeTools({ store: tenants, check: makeCheckDefinition(executors) }),
+    tools: makeTools({ store: tenants, check: makeCheckDefinition(executors), secretFault: rooms.secrets.fault }),
+    secrets: secretPorts(rooms),
     executors: makeExecutorSettings({ store: tenants, executors, validateSettings: registry.settingsFaults }),
     billing: { recompute: ({ caller, from, to }) => billing({ tenantUid: caller.tenantUid, from, to }) },
     retention: { get: ({ caller }) => showRetention(caller.tenantUid) },
@@ -273,7 +275,7 @@ function decidePort(rooms: Rooms): GatewayPorts["decisions"]["decide"] {
 
 /** Outside a run nothing binds a step to a version: the newest is meant. */
 async function bindTool(
-  { toolPins, openTool }: Rooms,
+  { toolPins, openTool, secrets }: Rooms,
   tenantUid: TenantUid,
   spec: StepSpec,
 ): Promise<Pick<DecisionQuestion, "spec" | "tool">> {
@@ -281,7 +283,9 @@ async function bindTool(
   const { tool: name } = spec.inputs;
   const pin = typeof name === "string" ? (await toolPins(tenantUid, [name])).get(name) : undefined;
   if (pin === undefined) return { spec, tool: { ok: false, reason: "tool_not_registered" } };
-  return { spec: pinTool(spec, pin), tool: await openTool(tenantUid, pin) };
+  const tool = await openTool(tenantUid, pin);
+  const fault = tool.ok ? await secrets.fault(tenantUid, tool.tool.secrets) : undefined;
+  return { spec: pinTool(spec, pin), tool: fault === undefined ? tool : { ok: false, reason: fault.reason } };
 }
 
 function healthPorts(

@@ -23,6 +23,7 @@ import { makeTenantVaults } from "./gate/tenant-vault.ts";
 import { openDatabase } from "./main-database.ts";
 import { openExecutors } from "./main-executors.ts";
 import type { StartInput } from "./main-input.ts";
+import { secretReader } from "./main-secrets.ts";
 import { makeFindPackUseFault } from "./policy/pack-options.ts";
 import { makeChangeFeed } from "./runs/change-feed.ts";
 import { makeReadManifest } from "./runs/manifest.ts";
@@ -152,6 +153,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
   const authorities = makeAuthorities(tenants);
   const vaults = makeTenantVaults({ keyring: keyRing.tenants, ids });
   const validateInputs = makeValidateInputs(registry.list());
+  const secrets = secretReader({ pool, keyRing, ids });
   const openTool = makeOpenTools({
     ...tokenUse,
     adapters: registry.get,
@@ -240,6 +242,7 @@ export async function openRooms(input: StartInput, stops: (() => Promise<unknown
     ownTokens: makeVerifier({ keys: keyRing.tokenKeys, clock, memoSize: config.gate.signatureMemo }),
     validateInputs,
     openTool,
+    secrets,
     toolPins,
     inputsSchema: (type: string) => registry.get(type)?.inputsSchema,
   };

@@ -63,6 +63,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     }),
     backpressureDelayMs: gateSettings.backpressureDelayMs,
     tools: { open: rooms.openTool },
+    secrets: { take: rooms.secrets.take },
     validateInputs: rooms.validateInputs,
     inputsSchema: rooms.inputsSchema,
     issuer: ISSUER,

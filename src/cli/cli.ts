@@ -43,6 +43,9 @@ import { addRunRebuild } from "./commands/run-rebuild.ts";
 import { addBreakpointContinue, addRunResume } from "./commands/run-resume.ts";
 import { addRunSubmit } from "./commands/run-submit.ts";
 import { addRunWatch } from "./commands/run-watch.ts";
+import { addSecretList } from "./commands/secret-list.ts";
+import { addSecretPut } from "./commands/secret-put.ts";
+import { addSecretRemove } from "./commands/secret-remove.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSinkList } from "./commands/sink-list.ts";
 import { addSinkPut } from "./commands/sink-put.ts";
@@ -57,6 +60,7 @@ import { addToolPut } from "./commands/tool-put.ts";
 import { addToolShow } from "./commands/tool-show.ts";
 import { addVerify } from "./commands/verify.ts";
 import { readVersion } from "./product-version.ts";
+import { readInput } from "./read-input.ts";
 import { reportError } from "./report-error.ts";
 import { EXIT, type ExitCode, type Surroundings } from "./surroundings.ts";
 import { makeTerminal } from "./terminal.ts";
@@ -88,6 +92,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     terminal,
     environment: takeSettings(process.env),
     interrupted: interrupt.signal,
+    readInput: () => readInput(process.stdin),
     onLookAgain: (look) => {
       lookAgain.on("look", look);
       return () => lookAgain.off("look", look);
@@ -160,6 +165,8 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   for (const add of [addTenantList, addTenantPut]) add(tenant, around);
   const tool = group(program.command("tool")).description("list, look at and register tools");
   for (const add of [addToolList, addToolShow, addToolPut]) add(tool, around);
+  const secret = group(program.command("secret")).description("keep, list and erase what tools are handed");
+  for (const add of [addSecretList, addSecretPut, addSecretRemove]) add(secret, around);
   addConfigPrint(group(program.command("config")).description("settings"), around);
   addDoctor(program, around);
   return program;

@@ -31,6 +31,8 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   STORE_ROLES_MISSING:
     "as a superuser: create role <gatewayRole> nologin; create role <workerRole> nologin; grant both to <user>",
   STORE_UNAVAILABLE: "start it, or unset STEPGATE_DATABASE_URL to use the embedded one",
+  TOOL_SECRET_MISSING: "put it first: `stepgate secret put <ref> < file`",
+  TOOL_SECRET_UNFIT: "put it as one line: `stepgate secret put <ref> < file`",
   UNAUTHENTICATED: "give a valid key with --key-file; it may have been revoked or belong to another instance",
   USAGE: "add --help to see what this command takes",
 };

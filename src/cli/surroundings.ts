@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly interrupted: AbortSignal;
   /** Calls back whenever the process is told to look again at its machine (SIGHUP without a terminal); returns how to end it. */
   readonly onLookAgain: (look: () => void) => () => void;
+  /** Everything that is piped in; undefined where standard input is a terminal. @throws {StepgateError} USAGE for too much. */
+  readonly readInput: () => Promise<Uint8Array | undefined>;
   /** What the process ends with. */
   readonly exitWith: (code: ExitCode) => void;
 }

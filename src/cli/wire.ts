@@ -173,10 +173,21 @@ export const ToolView = Type.Object({
   egress: Type.Optional(Type.Array(text)),
   defaults: AnyObject,
   limits: AnyObject,
+  secrets: Type.Optional(Type.Array(Type.Object({ name: text, ref: text, as: text }))),
   versions: Type.Optional(Type.Array(Type.Object({ version: count, digest: text, created_at: text }))),
 });
 export type ToolView = Static<typeof ToolView>;
 export const ToolPage = Type.Object({ items: Type.Array(ToolView), next: Type.Optional(text) });
+
+export const SecretView = Type.Object({
+  name: text,
+  version: count,
+  fits: Type.Array(text),
+  updated_at: text,
+  tools: Type.Optional(Type.Array(text)),
+});
+export type SecretView = Static<typeof SecretView>;
+export const SecretPage = Type.Object({ items: Type.Array(SecretView), next: Type.Optional(text) });
 
 const sum = Type.Object({ attempts: count, tokens: count, usd_micros: count });
 export const BillingView = Type.Object({

@@ -160,10 +160,20 @@ export const ERROR_CODES = {
     retry: "never",
     summary: "holding a value against a tool's schema would take more work than one check may",
   },
-  TOOL_SECRETS_UNSUPPORTED: {
+  TOOL_SECRET_MISSING: {
     status: 422,
     retry: "never",
-    summary: "a tool asks for secrets, and this product keeps none to hand over",
+    summary: "a tool asks for a secret that its tenant does not keep; put it first: PUT /v1/secrets/{secret}",
+  },
+  TOOL_SECRET_UNFIT: {
+    status: 422,
+    retry: "never",
+    summary: "a tool asks for a secret as a header, and it is not one line of visible ASCII; put it as one line",
+  },
+  TOOL_SECRET_PLACE: {
+    status: 422,
+    retry: "never",
+    summary: "a tool's executor takes no secret there: process takes them as `env`, http as `header`, others none",
   },
   EXECUTOR_DUPLICATE: { status: 500, retry: "never", summary: "two executors are registered for one type" },
 

@@ -8,6 +8,7 @@ import type { ScopeLimits } from "./capability.ts";
 import type { Digest } from "./ids.ts";
 import type { IsolationLevel } from "./isolation.ts";
 import type { JsonObject } from "./json.ts";
+import type { ToolSecret } from "./secret.ts";
 
 /** The step type that routes to a registration's executor. */
 export const TOOL_TYPE = "tool";
@@ -53,6 +54,8 @@ export interface ToolDefinition {
   readonly idempotent: boolean;
   readonly min_isolation?: IsolationLevel;
   readonly egress?: readonly string[];
+  /** By name; absent where it asks for none. */
+  readonly secrets?: readonly ToolSecret[];
   readonly defaults: ToolDefaults;
   readonly limits: Partial<ScopeLimits>;
 }

@@ -43,6 +43,13 @@ export interface StoredBlob {
   readonly sealed: Uint8Array;
 }
 
+/** A sealed text that is no payload of a run, as its row has it; deleting the wrapped key erases it. */
+export interface SealedText {
+  readonly keyId: string;
+  readonly wrappedKey: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
 /** One tenant's payload keys, loaded. */
 export interface TenantVault {
   readonly seal: (place: BlobPlace, text: string) => SealedBlob;

@@ -10,6 +10,7 @@ import type { ErrorKind } from "../core/error-kind.ts";
 import type { RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { HandedSecret, SecretPlace } from "../core/secret.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { EffectClass } from "../core/tool.ts";
 
@@ -24,6 +25,8 @@ export interface ExecutorAdapter {
   readonly inputsSchema: JsonObject;
   /** What a tenant gets that never set anything: the closed form. */
   readonly defaultSettings: JsonObject;
+  /** How it hands a tool's secrets over; undefined: it takes none. */
+  readonly secrets: SecretUse | undefined;
   readonly describe: () => AdapterDescription;
   /**
    * What a token for this step must allow: exactly what it is about to do. The limit of a metered unit is the cap that the
@@ -39,6 +42,19 @@ export interface ExecutorAdapter {
    * Ends soon after `signal` fires and leaves no process, socket or file behind.
    */
   readonly execute: (context: ExecutionContext, signal: AbortSignal) => Promise<ExecutorResult>;
+}
+
+/** Where secrets of a tool go in a call. Their values come with the call alone (`ExecutionContext.secrets`). */
+export interface SecretUse {
+  readonly as: SecretPlace;
+  /** Why no secret may have this name here, for whoever registers a tool; undefined when one may. */
+  readonly nameFault: (name: string) => string | undefined;
+  /** One form for all spellings of a name. */
+  readonly nameOf: (name: string) => string;
+  /** Names, in that form, which inputs or a config with holes set in this place themselves. */
+  readonly namesIn: (inputs: JsonObject) => readonly string[];
+  /** Codes of why no secret may go with this call; nothing is touched. */
+  readonly refusals: (spec: StepSpec, settings: JsonObject) => readonly string[];
 }
 
 export interface AdapterDescription {
@@ -93,6 +109,8 @@ export interface ExecutionContext {
   /** Handed to the executor only; it enters no sandbox, argument, environment, row, event or error. */
   readonly token: string;
   readonly issuer: string;
+  /** What the tool asked for, and nobody but the executor sees: no argument vector, no row, event, log or error. */
+  readonly secrets: readonly HandedSecret[];
   /** Bound to the token by its request_digest: SHA-256(salt ‖ canonical request). */
   readonly request: { readonly salt: Uint8Array; readonly canonical: string };
   readonly verifyToken: VerifyToken;

@@ -7,13 +7,14 @@
 import Schema from "typebox/schema";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { AdapterDescription, ExecutorAdapter, IsolationReport } from "./contract.ts";
+import type { AdapterDescription, ExecutorAdapter, IsolationReport, SecretUse } from "./contract.ts";
 
 /** One adapter as the API shows it. */
 export interface ListedExecutor extends AdapterDescription {
   readonly defaultSettings: JsonObject;
   readonly settingsSchema: JsonObject;
   readonly inputsSchema: JsonObject;
+  readonly secrets: SecretUse | undefined;
   /** Undefined before the first self-test. */
   readonly report: IsolationReport | undefined;
 }
@@ -45,11 +46,12 @@ export function makeRegistry(adapters: readonly ExecutorAdapter[]): Registry {
   return {
     get: (type) => byType.get(type),
     list: () =>
-      sorted.map(({ type, describe, defaultSettings, settingsSchema, inputsSchema }) => ({
+      sorted.map(({ type, describe, defaultSettings, settingsSchema, inputsSchema, secrets }) => ({
         ...describe(),
         defaultSettings,
         settingsSchema,
         inputsSchema,
+        secrets,
         report: reports.get(type),
       })),
     settingsFaults: (type, settings) => {

@@ -13,6 +13,7 @@ import type { Boundary, Evaluation, Obligation, Origin, PackRef, ReasonCode } fr
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { HandedSecret } from "../core/secret.ts";
 import type { StepExecution } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
@@ -26,6 +27,8 @@ export interface StepContext {
   readonly vault: TenantVault;
   /** The version that the step is bound to, opened by stage 5; undefined for a step of another type. */
   readonly tool: OpenedTool | undefined;
+  /** What that version asks to be handed; a function, so that nothing that writes a context down writes values. */
+  readonly secrets: () => readonly HandedSecret[];
   /** Queue lag and SLO view (spec 02); packs and executors see it. */
   readonly slo: JsonObject;
   /** What would run now: references resolved, patches of the packs applied. */
@@ -93,6 +96,7 @@ export function beginContext({
     authority,
     vault,
     tool: undefined,
+    secrets: () => [],
     slo: {},
     inputs: step.spec.inputs,
     inputsText: canonicalJson(step.spec.inputs),

@@ -8,6 +8,7 @@ import { NOTHING } from "../core/amount.ts";
 import { type Boundary, dominantEffect, type Effect, type Evaluation, type Obligation } from "../core/decision.ts";
 import type { BlobId, Ids, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { SecretFault } from "../core/secret.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { Principal, TenantAuthority } from "../core/tenant.ts";
 import type { TenantVault } from "../core/vault.ts";
@@ -35,7 +36,7 @@ export interface DecisionQuestion {
   /** Of a step of type `tool`: bound to the newest version. */
   readonly spec: StepSpec;
   /** That version; undefined for a step of another type. */
-  readonly tool: ToolAnswer | undefined;
+  readonly tool: ToolAnswer | { readonly ok: false; readonly reason: SecretFault["reason"] } | undefined;
   readonly boundary: Boundary;
   /** Asked at the egress boundaries. */
   readonly output: JsonValue | undefined;

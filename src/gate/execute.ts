@@ -2,11 +2,15 @@
  * Stage 10, execute: the adapter performs the admitted step; whatever it does, the gate gets one result (spec 01).
  *
  * In: an admitted context, the lease's abort signal. Out: a result. An adapter that throws, answers nonsense or ignores
- * its abort signal is a failed attempt, never a crash and never a wait without end. Not here: what becomes of it (inspect.ts).
+ * its abort signal is a failed attempt, never a crash and never a wait without end. Secrets of its tool are handed over here
+ * and nowhere else, and masked in whatever comes back. Not here: what becomes of it (inspect.ts).
  */
 import type { VerifyToken } from "../core/capability.ts";
 import { ERROR_KINDS } from "../core/error-kind.ts";
+import { StepgateError } from "../core/errors.ts";
+import type { HandedSecret } from "../core/secret.ts";
 import type { ExecutionContext, ExecutorResult } from "../executors/contract.ts";
+import { makeSecretMask } from "../redaction/mask-secrets.ts";
 import type { Capability, StepContext } from "./context.ts";
 import { viewBudget } from "./leased-step.ts";
 import { specToRun } from "./mint.ts";
@@ -22,20 +26,48 @@ export type Execute = (context: StepContext, capability: Capability, signal: Abo
 
 export function makeExecute(deps: ExecuteDeps): Execute {
   return async (context, capability, signal) => {
+    const secrets = handedSecrets(context);
+    const mask = secrets.length === 0 ? undefined : makeSecretMask(secrets.map(({ value }) => value));
     const abandoned = abandonment(signal, deps.abortGraceMs);
     try {
-      const call = capability.adapter.execute(executionContext(deps, context, capability), signal);
-      return checkShape(await Promise.race([call, abandoned.result]));
+      const call = capability.adapter.execute(executionContext(deps, context, capability, secrets), signal);
+      const result = await Promise.race([call, abandoned.result]);
+      return checkShape(mask === undefined ? result : masked(result, mask));
     } catch (caught) {
       // the text of a throw may hold payload: it passes inspect like any other error text
-      return failure("adapter_threw", caught instanceof Error ? caught.message : "the adapter threw no error");
+      const text = caught instanceof Error ? caught.message : "the adapter threw no error";
+      return failure("adapter_threw", mask === undefined ? text : mask(text));
     } finally {
       abandoned.stop();
     }
   };
 }
 
-function executionContext(deps: ExecuteDeps, context: StepContext, capability: Capability): ExecutionContext {
+/** What the step's tool asks for. @throws {StepgateError} ANSWER_MALFORMED for anything else: then nothing is called. */
+function handedSecrets({ tool, secrets }: StepContext): readonly HandedSecret[] {
+  const wanted = tool?.secrets ?? [];
+  if (wanted.length === 0) return [];
+  const handed = secrets();
+  const isWhole =
+    Array.isArray(handed) &&
+    handed.length === wanted.length &&
+    wanted.every(({ name }, at) => handed[at]?.name === name && typeof handed[at]?.value === "string");
+  if (!isWhole) throw new StepgateError("ANSWER_MALFORMED", { part: "secrets" });
+  return handed;
+}
+
+/** Before anybody else sees it; usage is numbers of our own. */
+function masked(result: ExecutorResult, mask: <T>(value: T) => T): ExecutorResult {
+  const { usage } = result;
+  return { ...mask(result), ...(usage === undefined ? {} : { usage }) };
+}
+
+function executionContext(
+  deps: ExecuteDeps,
+  context: StepContext,
+  capability: Capability,
+  secrets: readonly HandedSecret[],
+): ExecutionContext {
   const { step } = context;
   const effectKey = `${step.tenantUid}/${step.runUid}/${encodeURIComponent(step.stepId)}`;
   return {
@@ -51,6 +83,7 @@ function executionContext(deps: ExecuteDeps, context: StepContext, capability: C
     isolation: capability.isolation,
     token: capability.token,
     issuer: deps.issuer,
+    secrets,
     request: { salt: capability.salt, canonical: capability.canonicalRequest },
     verifyToken: deps.verifyToken,
     demand: capability.demand,

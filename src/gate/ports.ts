@@ -6,6 +6,7 @@
 import type { Amount } from "../core/amount.ts";
 import type { RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { SecretsAnswer, ToolSecret } from "../core/secret.ts";
 import type { RunState } from "../core/state.ts";
 import type { Batch } from "../evidence/batch.ts";
 import type { OpenTools } from "../executors/tool/open-tools.ts";
@@ -21,6 +22,11 @@ export interface Packs {
 export interface Tools {
   /** The version that a step is bound to, ready for use. */
   readonly open: OpenTools;
+}
+
+export interface Secrets {
+  /** What a tool asks for, as it is kept now; handed to its executor at *execute* and to nobody else. */
+  readonly take: (tenantUid: TenantUid, wanted: readonly ToolSecret[]) => Promise<SecretsAnswer>;
 }
 
 export interface BreakpointList {

@@ -11,10 +11,11 @@ import { isEffectClass, TOOL_TYPE } from "../core/tool.ts";
 import type { ExecutorAdapter } from "../executors/contract.ts";
 import type { OpenedTool } from "../executors/tool/opened-tool.ts";
 import { goOn, refuse, type StageOutcome, type StepContext } from "./context.ts";
-import type { Tools } from "./ports.ts";
+import type { Secrets, Tools } from "./ports.ts";
 
 export interface StepToolDeps {
   readonly tools: Tools;
+  readonly secrets: Secrets;
   /** Checks resolved inputs against the adapter's schema; field pointers of what is wrong, or undefined for an unknown type. */
   readonly validateInputs: (type: string, inputs: JsonObject) => readonly string[] | undefined;
 }
@@ -24,7 +25,7 @@ export interface StepToolDeps {
  *
  * @throws {StepgateError} ANSWER_MALFORMED for an answer about another tool.
  */
-export async function openStepTool({ tools }: StepToolDeps, context: StepContext): Promise<StageOutcome> {
+export async function openStepTool({ tools, secrets }: StepToolDeps, context: StepContext): Promise<StageOutcome> {
   const { spec, tenantUid } = context.step;
   if (spec.type !== TOOL_TYPE) return goOn(context);
   if (spec.tool === undefined) return refuse(context, "guardrails", "no_executor", ["tool_not_registered"]);
@@ -35,7 +36,21 @@ export async function openStepTool({ tools }: StepToolDeps, context: StepContext
     throw new StepgateError("ANSWER_MALFORMED", { part: "tools" });
   const opened = { ...context, tool: answer.tool };
   if (isInDoubt(opened, answer.tool)) return refuse(opened, "guardrails", "lease_exhausted", ["attempt_in_doubt"]);
-  return goOn(opened);
+  return answer.tool.secrets.length === 0 ? goOn(opened) : takeSecrets(secrets, opened, answer.tool);
+}
+
+/** A tool that ran without what it asks for would do another thing. */
+async function takeSecrets(
+  secrets: Secrets,
+  context: StepContext,
+  { secrets: wanted }: OpenedTool,
+): Promise<StageOutcome> {
+  const answer = await secrets.take(context.step.tenantUid, wanted);
+  if (answer?.ok === false && typeof answer.reason === "string")
+    return refuse(context, "guardrails", "no_executor", [answer.reason], { ref: answer.ref });
+  if (answer?.ok !== true || typeof answer.hand !== "function")
+    throw new StepgateError("ANSWER_MALFORMED", { part: "secrets" });
+  return goOn({ ...context, secrets: answer.hand });
 }
 
 /** A lost attempt may have had its effect: nobody was there any more to see it. */
@@ -49,6 +64,7 @@ function isTool(tool: OpenedTool | undefined, name: string): boolean {
     typeof tool.inputFaults === "function" &&
     typeof tool.boundText === "function" &&
     typeof tool.adapter?.execute === "function" &&
+    Array.isArray(tool.secrets) &&
     isEffectClass(tool.effects) &&
     typeof tool.isIdempotent === "boolean"
   );

@@ -35,6 +35,7 @@ export const OPENAPI_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     effects: "read",
     egress: ["api.example"],
   },
+  putSecret: { value: "Bearer 9f86d081884c7d65" },
   putExecutor: { hosts: ["api.example"], methods: ["GET"], max_bytes: 1_048_576, timeout_ms: 10_000 },
   pauseQueue: { type: "http" },
   resumeQueue: {},

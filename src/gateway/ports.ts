@@ -23,6 +23,7 @@ import type { DeadLetterPage, DeadLetterView, QueueView, WaitView } from "./view
 import type { ArtifactView, RecordView } from "./views/record.ts";
 import type { RetentionView } from "./views/retention.ts";
 import type { BreakpointView, CancelView, RunPage, RunView } from "./views/run.ts";
+import type { SecretPage, SecretView } from "./views/secret.ts";
 import type {
   DeliveryPage,
   PutSinkView,
@@ -287,14 +288,28 @@ export interface Tools {
   }) => Promise<ToolView | undefined>;
   /**
    * Adds a version, audited; the same definition again changes nothing.
-   * @throws {StepgateError} FIELD_INVALID for one that nothing could perform, TOOL_SECRETS_UNSUPPORTED, STATE_CONFLICT for
-   *   another definition under a version that is not above the newest.
+   * @throws {StepgateError} FIELD_INVALID for one that nothing could perform, TOOL_SECRET_MISSING, TOOL_SECRET_UNFIT,
+   *   TOOL_SECRET_PLACE, STATE_CONFLICT for another definition under a version that is not above the newest.
    */
   readonly put: (input: {
     readonly caller: Caller;
     readonly name: string;
     readonly submission: ToolSubmission;
   }) => Promise<{ readonly tool: ToolView; readonly isNew: boolean }>;
+}
+
+export interface Secrets {
+  /** By name, without values; those are in no answer. */
+  readonly list: (input: PageInput) => Promise<SecretPage>;
+  readonly get: (input: { readonly caller: Caller; readonly name: string }) => Promise<SecretView | undefined>;
+  /** Makes it or replaces its value, audited without it. */
+  readonly put: (input: {
+    readonly caller: Caller;
+    readonly name: string;
+    readonly value: string;
+  }) => Promise<{ readonly secret: SecretView; readonly isNew: boolean }>;
+  /** Erases it, audited. */
+  readonly remove: (input: { readonly caller: Caller; readonly name: string }) => Promise<true | undefined>;
 }
 
 export interface Executors {
@@ -413,6 +428,7 @@ export interface GatewayPorts {
   readonly audit: Audit;
   readonly tenants: Tenants;
   readonly tools: Tools;
+  readonly secrets: Secrets;
   readonly executors: Executors;
   readonly budgets: Budgets;
   readonly billing: Billing;

@@ -6,14 +6,8 @@
 import type { EventType } from "../core/event.ts";
 import type { LeaseEpoch, RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { SealedText } from "../core/vault.ts";
 import type { ApprovedHosts } from "./approved-hosts.ts";
-
-/** A sealed text as a row has it; deleting the wrapped key erases it. */
-export interface SealedText {
-  readonly keyId: string;
-  readonly wrappedKey: Uint8Array;
-  readonly sealed: Uint8Array;
-}
 
 /** Seals and opens a sink's secrets under its tenant's data key; they open at that sink only. */
 export interface SecretVault {

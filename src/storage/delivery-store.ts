@@ -8,7 +8,7 @@ import { readApprovedHosts } from "../sinks/approved-hosts.ts";
 import type { ActiveSink, DeliveryStore } from "../sinks/ports.ts";
 import { jsonObject } from "./json-rows.ts";
 import { INSTANCE_SCOPE, type Pool } from "./pool.ts";
-import { type SealedColumns, sealedText } from "./sink-store.ts";
+import { type SealedColumns, sealedText } from "./sealed-columns.ts";
 import * as sql from "./statements/sinks.ts";
 
 export function makeDeliveryStore(pool: Pool, runs: Pick<RunStore, "events">): DeliveryStore {

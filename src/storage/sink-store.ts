@@ -4,9 +4,10 @@
 import type { EventType } from "../core/event.ts";
 import type { RunUid, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { Backlog, DeadLetterRow, SealedText, SinkRow, SinkStore } from "../sinks/ports.ts";
+import type { Backlog, DeadLetterRow, SinkRow, SinkStore } from "../sinks/ports.ts";
 import { jsonText } from "./json-rows.ts";
 import type { Connection, TenantPool } from "./pool.ts";
+import { type SealedColumns, sealedColumns, sealedText } from "./sealed-columns.ts";
 import * as sql from "./statements/sinks.ts";
 import { APPEND_AUDIT } from "./statements/tenants.ts";
 
@@ -101,20 +102,6 @@ function change(
     if (changed > 0) await connection.query(APPEND_AUDIT, [tenantUid, actor, action, jsonText(resource)]);
     return changed;
   });
-}
-
-export interface SealedColumns {
-  readonly key_id: string;
-  readonly wrapped_key: Uint8Array;
-  readonly sealed: Uint8Array;
-}
-
-export function sealedText(row: SealedColumns): SealedText {
-  return { keyId: row.key_id, wrappedKey: row.wrapped_key, sealed: row.sealed };
-}
-
-function sealedColumns({ keyId, wrappedKey, sealed }: SealedText) {
-  return [keyId, wrappedKey, sealed] as const;
 }
 
 interface SinkColumns extends SealedColumns {

@@ -7,6 +7,7 @@ import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { SecretPlace } from "../core/secret.ts";
 import type { EffectClass } from "../core/tool.ts";
 import type { TenantStore } from "./ports.ts";
 
@@ -25,6 +26,7 @@ interface KnownExecutor {
   readonly defaultSettings: JsonObject;
   readonly settingsSchema: JsonObject;
   readonly inputsSchema: JsonObject;
+  readonly secrets: { readonly as: SecretPlace } | undefined;
 }
 
 export interface ExecutorSettingsDeps {
@@ -37,10 +39,11 @@ export interface ExecutorSettingsDeps {
 export function makeExecutorSettings({ store, executors, validateSettings }: ExecutorSettingsDeps) {
   const view = async (tenantUid: TenantUid) => {
     const rows = await store.executorSettings(tenantUid);
-    return executors().map(({ defaultSettings, settingsSchema, inputsSchema, ...executor }) => {
+    return executors().map(({ defaultSettings, settingsSchema, inputsSchema, secrets, ...executor }) => {
       const row = rows.find(({ type }) => type === executor.type);
       return {
         ...executor,
+        ...(secrets === undefined ? {} : { secrets: secrets.as }),
         settings: row?.settings ?? defaultSettings,
         settings_version: row?.version ?? 0,
         settings_schema: settingsSchema,

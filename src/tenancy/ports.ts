@@ -1,10 +1,11 @@
 /**
- * What the tenancy room needs stored: tenants, quotas, keys, tools, settings, usage.
+ * What the tenancy room needs stored: tenants, quotas, keys, tools, secrets, settings, usage.
  *
  * Every change is audited in its own transaction and raises the tenant's authority version. Not here: SQL (storage/).
  */
 import type { Digest, TenantUid } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { SealedText } from "../core/vault.ts";
 
 export interface FoundTenant {
   readonly tenantUid: TenantUid;
@@ -211,4 +212,47 @@ export interface ApiKeyStore {
   readonly revoke: (
     input: Actor & { readonly keyId: string; readonly tenantUid: TenantUid; readonly withInstance: boolean },
   ) => Promise<boolean>;
+}
+
+/** A secret as people see it: never its value. */
+export interface SecretRow {
+  readonly name: string;
+  readonly version: number;
+  readonly fitsHeader: boolean;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface SealedSecretRow extends Pick<SecretRow, "fitsHeader"> {
+  readonly value: SealedText;
+}
+
+export interface SecretStore {
+  readonly list: (tenantUid: TenantUid, after: string | undefined, limit: number) => Promise<readonly SecretRow[]>;
+  /** Of these names those that are there. */
+  readonly find: (tenantUid: TenantUid, names: readonly string[]) => Promise<readonly SecretRow[]>;
+  /** With their sealed values, by name. */
+  readonly read: (tenantUid: TenantUid, names: readonly string[]) => Promise<ReadonlyMap<string, SealedSecretRow>>;
+  /** Tools whose newest version asks for it, by name. */
+  readonly tools: (tenantUid: TenantUid, name: string, limit: number) => Promise<readonly string[]>;
+  /** Makes it or replaces its value; the value before is erased. */
+  readonly put: (
+    input: Actor &
+      Pick<SecretRow, "name" | "fitsHeader"> & { readonly tenantUid: TenantUid; readonly value: SealedText },
+  ) => Promise<SecretRow>;
+  /** Erases it; false where there is none. */
+  readonly remove: (input: Actor & { readonly tenantUid: TenantUid; readonly name: string }) => Promise<boolean>;
+}
+
+/** Seals and opens a secret under its tenant's data key; it opens at its own tenant and name only. */
+export interface SecretVault {
+  readonly seal: (
+    place: { readonly tenantUid: TenantUid; readonly secret: string },
+    value: string,
+  ) => Promise<SealedText>;
+  /** @throws {StepgateError} BLOB_UNREADABLE for another one's, or an altered byte. */
+  readonly open: (
+    place: { readonly tenantUid: TenantUid; readonly secret: string },
+    sealed: SealedText,
+  ) => Promise<string>;
 }

@@ -5,12 +5,14 @@
  * a member that this release does not know could be a restriction. Not here: what may be registered (executors/tool/).
  */
 import { canonicalDigest } from "../core/canonical-json.ts";
-import type { Digest } from "../core/ids.ts";
+import { type Digest, NAME_PATTERN } from "../core/ids.ts";
 import { ISOLATION_LEVELS } from "../core/isolation.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { SECRET_PLACES } from "../core/secret.ts";
 import { isEffectClass, type ToolDefinition } from "../core/tool.ts";
 import type { ToolRow } from "./ports.ts";
 
+const NAME = new RegExp(NAME_PATTERN);
 const isObject = (value: JsonValue | undefined): boolean => isJsonObject(value);
 const isText = (value: JsonValue | undefined): boolean => typeof value === "string";
 
@@ -27,8 +29,7 @@ const FORMS: Readonly<Record<string, (value: JsonValue | undefined) => boolean>>
   min_isolation: (value) => value === undefined || ISOLATION_LEVELS.some((level) => level === value),
   name: isText,
   output_schema: (value) => value === undefined || isJsonObject(value),
-  // nobody would hand them over, and the tool would do another thing
-  secrets: (value) => value === undefined || (isJsonArray(value) && value.length === 0),
+  secrets: (value) => value === undefined || (isJsonArray(value) && value.every(isToolSecret)),
   version: (value) => typeof value === "number",
 };
 const FILLED_IN: JsonObject = { effects: "write", idempotent: false, defaults: {}, limits: {} };
@@ -43,13 +44,27 @@ export function readDefinition({ name, version, definition }: Stored): ToolDefin
     whole["version"] === version &&
     Object.keys(whole).every((key) => Object.hasOwn(FORMS, key)) &&
     Object.entries(FORMS).every(([key, fits]) => fits(Object.hasOwn(whole, key) ? whole[key] : undefined));
-  const { secrets: _none, ...form } = whole;
-  return isRead ? (form as JsonObject & ToolDefinition) : undefined;
+  if (!isRead) return undefined;
+  const { secrets, ...form } = whole;
+  // an earlier release wrote a list without any out
+  const isAsking = secrets !== undefined && isJsonArray(secrets) && secrets.length > 0;
+  return (isAsking ? whole : form) as JsonObject & ToolDefinition;
 }
 
 /** The digest of what is stored, which must be the one that the row and its steps name. */
 export function storedDigest({ name, definition }: Stored): Digest {
   return canonicalDigest({ name, ...definition });
+}
+
+function isToolSecret(value: JsonValue): boolean {
+  return (
+    isJsonObject(value) &&
+    Object.keys(value).length === 3 &&
+    isText(value["name"]) &&
+    typeof value["ref"] === "string" &&
+    NAME.test(value["ref"]) &&
+    SECRET_PLACES.some((place) => place === value["as"])
+  );
 }
 
 function isAmounts(value: JsonValue | undefined): boolean {

@@ -10,9 +10,11 @@ import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { ToolSecret } from "../core/secret.ts";
 import { definitionJson, type EffectClass, type ToolDefaults, type ToolDefinition } from "../core/tool.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
 import { readDefinition } from "./read-definition.ts";
+import type { SecretReader } from "./read-secrets.ts";
 
 interface Caller {
   readonly keyId: string;
@@ -31,20 +33,26 @@ export interface ToolSubmission {
   readonly idempotent?: boolean;
   readonly min_isolation?: IsolationLevel;
   readonly egress?: readonly string[];
-  readonly secrets?: readonly unknown[];
+  readonly secrets?: readonly ToolSecret[];
   readonly defaults?: ToolDefaults;
   readonly limits?: Partial<ScopeLimits>;
 }
 
 export interface ToolDeps {
   readonly store: TenantStore;
-  /** @throws {StepgateError} FIELD_INVALID for a definition that nothing could perform. */
+  /** @throws {StepgateError} FIELD_INVALID, TOOL_SECRET_PLACE for a definition that nothing could perform. */
   readonly check: (definition: ToolDefinition) => void;
+  readonly secretFault: SecretReader["fault"];
 }
 
 const MAX_VERSIONS_SHOWN = 100;
+const SECRET_FAULTS = {
+  tool_secret_missing: "TOOL_SECRET_MISSING",
+  tool_secret_unfit: "TOOL_SECRET_UNFIT",
+  tool_secret_unreadable: "BLOB_UNREADABLE",
+} as const;
 
-export function makeTools({ store, check }: ToolDeps) {
+export function makeTools({ store, check, secretFault }: ToolDeps) {
   return {
     list: async ({
       caller,
@@ -98,6 +106,8 @@ export function makeTools({ store, check }: ToolDeps) {
       const newest = await store.tool(tenantUid, name, undefined);
       const definition = definitionOf(name, submission, newest);
       check(definition);
+      const fault = await secretFault(tenantUid, definition.secrets ?? []);
+      if (fault !== undefined) throw new StepgateError(SECRET_FAULTS[fault.reason], { tool: name, ref: fault.ref });
       const digest = canonicalDigest(definitionJson(definition));
       const view = (row: Pick<ToolRow, "createdAtMs">) => viewDefinition({ definition, digest, ...row });
       if (newest?.digest === digest) return { tool: view(newest), isNew: false };
@@ -113,14 +123,9 @@ export function makeTools({ store, check }: ToolDeps) {
   };
 }
 
-/**
- * The canonical form: every default written out. Without a version it is the newest's where nothing else changed, else the next.
- *
- * @throws {StepgateError} TOOL_SECRETS_UNSUPPORTED when it asks for secrets: a tool that ran without them would do another thing.
- */
+/** The canonical form: every default written out. Without a version it is the newest's where nothing else changed, else the next. */
 function definitionOf(name: string, submission: ToolSubmission, newest: ToolRow | undefined): ToolDefinition {
   const { version: given, secrets = [], effects = "write", idempotent = false, ...rest } = submission;
-  if (secrets.length > 0) throw new StepgateError("TOOL_SECRETS_UNSUPPORTED", { tool: name, secrets: secrets.length });
   const form = (version: number): ToolDefinition => ({
     ...rest,
     name,
@@ -129,11 +134,19 @@ function definitionOf(name: string, submission: ToolSubmission, newest: ToolRow 
     idempotent,
     defaults: rest.defaults ?? {},
     limits: rest.limits ?? {},
+    ...(secrets.length === 0 ? {} : { secrets: byName(secrets) }),
   });
   if (given !== undefined) return form(given);
   const current = newest?.version ?? 0;
   const isSame = newest !== undefined && newest.digest === canonicalDigest(definitionJson(form(current)));
   return form(isSame ? current : current + 1);
+}
+
+/** Their order says nothing, and is in no digest. */
+function byName(secrets: readonly ToolSecret[]): readonly ToolSecret[] {
+  return secrets
+    .map(({ name, ref, as }) => ({ name, ref, as }))
+    .sort((a, b) => (a.name === b.name ? 0 : a.name < b.name ? -1 : 1));
 }
 
 /** Undefined for a row that cannot be read. */

@@ -11,7 +11,12 @@ export interface Answer {
   readonly json: JsonObject;
 }
 
-export type Call = (method: "GET" | "POST" | "PUT", path: string, body?: JsonObject) => Promise<Answer>;
+export type Call = (
+  method: "GET" | "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: JsonObject,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
 
 /** The API as one key sees it; `owner` and `roles` are of a key that is made now. */
 export async function deskOf(
@@ -27,16 +32,18 @@ export async function deskOf(
 }
 
 function callWith({ stepgate }: Rig, key: string): Call {
-  return async (method, path, body) => {
+  return async (method, path, body, headers = {}) => {
     const response = await fetch(`${stepgate.gateway?.url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${key}`,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const json = parseJson(new Uint8Array(await response.arrayBuffer()));
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const json = bytes.length === 0 ? {} : parseJson(bytes);
     return { status: response.status, json: isJsonObject(json) ? json : {} };
   };
 }

@@ -87,7 +87,7 @@ function candidatesFor(operation: LiveOperation, name: string): readonly string[
 }
 
 t.test("K5 what the first tenant has was found: ids, digests, names", async (t) => {
-  for (const name of ["run", "record", "artifact", "tool", "sink", "key", "tenant", "approval"]) {
+  for (const name of ["run", "record", "artifact", "tool", "secret", "sink", "key", "tenant", "approval"]) {
     t.ok(known[name]?.length, `${name}: something is there`);
     for (const value of known[name] ?? []) t.ok(foreign.includes(value), `${name} ${value}`);
   }
@@ -117,7 +117,7 @@ t.test("K5 lists are empty of the first tenant's things, with its cursors and fi
       t.same(leaks(answer, request), [], target);
       t.notOk(answer.status >= 500, target);
       if (
-        ["/v1/runs", "/v1/tools", "/v1/sinks", "/v1/approvals", "/v1/dead-letters"].includes(path) &&
+        ["/v1/runs", "/v1/tools", "/v1/secrets", "/v1/sinks", "/v1/approvals", "/v1/dead-letters"].includes(path) &&
         answer.status === 200
       ) {
         t.same(answer.json, { items: [] }, `${target}: empty`);

@@ -47,6 +47,7 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
     max_bytes: 1_048_576,
     timeout_ms: 10_000,
   });
+  await put("/v1/secrets/acme-crm-key", { value: `Bearer ${PLANTED}` });
   await put("/v1/sinks/acme-hooks", { url: `https://${PLANTED_HOST}/hooks`, is_paused: true });
   const labels = { ticket: PLANTED };
   const finished = await post("/v1/runs", acme.submitter, {
@@ -84,6 +85,7 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
       artifact: steps.flatMap(({ decision_artifact }) => decision_artifact ?? []),
       tool: ["acme-tickets"],
       sink: ["acme-hooks"],
+      secret: ["acme-crm-key"],
       tenant: ["acme"],
       type: ["http", "noop", "sink"],
       key: [spare.split("_")[1] ?? ""],

@@ -13,6 +13,7 @@ import { definitionJson, type ToolDefinition } from "../../src/core/tool.ts";
 import type { StoredBlob } from "../../src/core/vault.ts";
 import { signBatch } from "../../src/evidence/batch.ts";
 import { makeTenantKeyring } from "../../src/evidence/tenant-keys.ts";
+import { PROCESS_SECRETS } from "../../src/executors/process/secret-env.ts";
 import { makeReader } from "../../src/executors/schema.ts";
 import { makeCompileSchema } from "../../src/executors/tool/compile-schema.ts";
 import { openTool } from "../../src/executors/tool/opened-tool.ts";
@@ -85,6 +86,7 @@ const TOOL: ToolDefinition = {
   idempotent: false,
   defaults: {},
   limits: {},
+  secrets: [{ name: "KEY", ref: "key", as: "env" }],
 };
 
 export interface Scenario {
@@ -96,6 +98,7 @@ export interface Scenario {
 /** A step that refers to another one, has a breakpoint somewhere in its run, is redacted by the floor, and asks for tokens. */
 export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<World> {
   const sink = makeSink(() => done({ fine: true }, { tokens: 1, usdMicros: 0 }));
+  const adapter = { ...sink.adapter, secrets: PROCESS_SECRETS };
   const tool = openTool(
     {
       calls: makeCallCounter({ nowSec: () => Math.floor(clock.nowMs() / 1000), maxTokens: 100 }),
@@ -105,7 +108,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
       validateInputs: () => [],
     },
     { definition: TOOL, digest: canonicalDigest(definitionJson(TOOL)) },
-    sink.adapter,
+    adapter,
   );
   const blobs = new Map<BlobId, StoredBlob>();
   const vault = await vaults.of(TENANT);
@@ -233,7 +236,8 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
       failPoints: noFailPoints,
       issuer: "urn:stepgate",
       signer: () => tokenSigner,
-      adapters: () => sink.adapter,
+      adapters: () => adapter,
+      secrets: { take: async () => ({ ok: true, hand: () => [{ name: "KEY", value: "a value of the tool" }] }) },
       writeTokenLifetimeSec: 60,
       findApproval: async () => ({ kind: "none" }),
       onMinted: () => undefined,

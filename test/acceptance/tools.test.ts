@@ -48,8 +48,6 @@ t.test("a version is made by what changes, numbered, audited, and never edited",
       status: 400,
       json: { code: "FIELD_INVALID", field: "/colour" },
     });
-    const secrets = [{ name: "KEY", ref: "crm/key", as: "env" }];
-    t.match(await put({ ...GREETING, secrets }), { status: 422, json: { code: "TOOL_SECRETS_UNSUPPORTED" } });
     t.match(await put({ ...GREETING, executor: "tool" }), { status: 400, json: { field: "/executor" } });
     t.equal((await at.submitter("PUT", "/v1/tools/greet", GREETING)).status, 403);
     t.match(

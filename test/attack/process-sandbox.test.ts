@@ -46,7 +46,7 @@ t.test(
 /** The same attack in the strongest profile of this machine, but for these fences. */
 async function throughAllBut(fences: readonly Fence[], attack: Attack): Promise<boolean> {
   const machine = surveyMachine();
-  const program = { path: "/usr/bin/perl", args: ["-e", arm(attack, planted)], env: {}, limits: LIMITS };
+  const program = { path: "/usr/bin/perl", args: ["-e", arm(attack, planted)], env: {}, secrets: [], limits: LIMITS };
   const strongest = { walls: "bubblewrap", hasFilter: true, hasProc: true } as const;
   const start = confine(machine, strongest, program, FENCE_UID);
   const result = await launch(without(fences, start, { folder }), {

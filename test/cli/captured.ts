@@ -34,6 +34,7 @@ export function capture(environment: Environment = {}, columns?: number): Captur
       terminal,
       environment,
       interrupted: new AbortController().signal,
+      readInput: async () => undefined,
       onLookAgain: () => () => undefined,
       exitWith: (code) => {
         exitCode = code;

@@ -8,12 +8,14 @@ export interface CliEnd {
   readonly err: string;
 }
 
-/** Runs one command to its end, with the given settings alone. */
+/** Runs one command to its end, with the given settings alone; `input` is what is piped in, without it there is a terminal. */
 export async function runCli(
   args: readonly string[],
   settings: Readonly<Record<string, string>> = {},
+  input?: string | Uint8Array,
 ): Promise<CliEnd> {
   const seen = capture(settings);
-  const code = await runCommand(args, seen.around);
+  const readInput = async () => (input === undefined ? undefined : Buffer.from(input));
+  const code = await runCommand(args, { ...seen.around, readInput });
   return { code, out: seen.out(), err: seen.err() };
 }

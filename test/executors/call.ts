@@ -10,6 +10,7 @@ import type { ScopeLimits, TokenExpectation, VerifyToken } from "../../src/core/
 import type { RunUid, StepId, TenantUid } from "../../src/core/ids.ts";
 import type { IsolationLevel } from "../../src/core/isolation.ts";
 import type { JsonObject } from "../../src/core/json.ts";
+import type { HandedSecret } from "../../src/core/secret.ts";
 import type { StepSpec } from "../../src/core/step.ts";
 import type { ExecutionContext, ExecutorAdapter } from "../../src/executors/contract.ts";
 import type { AdapterDeps } from "../../src/executors/ports.ts";
@@ -53,6 +54,7 @@ export interface CallOptions {
   readonly stepId?: StepId;
   readonly isolation?: IsolationLevel;
   readonly limits?: ScopeLimits;
+  readonly secrets?: readonly HandedSecret[];
   /** What the token was minted for, where that is not what the call is about. */
   readonly minted?: {
     readonly audience?: string;
@@ -105,6 +107,7 @@ export function callOf(adapter: ExecutorAdapter, options: CallOptions): Executio
     isolation: options.isolation ?? adapter.describe().isolation,
     token,
     issuer: ISSUER,
+    secrets: options.secrets ?? [],
     request: { salt: SALT, canonical },
     verifyToken: options.verifyToken ?? verifyToken,
     demand,

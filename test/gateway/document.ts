@@ -48,6 +48,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   type: "noop",
   key: KEY_ID,
   sink: "hooks",
+  secret: "crm.key",
 };
 
 export async function readDocument(harness: Harness): Promise<Document> {

@@ -25,6 +25,7 @@ import type { NewKeyView } from "../../src/gateway/views/key.ts";
 import type { DeadLetterView, QueueView } from "../../src/gateway/views/queue.ts";
 import type { ArtifactView, RecordView } from "../../src/gateway/views/record.ts";
 import type { BreakpointView, RunView } from "../../src/gateway/views/run.ts";
+import type { SecretView } from "../../src/gateway/views/secret.ts";
 import type { DeliveryPage, SinkDeadLetterPage, SinkView } from "../../src/gateway/views/sink.ts";
 import type { TenantView } from "../../src/gateway/views/tenant.ts";
 import type { ExecutorView, ToolView } from "../../src/gateway/views/tool.ts";
@@ -243,6 +244,13 @@ const SINK: SinkView = {
   waiting_runs: 1,
   dead_letters: 1,
 };
+const SECRET_VIEW: SecretView = {
+  name: "crm.key",
+  version: 1,
+  fits: ["env", "header"],
+  created_at: NOW,
+  updated_at: NOW,
+};
 const DELIVERY: DeliveryPage["items"][number] = {
   run_uid: RUN_UID,
   done_seq: 3,
@@ -317,6 +325,11 @@ export function makeFakes(): Fakes {
     <Value>(value: Value) =>
     ({ caller, name }: SinkInput) =>
       isOurs(caller) && name === SINK.name ? value : undefined;
+
+  const ofSecret =
+    <Value>(value: Value) =>
+    ({ caller, name }: { readonly caller: Caller; readonly name: string }) =>
+      isOurs(caller) && name === SECRET_VIEW.name ? value : undefined;
 
   const ports: GatewayPorts = {
     authenticator: {
@@ -419,6 +432,12 @@ export function makeFakes(): Fakes {
         tool: { ...TOOL, name },
         isNew: answers.isNew,
       })),
+    },
+    secrets: {
+      list: use("secrets.list", () => ({ items: [SECRET_VIEW] })),
+      get: use("secrets.get", ofSecret(SECRET_VIEW)),
+      put: use("secrets.put", () => ({ secret: SECRET_VIEW, isNew: answers.isNew })),
+      remove: use("secrets.remove", ofSecret(true as const)),
     },
     executors: {
       list: use("executors.list", () => ({ items: [EXECUTOR] })),

@@ -31,6 +31,7 @@ export const addToolShow: AddCommand = (parent, around) => {
         ["  arguments", argumentsText(tool.input_schema)],
         ["  isolation", tool.min_isolation ?? "as the executor's"],
         ["  hosts", tool.egress?.join(", ") ?? "as the executor's"],
+        ["  secrets", tool.secrets?.map(({ name, ref, as }) => `${ref} as ${as} ${name}`).join(", ") ?? "none"],
         ["  defaults", JSON.stringify(tool.defaults)],
         ["  limits", JSON.stringify(tool.limits)],
       ];

@@ -18,6 +18,7 @@ import { HttpInputs } from "./http-inputs.ts";
 import { disallowed, type HttpRequest, httpScope, makeReadHttpRequest, refusal } from "./http-request.ts";
 import { contentType, httpResult } from "./http-result.ts";
 import { DEFAULT_HTTP_SETTINGS, HttpSettingsSchema } from "./http-settings.ts";
+import { makeHttpSecrets } from "./secret-headers.ts";
 import { makeTransports } from "./transports.ts";
 
 export const HTTP_AUDIENCE = "adapter.http";
@@ -45,6 +46,7 @@ export function makeHttpAdapter(deps: HttpAdapterDeps): ExecutorAdapter {
     settingsSchema: publishSchema(HttpSettingsSchema),
     inputsSchema: publishSchema(HttpInputs),
     defaultSettings: DEFAULT_HTTP_SETTINGS,
+    secrets: makeHttpSecrets(readRequest),
     describe: () => ({
       type: "http",
       version: "1.0.0",
@@ -100,8 +102,11 @@ async function perform(
   request: HttpRequest,
   { context, egress, signal, transport, nowMs }: Exchange,
 ): Promise<ExecutorResult> {
-  const { inputs, settings, url, headers, body } = request;
+  const { inputs, settings, url, body } = request;
   const { limits } = context;
+  // not among the arguments that the token was minted for: those are in records, these are in memory
+  const secrets = context.secrets.map(({ name, value }) => [name.toLowerCase(), value] as const);
+  const headers = { ...request.headers, ...Object.fromEntries(secrets) };
   const timeoutMs = Math.min(
     settings.timeout_ms,
     inputs.timeout_ms ?? settings.timeout_ms,

@@ -8,7 +8,7 @@ import { anyJson, closed, integer, oneOf, type Read } from "../schema.ts";
 import { METHODS } from "./redirect.ts";
 
 /** RFC 9110 §5.6.2 and §5.5: a token, and visible text without control characters. */
-const HEADER_NAME = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
+export const HEADER_NAME = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
 const HEADER_VALUE = "^[\\t\\x20-\\x7e\\x80-\\xff]*$";
 
 export const HttpInputs = Type.Object(

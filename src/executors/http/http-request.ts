@@ -34,6 +34,11 @@ const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   ...["trailer", "transfer-encoding", "upgrade", "via", "forwarded", "x-forwarded-for", "x-forwarded-host"],
 ]);
 
+/** Whether a header of this name, in lower case, is not a step's to set. */
+export function isTransportHeader(name: string): boolean {
+  return TRANSPORT_HEADERS.has(name) || name.startsWith("proxy-");
+}
+
 /** Makes the reader. */
 export function makeReadHttpRequest(): (spec: StepSpec, settings: JsonObject) => HttpRequest | Refusal {
   const readSettings = makeReadHttpSettings();
@@ -75,7 +80,7 @@ function headersOf({ headers: given = {}, body }: HttpInputs): Readonly<Record<s
   const seen = new Set<string>();
   for (const [name, value] of Object.entries(given)) {
     const lower = name.toLowerCase();
-    if (seen.has(lower) || TRANSPORT_HEADERS.has(lower) || lower.startsWith("proxy-")) return undefined;
+    if (seen.has(lower) || isTransportHeader(lower)) return undefined;
     seen.add(lower);
     headers[lower] = value;
   }

@@ -24,6 +24,11 @@ const SENT_ACROSS_ORIGINS: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
+/** Whether a header of this name, in lower case, goes along to whatever origin a redirect names. */
+export function isSentAcrossOrigins(name: string): boolean {
+  return SENT_ACROSS_ORIGINS.has(name);
+}
+
 /** A status that redirects, with a place to go; without one it is an answer like any other. */
 export function isRedirect(status: number, headers: Readonly<Record<string, unknown>>): boolean {
   return REDIRECTS.has(status) && headers["location"] !== undefined;
@@ -41,7 +46,7 @@ export function nextHop(hop: Hop, status: number, location: unknown): Hop | unde
   const turnsIntoGet = isPost || (status === 303 && hop.method !== "HEAD");
   const isSameOrigin = url.origin === hop.url.origin;
   const headers = Object.entries(hop.headers).filter(
-    ([name]) => (isSameOrigin || SENT_ACROSS_ORIGINS.has(name)) && !(turnsIntoGet && name.startsWith("content-")),
+    ([name]) => (isSameOrigin || isSentAcrossOrigins(name)) && !(turnsIntoGet && name.startsWith("content-")),
   );
   return {
     method: turnsIntoGet ? "GET" : hop.method,

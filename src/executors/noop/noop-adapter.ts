@@ -55,6 +55,7 @@ export function makeNoopAdapter(deps: AdapterDeps): ExecutorAdapter {
     audience: NOOP_AUDIENCE,
     settingsSchema: publishSchema(NoopSettings),
     inputsSchema: publishSchema(NoopInputs),
+    secrets: undefined,
     defaultSettings: {},
     describe: () => ({
       type: "noop",

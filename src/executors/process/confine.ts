@@ -5,6 +5,7 @@
  * an allow-list of binds, system-call filter. Not here: starting (launch.ts), proving (self-test.ts).
  */
 import { StepgateError } from "../../core/errors.ts";
+import type { HandedSecret } from "../../core/secret.ts";
 import type { Machine } from "./machine.ts";
 import type { ProcessLimits } from "./process-settings.ts";
 
@@ -20,6 +21,8 @@ export interface ConfinedProgram {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Variables too, that may stand in no argument vector: everybody on the machine reads those. */
+  readonly secrets: readonly HandedSecret[];
   readonly limits: ProcessLimits;
 }
 
@@ -41,11 +44,14 @@ export interface Start {
   readonly walls: Confinement["walls"];
   /** Bytes that bubblewrap reads from descriptor 3. */
   readonly filter: Uint8Array | undefined;
+  /** Further options that it reads from descriptor 5. */
+  readonly options: Uint8Array | undefined;
   readonly strayFds: readonly number[];
 }
 
 export const FILTER_FD = 3;
 export const STATUS_FD = 4;
+export const OPTIONS_FD = 5;
 const NOBODY = "65534";
 const DEVICES = ["/dev/null", "/dev/full", "/dev/random", "/dev/urandom"] as const;
 const DEVICE_LINKS = [
@@ -79,15 +85,11 @@ export function confine(
   ];
   const common = { uid, walls: confinement.walls, strayFds: machine.strayFds };
   if (confinement.walls === "plain") {
-    if (holes.isBare === true) return { ...common, file: program.path, args: program.args, env, filter: undefined };
-    // what instruments this process may put names into the environment of every child; `env -i` takes them out again
-    const environment = [
-      needed(machine, "env"),
-      "-i",
-      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
-    ];
+    const plain = { ...common, filter: undefined, options: undefined };
+    if (holes.isBare === true) return { ...plain, file: program.path, args: program.args, env };
+    const { environment, handed } = plainEnvironment(needed(machine, "env"), env, program.secrets);
     const args = ["--pdeathsig", "KILL", "--no-new-privs", "--", ...environment, ...limited];
-    return { ...common, file: needed(machine, "setpriv"), args, env: {}, filter: undefined };
+    return { ...plain, file: needed(machine, "setpriv"), args, env: handed };
   }
   const filter = confinement.hasFilter ? machine.filter : undefined;
   if (confinement.hasFilter && filter === undefined) throw unavailable("filter");
@@ -97,10 +99,32 @@ export function confine(
     ...fileSystem(machine, confinement, program, holes),
     "--clearenv",
     ...Object.entries(env).flatMap(([name, value]) => ["--setenv", name, value]),
+    ...(program.secrets.length === 0 ? [] : ["--args", String(OPTIONS_FD)]),
     "--",
     ...limited,
   ];
-  return { ...common, file: needed(machine, "bubblewrap"), args, env: {}, filter };
+  const options = program.secrets.length === 0 ? undefined : Buffer.from(secretOptions(program.secrets));
+  return { ...common, file: needed(machine, "bubblewrap"), args, env: {}, filter, options };
+}
+
+/** As bubblewrap's `--args` reads them: each ends with U+0000. */
+function secretOptions(secrets: readonly HandedSecret[]): string {
+  return secrets.map(({ name, value }) => `--setenv\0${name}\0${value}\0`).join("");
+}
+
+/**
+ * What instruments this process may put names into the environment of every child; `env -i` takes them out again. It would
+ * take secrets in its arguments, so with them the environment is inherited, but for what Node puts into every child's.
+ */
+function plainEnvironment(
+  tool: string,
+  env: Readonly<Record<string, string>>,
+  secrets: readonly HandedSecret[],
+): { readonly environment: readonly string[]; readonly handed: Readonly<Record<string, string>> } {
+  if (secrets.length === 0)
+    return { environment: [tool, "-i", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)], handed: {} };
+  const values = Object.fromEntries(secrets.map(({ name, value }) => [name, value]));
+  return { environment: [tool, "-u", "NODE_V8_COVERAGE", "-u", "NODE_OPTIONS"], handed: { ...env, ...values } };
 }
 
 function namespaces({ sharesNetwork = false }: Holes): readonly string[] {

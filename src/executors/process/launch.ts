@@ -7,7 +7,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import { FILTER_FD, STATUS_FD, type Start } from "./confine.ts";
+import { FILTER_FD, OPTIONS_FD, STATUS_FD, type Start } from "./confine.ts";
 import { makeStopper, type StopCause } from "./stopper.ts";
 
 export interface LaunchBounds {
@@ -50,6 +50,7 @@ export async function launch(start: Start, bounds: LaunchBounds): Promise<Launch
   bounds.signal.addEventListener("abort", onAbort, { once: true });
   if (bounds.signal.aborted) onAbort();
   feed(stream(child, FILTER_FD), start.filter);
+  feed(stream(child, OPTIONS_FD), start.options);
   feed(child.stdin, bounds.stdin);
   const end = await ended(child, stopper.sweep);
   clearTimeout(timer);
@@ -66,13 +67,14 @@ export async function launch(start: Start, bounds: LaunchBounds): Promise<Launch
 
 type Spawned = { readonly ok: true; readonly child: ChildProcess } | { readonly ok: false; readonly message: string };
 
-function spawnConfined({ file, args, env, uid, walls, filter, strayFds }: Start): Spawned {
+function spawnConfined({ file, args, env, uid, walls, filter, options, strayFds }: Start): Spawned {
   const nullFd = strayFds.length > 0 ? openSync("/dev/null", "r+") : undefined;
   const stdio: StdioOptions = ["pipe", "pipe", "pipe"];
   for (let fd = FILTER_FD; fd <= Math.max(STATUS_FD, ...strayFds); fd += 1)
     stdio[fd] = nullFd !== undefined && strayFds.includes(fd) ? nullFd : "ignore";
   if (filter !== undefined) stdio[FILTER_FD] = "pipe";
   if (walls === "bubblewrap") stdio[STATUS_FD] = "pipe";
+  if (options !== undefined) stdio[OPTIONS_FD] = "pipe";
   const identity = uid === undefined ? {} : { uid, gid: uid };
   try {
     const isGroup = walls === "plain";

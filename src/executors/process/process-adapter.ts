@@ -17,6 +17,7 @@ import { ProcessInputs } from "./process-inputs.ts";
 import { makeProcessRequests, type ProcessRequest, processScope, type Refusal, refusal } from "./process-request.ts";
 import { processResult } from "./process-result.ts";
 import { DEFAULT_PROCESS_SETTINGS, ProcessSettingsSchema, stronger } from "./process-settings.ts";
+import { PROCESS_SECRETS } from "./secret-env.ts";
 import { type Proof, proveIsolation } from "./self-test.ts";
 import { makeSlotPool, type SlotPool } from "./slots.ts";
 
@@ -56,6 +57,7 @@ export function makeProcessAdapter(deps: ProcessAdapterDeps): ExecutorAdapter {
     settingsSchema: publishSchema(ProcessSettingsSchema),
     inputsSchema: publishSchema(ProcessInputs),
     defaultSettings: DEFAULT_PROCESS_SETTINGS,
+    secrets: PROCESS_SECRETS,
     describe: () => ({
       type: "process",
       version: "1.0.0",
@@ -144,7 +146,13 @@ async function perform({
   const slot = await slots.take(signal);
   if (slot === undefined) return stopped(signal);
   try {
-    const program = { path: command.program.path, args: command.args, env: inputs.env ?? {}, limits };
+    const program = {
+      path: command.program.path,
+      args: command.args,
+      env: inputs.env ?? {},
+      secrets: context.secrets,
+      limits,
+    };
     const result = await launch(confine(machine, confinement, program, slot.uid), {
       stdin: inputs.stdin ?? "",
       wallMs: Math.min(limits.wall_ms, context.limits.wall_ms ?? limits.wall_ms),

@@ -148,7 +148,8 @@ async function sight(
   const slot = await slots.take(NEVER);
   if (slot === undefined) return { findings: undefined, detail: "no slot" };
   try {
-    const program = { path: machine.perl ?? "", args: probeArgs(planted, machine.arch), env: {}, limits: PROBE_LIMITS };
+    const args = probeArgs(planted, machine.arch);
+    const program = { path: machine.perl ?? "", args, env: {}, secrets: [], limits: PROBE_LIMITS };
     const result = await launch(confine(machine, confinement, program, slot.uid, holes), {
       stdin: "",
       wallMs: PROBE_LIMITS.wall_ms,

@@ -8,6 +8,7 @@ import { StepgateError } from "../../core/errors.ts";
 import { TOOL_TYPE, type ToolDefinition } from "../../core/tool.ts";
 import type { ListedExecutor } from "../registry.ts";
 import { checkConfig } from "./check-config.ts";
+import { checkSecrets } from "./check-secrets.ts";
 import { makeCompileSchema } from "./compile-schema.ts";
 
 /** An author sends the same schema a few times over, with another config. */
@@ -15,12 +16,13 @@ const MAX_SCHEMAS = 16;
 
 export type CheckDefinition = (definition: ToolDefinition) => void;
 
-/** Makes the check. @throws {StepgateError} (the check) FIELD_INVALID {field, reason}. */
+/** Makes the check. @throws {StepgateError} (the check) FIELD_INVALID {field, reason}, TOOL_SECRET_PLACE. */
 export function makeCheckDefinition(
-  executors: () => readonly Pick<ListedExecutor, "type" | "inputsSchema">[],
+  executors: () => readonly Pick<ListedExecutor, "type" | "inputsSchema" | "secrets">[],
 ): CheckDefinition {
   const compile = makeCompileSchema(MAX_SCHEMAS);
-  return ({ name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema, limits }) => {
+  return (definition) => {
+    const { name, executor, config, input_schema: argumentsSchema, output_schema: outputSchema, limits } = definition;
     const served = executors();
     // a token names tool and executor side by side
     if (served.some(({ type }) => type === name)) throw refusal("/name", "the name of a step type");
@@ -32,6 +34,7 @@ export function makeCheckDefinition(
     compile(argumentsSchema, "/input_schema");
     if (outputSchema !== undefined) compile(outputSchema, "/output_schema");
     checkConfig(config, { inputsSchema: found.inputsSchema, argumentsSchema });
+    checkSecrets(definition, found);
   };
 }
 

@@ -63,7 +63,7 @@ function makeOpen(deps: OpenToolsDeps & OpenDeps): OpenTools {
       return { ok: true, tool: openTool(deps, { definition, digest }, executor) };
     } catch (caught) {
       // registered by a version of ours that let more pass
-      if (isStepgateError(caught, "FIELD_INVALID")) return { ok: false, reason: "tool_unusable" };
+      if (isStepgateError(caught, "FIELD_INVALID", "TOOL_SECRET_PLACE")) return { ok: false, reason: "tool_unusable" };
       throw caught;
     }
   };

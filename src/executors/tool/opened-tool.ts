@@ -12,14 +12,17 @@ import { isStepgateError } from "../../core/errors.ts";
 import type { Digest } from "../../core/ids.ts";
 import type { IsolationLevel } from "../../core/isolation.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { ToolSecret } from "../../core/secret.ts";
 import type { StepSpec } from "../../core/step.ts";
 import type { EffectClass, ToolDefinition } from "../../core/tool.ts";
 import type { ExecutionContext, ExecutorAdapter, ExecutorResult } from "../contract.ts";
+import { executionError } from "../failure.ts";
 import type { AdapterDeps } from "../ports.ts";
 import type { makeReader } from "../schema.ts";
 import { makeTokenCheck, refusedToken } from "../token-guard.ts";
 import type { ValidateInputs } from "../validate-inputs.ts";
 import { bindArguments } from "./bind-arguments.ts";
+import { checkSecrets, secretRefusals } from "./check-secrets.ts";
 import type { CompileSchema, SchemaCheck } from "./compile-schema.ts";
 import type { ToolInputs } from "./tool-adapter.ts";
 
@@ -32,6 +35,8 @@ export interface OpenedTool {
   /** What a token for it may allow at most. */
   readonly limits: Partial<ScopeLimits>;
   readonly egress: readonly string[] | undefined;
+  /** What its executor is handed at *execute*; in no scope, record or decision but by name and reference. */
+  readonly secrets: readonly ToolSecret[];
   /** Of `inputs`: tool and arguments. Keys it does not name are payload. */
   readonly inputsSchema: JsonObject;
   /**
@@ -58,10 +63,12 @@ export interface FoundTool {
   readonly digest: Digest;
 }
 
-/** Opens a definition. @throws {StepgateError} FIELD_INVALID when a schema of it does not compile. */
+/** Opens a definition. @throws {StepgateError} FIELD_INVALID, TOOL_SECRET_PLACE when nothing can perform it any more. */
 export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAdapter): OpenedTool {
   const { definition } = found;
+  checkSecrets(definition, executor);
   const { name, effects, idempotent, config, min_isolation: minIsolation, limits, egress } = definition;
+  const { secrets = [] } = definition;
   const { readInputs } = deps;
   const argumentFault = deps.compile(definition.input_schema, "/input_schema");
   // stages ask for the same inputs one after the other, and nobody changes them
@@ -82,6 +89,7 @@ export function openTool(deps: OpenDeps, found: FoundTool, executor: ExecutorAda
     minIsolation,
     limits,
     egress,
+    secrets,
     inputsSchema: inputsSchema(definition.input_schema),
     inputFaults: (inputs) => {
       const read = readInputs(inputs);
@@ -145,13 +153,22 @@ function toolAdapter(deps: OpenDeps, { definition, digest, executor, bind }: Rou
     check: (spec, settings, wanted) => {
       const bound = boundSpec(spec);
       if (bound === undefined) return { ok: false, kind: "invalid_request", reasons: ["arguments_do_not_bind"] };
-      return executor.check(bound, settings, wanted);
+      const checked = executor.check(bound, settings, wanted);
+      const refused = checked.ok ? secretRefusals(executor, definition, bound, settings) : [];
+      return refused.length === 0 ? checked : { ok: false, kind: "invalid_request", reasons: refused };
     },
     execute: async (context, signal) => {
       const verdict = checkToken(context, scope(context.spec, context.settings));
       if (!verdict.ok) return refusedToken(verdict.reasons);
       const spec = boundSpec(context.spec);
       if (spec === undefined) return refusedToken(["argument"]);
+      const [refused] = secretRefusals(executor, definition, spec, context.settings);
+      if (refused !== undefined)
+        return executionError({
+          code: refused,
+          message: "the tool's secrets may not go with this call",
+          isRetryable: false,
+        });
       const { definition: _tool, ...demand } = context.demand;
       const call: ExecutionContext = { ...context, spec, demand };
       return judged(await executor.execute(call, signal), definition, outputFault);

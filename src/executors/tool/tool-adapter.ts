@@ -32,6 +32,7 @@ export function makeToolAdapter(): ExecutorAdapter {
     settingsSchema: publishSchema(Type.Object({}, closed)),
     inputsSchema: publishSchema(ToolInputs),
     defaultSettings: {},
+    secrets: undefined,
     describe: () => ({
       type: TOOL_TYPE,
       version: "1.0.0",

@@ -26,6 +26,7 @@ import { queueRoutes } from "./queue.ts";
 import { recordRoutes } from "./records.ts";
 import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
+import { secretRoutes } from "./secrets.ts";
 import { sinkQueueRoutes } from "./sink-queues.ts";
 import { sinkRoutes } from "./sinks.ts";
 import { stepRoutes } from "./steps.ts";
@@ -58,6 +59,7 @@ export function registerRoutes(app: Api, deps: RouteDeps): void {
   auditRoutes(app, ports);
   tenantRoutes(app, ports);
   toolRoutes(app, ports);
+  secretRoutes(app, ports);
   executorRoutes(app, ports);
   budgetRoutes(app, ports);
   billingRoutes(app, ports);

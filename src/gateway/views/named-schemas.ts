@@ -14,6 +14,7 @@ import { DeadLetterPage, DeadLetterView, PauseSubmission, QueueView, RedriveSubm
 import { ArtifactView, RecordView } from "./record.ts";
 import { RetentionView } from "./retention.ts";
 import { BreakpointList, CancelView, RunPage, RunView, StepView } from "./run.ts";
+import { SecretPage, SecretSubmission, SecretView } from "./secret.ts";
 import {
   DeliveryPage,
   PutSinkView,
@@ -66,6 +67,9 @@ export const NAMED_SCHEMAS = [
   RetentionView,
   RunPage,
   RunView,
+  SecretPage,
+  SecretSubmission,
+  SecretView,
   SinkDeadLetterPage,
   SinkPage,
   SinkRedriveSubmission,

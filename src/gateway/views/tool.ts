@@ -5,6 +5,7 @@
  */
 import Type from "typebox";
 import { ISOLATION_LEVELS } from "../../core/isolation.ts";
+import { SECRET_PLACES } from "../../core/secret.ts";
 import { EFFECT_CLASSES } from "../../core/tool.ts";
 import {
   anyObject,
@@ -57,13 +58,16 @@ const toolFields = {
     Type.Array(
       closedObject(
         {
-          name: name("What the tool calls it."),
-          ref: Type.String({ minLength: 1, maxLength: 256, description: "Where it is kept; never the secret." }),
-          as: oneOf(["env", "header"], "How it is handed over."),
+          name: Type.String({ minLength: 1, maxLength: 64, description: "The variable's or the header's name." }),
+          ref: name("Which of the tenant's secrets; never a value."),
+          as: oneOf(SECRET_PLACES, "How it is handed over: `env` by `process`, `header` by `http`."),
         },
         "A secret by reference.",
       ),
-      { maxItems: 32, description: "Refused with `TOOL_SECRETS_UNSUPPORTED` as long as no secret is kept here." },
+      {
+        maxItems: 32,
+        description: "What its executor is handed when it is called, and nobody else sees: no pack, record or log.",
+      },
     ),
   ),
   defaults: Type.Optional(
@@ -150,6 +154,7 @@ export const ExecutorView = named(
     effects: oneOf(EFFECT_CLASSES, "What it does to the world."),
     isolation: oneOf(ISOLATION_LEVELS, "The strongest isolation that its self-test proved."),
     settings: anyObject("The tenant's settings, or the closed defaults."),
+    secrets: Type.Optional(oneOf(SECRET_PLACES, "How it hands over a tool's secrets. Absent: it takes none.")),
     settings_version: count("0 while the defaults stand."),
     settings_schema: anyObject("JSON Schema 2020-12 of the settings."),
     inputs_schema: anyObject("JSON Schema 2020-12 of `inputs`."),
