@@ -7,6 +7,7 @@ import t from "tap";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { interleavingCases } from "./budget-interleavings.ts";
 import { runCases, startTwoWorkers } from "./two-workers.ts";
+import { billCases } from "./two-workers-bills.ts";
 import { budgetCases } from "./two-workers-budgets.ts";
 import { stepCases } from "./two-workers-steps.ts";
 
@@ -15,12 +16,12 @@ const ENV = {
   STEPGATE_REAPER_INTERVAL_MS: "100",
 };
 
-// thirteen cases on each server
+// fifteen cases on each server
 t.setTimeout(600_000);
 
 t.test("two worker processes", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const two = await startTwoWorkers(t, database, ENV);
-    await runCases(t, two, { ...interleavingCases, ...stepCases, ...budgetCases });
+    await runCases(t, two, { ...interleavingCases, ...stepCases, ...budgetCases, ...billCases });
   });
 });
