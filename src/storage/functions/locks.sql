@@ -12,16 +12,20 @@ end $$;
 
 -- Which quotas a tenant has is a lock of its own class, 21320, by the hash of the tenant: admissions share it from before they
 -- look until they have committed, and whoever puts quotas has it alone. So a quota that an admission did not see was made
--- after the admission began, which is what settlements tell by (quotas.holds_since). Returns how many that were.
+-- after the admission began, which is what settlements tell by (quotas.holds_since). In the order of their numbers: two
+-- admissions that each wait behind such a change of the other's tenant would wait for ever. Returns how many that were.
 create or replace function stepgate.share_quotas(p_tenants uuid[]) returns integer language plpgsql as $$
 declare
-  v_tenants uuid[] := case when p_tenants[1] = all (p_tenants) then p_tenants[1:1] else p_tenants end;
+  v_locks integer[] := array[uuid_hash(p_tenants[1])];
 begin
-  for v_n in 1 .. cardinality(v_tenants) loop
+  if p_tenants[1] <> any (p_tenants) then
+    v_locks := array(select distinct uuid_hash(t) from unnest(p_tenants) t order by 1);
+  end if;
+  for v_n in 1 .. cardinality(v_locks) loop
     -- tried first: an expression costs less than a statement
-    if not pg_try_advisory_xact_lock_shared(21320, uuid_hash(v_tenants[v_n])) then
-      perform pg_advisory_xact_lock_shared(21320, uuid_hash(v_tenants[v_n]));
+    if not pg_try_advisory_xact_lock_shared(21320, v_locks[v_n]) then
+      perform pg_advisory_xact_lock_shared(21320, v_locks[v_n]);
     end if;
   end loop;
-  return cardinality(v_tenants);
+  return cardinality(v_locks);
 end $$;

@@ -1,0 +1,1 @@
+-- Admissions share the quotas of several tenants in one order (functions/locks.sql).
