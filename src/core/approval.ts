@@ -12,8 +12,13 @@ export type ApprovalState = (typeof APPROVAL_STATES)[number];
 export const APPROVAL_DECISIONS = ["approve", "reject"] as const;
 export type ApprovalDecision = (typeof APPROVAL_DECISIONS)[number];
 
-/** Roles of keys that a pack can ask for with effect; a hold for any other role can only expire. */
+/** Roles of keys that may decide an approval, and so the only ones that a pack may ask for: any other hold could only expire. */
 export const APPROVER_ROLES = ["approver", "operator", "admin"] as const;
+
+/** Tells whether keys of this role may decide. */
+export function isApproverRole(value: unknown): boolean {
+  return APPROVER_ROLES.some((role) => role === value);
+}
 
 export const DEFAULT_APPROVER_ROLE = "approver";
 export const DEFAULT_APPROVAL_TTL_SECONDS = 86_400;

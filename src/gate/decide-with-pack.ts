@@ -4,8 +4,9 @@
  * In: the context and which pack. Out: the next context with the evaluation recorded, or the outcome. Anything a pack
  * says that is not understood is a refusal. Not here: which packs decide and when (guardrails.ts, decide.ts, inspect.ts).
  */
+import { isApproverRole } from "../core/approval.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Boundary, Evaluation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
+import type { Boundary, Evaluation, Obligation, PackDecision, PackRef, ReasonCode } from "../core/decision.ts";
 import type { ErrorKind } from "../core/error-kind.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -199,8 +200,14 @@ function refusalOf(decision: PackDecision, context: StepContext, use: PackUse): 
   if (decision.effect !== "hold" && decision.obligations.some((obligation) => obligation.type === "require_approval")) {
     return broken("approval_without_hold");
   }
+  if (decision.obligations.some(isUnanswerable)) return broken("unknown_approver_role");
   if (decision.effect === "allow" && decision.patches.length > 0) return broken("patches_without_redact");
   return undefined;
+}
+
+/** An approval by a role that no key can have: the step would wait for nobody. */
+function isUnanswerable({ type, properties: { role } }: Obligation): boolean {
+  return type === "require_approval" && role !== undefined && !isApproverRole(role);
 }
 
 function missingPack(use: PackUse): PackVerdict {

@@ -10,9 +10,9 @@ import { isStepgateError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
-import { isPointer, readObligation } from "./read-obligation.ts";
+import { isPointer, type ObligationFault, readObligation } from "./read-obligation.ts";
 
-export type DecisionFault = "undefined" | "several_results" | "malformed" | "not_exact" | "unknown_obligation";
+export type DecisionFault = "undefined" | "several_results" | "not_exact" | ObligationFault;
 
 export type DecisionReading =
   | { readonly ok: true; readonly decision: PackDecision; readonly undeclared: readonly string[] }

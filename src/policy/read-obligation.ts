@@ -4,7 +4,7 @@
  * In: one entry of a decision's `obligations`. Out: the obligation, or why not. A field that nobody would act on is
  * refused: a limit that is misspelt must not read as no limit. Not here: acting on them (gate/, capability/).
  */
-import { MAX_APPROVAL_TTL_SECONDS } from "../core/approval.ts";
+import { isApproverRole, MAX_APPROVAL_TTL_SECONDS } from "../core/approval.ts";
 import type { Effect, Obligation, ObligationType } from "../core/decision.ts";
 import { OBLIGATION_TYPES } from "../core/decision.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
@@ -45,8 +45,11 @@ export function isPointer(value: JsonValue | undefined): value is string {
   return typeof value === "string" && POINTER.test(value);
 }
 
+/** Why an entry is none. */
+export type ObligationFault = "malformed" | "unknown_obligation" | "unknown_approver_role";
+
 /** Reads one obligation of a decision with this effect. */
-export function readObligation(value: JsonValue, effect: Effect): Obligation | "malformed" | "unknown_obligation" {
+export function readObligation(value: JsonValue, effect: Effect): Obligation | ObligationFault {
   if (!isJsonObject(value) || !Object.keys(value).every((field) => FIELDS.has(field))) return "malformed";
   const { id, type, properties } = value;
   if (id === undefined || !isName(id) || typeof id !== "string") return "malformed";
@@ -54,7 +57,11 @@ export function readObligation(value: JsonValue, effect: Effect): Obligation | "
   const known = OBLIGATION_TYPES.find((name) => name === type);
   if (known === undefined) return "unknown_obligation";
   if (known === "require_approval" && effect !== "hold") return "malformed";
-  return fitsForm(properties, FORMS[known]) ? { id, type: known, properties } : "malformed";
+  if (!fitsForm(properties, FORMS[known])) return "malformed";
+  const { role } = properties;
+  // nobody could answer: the step would wait until it expires
+  if (known === "require_approval" && role !== undefined && !isApproverRole(role)) return "unknown_approver_role";
+  return { id, type: known, properties };
 }
 
 function fitsForm(properties: JsonObject, form: ObligationForm): boolean {

@@ -5,6 +5,7 @@ import t from "tap";
 import { isStepgateError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
+import { deskOf } from "./approval-desk.ts";
 import { verifies } from "./evidence-of.ts";
 import { allow, type Decide, done, makeSink, type Rig, startRig } from "./rig.ts";
 
@@ -115,7 +116,7 @@ t.test("a hold leaves the step held with its record and an open approval, which 
       ? {
           effect: "hold",
           reasons: ["needs_approval"],
-          obligations: [{ id: "o", type: "require_approval", properties: { role: "chief", ttl_seconds: 600 } }],
+          obligations: [{ id: "o", type: "require_approval", properties: { role: "operator", ttl_seconds: 600 } }],
         }
       : { effect: "allow" };
   await forEachDatabase(t, async (t, database) => {
@@ -127,13 +128,13 @@ t.test("a hold leaves the step held with its record and an open approval, which 
       "select step_id, role, state, hold_record, extract(epoch from expires_at - created_at)::integer as ttl from stepgate.approvals where run_uid = $1",
       [runUid],
     );
-    t.match(approval, { step_id: "ask", role: "chief", state: "open", ttl: 600 });
+    t.match(approval, { step_id: "ask", role: "operator", state: "open", ttl: 600 });
     t.match(
       await rig.rows("select kind from stepgate.records where record_id = $1", [String(approval?.["hold_record"])]),
       [{ kind: "hold" }],
     );
     t.match((await rig.events(runUid)).find(({ type }) => type === "step_held")?.data, {
-      role: "chief",
+      role: "operator",
       hold_record: approval?.["hold_record"],
     });
     t.equal((await rig.rows("select 1 from stepgate.ready_steps where run_uid = $1", [runUid])).length, 0);
@@ -142,6 +143,46 @@ t.test("a hold leaves the step held with its record and an open approval, which 
     t.match(await rig.rows("select state from stepgate.approvals where run_uid = $1", [runUid]), [{ state: "void" }]);
     t.equal(sink.calls.length, 1);
     await verifies(t, rig, runUid, "a run held and cancelled verifies");
+  });
+});
+
+t.test("an approval by a role that no key can have refuses the step at once: it would wait for nobody", async (t) => {
+  const hold: Decide = ({ step: shown, output }) => {
+    const [, role] = /^by-(.+)$/.exec(String((shown as JsonObject)["id"])) ?? [];
+    if (role === undefined || output !== undefined) return { effect: "allow" };
+    const obligations = [{ id: "o", type: "require_approval" as const, properties: { role } }];
+    return { effect: "hold", reasons: ["needs_approval"], obligations };
+  };
+  await forEachDatabase(t, async (t, database) => {
+    const sink = makeSink(() => done(null));
+    const rig = await startRig(t, { database, packs: { runtime: hold }, adapters: [sink.adapter], tenant });
+    const [nobodys, answerable] = [
+      ["chief", "reader", "submitter", "platform"],
+      ["approver", "operator", "admin"],
+    ];
+    const runUid = await rig.submit({ steps: [...nobodys, ...answerable].map((role) => step(`by-${role}`)) });
+    await rig.until(runUid, (steps) =>
+      [...steps.values()].every(({ state }) => state === "failed" || state === "held"),
+    );
+    const steps = await rig.steps(runUid);
+    for (const role of nobodys)
+      t.match(steps.get(`by-${role}`), {
+        state: "failed",
+        errorKind: "policy_error",
+        reasons: ["needs_approval", "unknown_approver_role"],
+        attemptsMade: 0,
+      });
+    for (const role of answerable) t.match(steps.get(`by-${role}`), { state: "held" }, `the control: ${role}`);
+    const submitter = await deskOf(rig, "sam", "submitter");
+    const asked = (id: string) => submitter("POST", "/v1/decisions", { boundary: "scheduler", step: step(id) });
+    t.match((await asked("by-chief")).json, {
+      decision: { effect: "deny", reasons: ["needs_approval", "unknown_approver_role"] },
+    });
+    t.match((await asked("by-admin")).json, { decision: { effect: "hold" } });
+    t.equal(sink.calls.length, 0);
+    await rig.stepgate.rooms.store.cancel(rig.tenantUid, runUid, "test");
+    await rig.ended(runUid);
+    await verifies(t, rig, runUid);
   });
 });
 

@@ -62,6 +62,7 @@ async function fingerprint(): Promise<string> {
   const rows = await api.rig.rows(
     `select (select count(*) from stepgate.runs) as runs, (select max(authority_version) from stepgate.tenants) as authority,
             (select count(*) from stepgate.api_keys where revoked_at is null) as keys, (select count(*) from stepgate.tools) as tools,
+            (select count(*) + sum(version) from stepgate.secrets) as secrets,
             (select count(*) from stepgate.breakpoints) as breakpoints, (select count(*) from stepgate.records) as records,
             (select count(*) from stepgate.audit_log) as audit, (select count(*) from stepgate.steps) as steps,
             (select count(*) from stepgate.approvals where state = 'open') as approvals, (select count(*) from stepgate.idempotency) as idempotency`,

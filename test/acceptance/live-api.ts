@@ -56,7 +56,7 @@ export interface LiveApi {
 }
 
 const decide: Decide = ({ inputs }) => {
-  const { ask: wanted, of = "chief" } = (inputs ?? {}) as JsonObject;
+  const { ask: wanted, of = "approver" } = (inputs ?? {}) as JsonObject;
   if (wanted === "deny") return { effect: "deny", reasons: ["not_wanted"] };
   if (wanted !== "hold") return { effect: "allow" };
   const properties = { role: of, ttl_seconds: 3600 };
@@ -66,6 +66,12 @@ const decide: Decide = ({ inputs }) => {
     obligations: [{ id: "o", type: "require_approval", properties }],
   };
 };
+
+/** Without `of` a second role must be had by the same key, and none of this world has two. */
+const decideToo: Decide = (input) =>
+  (input["inputs"] as JsonObject | undefined)?.["of"] === undefined && decide(input).effect === "hold"
+    ? decide({ ...input, inputs: { ask: "hold", of: "admin" } })
+    : { effect: "allow" };
 
 const broken: ExecutorResult = {
   ok: false,
@@ -81,7 +87,7 @@ const SETTINGS = {
   weight: 1,
   is_paused: false,
   runtime_pack: "open",
-  required_guardrails: [],
+  required_guardrails: ["too"],
   min_isolation: {},
   weaker_isolation_allowed: [],
   default_requests: {},
@@ -103,7 +109,7 @@ export async function startLiveApi(
   );
   const rig = await startRig(t, {
     database,
-    packs: { open: decide },
+    packs: { open: decide, too: decideToo },
     adapters: [sink.adapter],
     env: { STEPGATE_STEP_WAIT_MS: "10000", ...env },
   });

@@ -97,7 +97,7 @@ export async function furnish(api: LiveApi): Promise<LiveWorld> {
 /**
  * A run whose step waits for approval, with the ids of its approvals, and one that a breakpoint will pause.
  *
- * `ids` name them; without `of`, who must approve is a role that no key has.
+ * `ids` name them; without `of`, who must approve has two roles, and no key does.
  */
 export async function openRuns(
   api: LiveApi,

@@ -98,6 +98,11 @@ t.test("refuses what is not exactly a decision", async (t) => {
       result: oblige({ id: "o", type: "toString", properties: {} }),
       fault: "unknown_obligation",
     },
+    ...["chief", "reader", "submitter", "Approver", "approver,operator", " approver"].map((role) => ({
+      why: `an approval by ${JSON.stringify(role)}`,
+      result: { effect: "hold", obligations: [{ id: "o", type: "require_approval", properties: { role } }] },
+      fault: "unknown_approver_role" as const,
+    })),
     { why: "a limit that is misspelt", result: oblige({ id: "o", type: "limit", properties: { usd: 5 } }) },
     { why: "a limit below zero", result: oblige({ id: "o", type: "limit", properties: { tokens: -1 } }) },
     { why: "a limit that is a fraction", result: oblige({ id: "o", type: "limit", properties: { tokens: 0.5 } }) },
