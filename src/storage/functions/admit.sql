@@ -17,16 +17,21 @@ declare
   v_outcomes text[];
   v_details jsonb[] := array_fill(null::jsonb, array[cardinality(p_steps)]);
   v_alone boolean[];
+  v_seqs bigint[];
+  v_pending boolean[];
   v_batch uuid := (p_batch ->> 'batch_id')::uuid;
   v_held record;
   v_n integer;
   v_one record;
 begin
   v_n := stepgate.share_quotas(p_tenants);
-  v_held := stepgate.lock_batch(p_tenants, p_runs, p_steps);
+  perform stepgate.lock_heads(p_tenants, p_runs);
   v_one := stepgate.judge_admissions(p_worker, p_tenants, p_runs, p_steps, p_epochs, p_authorities, p_callers, p_approvals);
   v_outcomes := v_one.outcomes;
   v_alone := v_one.alone;
+  v_seqs := v_one.seqs;
+  v_pending := v_one.pending;
+  v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
   -- a place first: it is taken by running, so what is refused below has taken nothing
   if array_remove(p_concurrency_keys, null) <> '{}' then
     select k.outcomes, k.details into v_outcomes, v_details
@@ -60,7 +65,7 @@ begin
       perform stepgate.apply_redactions(p_tenants, p_runs, p_steps,
         array(select case when v_outcomes[n] = 'started' then p_redactions[n] end from generate_subscripts(p_steps, 1) n order by n));
     end if;
-    v_n := stepgate.append_starts(p_tenants, p_runs, p_steps, p_started, p_redactions, v_outcomes);
+    v_n := stepgate.append_starts(p_tenants, p_runs, p_steps, p_started, p_redactions, v_outcomes, v_seqs, v_pending);
     update stepgate.ready_steps r
        set state = 'running', started_at = now(), attempts_made = p_attempts[n], reserved_tokens = p_tokens[n],
            reserved_usd_micros = p_usd_micros[n], admission_record = p_records[n], jti = p_jtis[n]
@@ -69,9 +74,15 @@ begin
   end if;
   -- with what started comes its run's budget as this batch left it
   if v_held.has_budgets then
-    return query select n, v_outcomes[n], coalesce(v_details[n], stepgate.budget_json(b)) from generate_subscripts(p_steps, 1) n
-                   left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (p_tenants[n], p_runs[n]) and v_outcomes[n] = 'started'
-                  order by n;
+    return query
+      with budgets as materialized (
+        select b.tenant_uid, b.run_uid, stepgate.budget_json(b) as budget
+          from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_steps, 1) n
+                 where v_outcomes[n] = 'started') i
+          join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid))
+      select n, v_outcomes[n], coalesce(v_details[n], case when v_outcomes[n] = 'started' then (
+               select b.budget from budgets b where (b.tenant_uid, b.run_uid) = (p_tenants[n], p_runs[n])) end)
+        from generate_subscripts(p_steps, 1) n order by n;
   else
     return query select n, v_outcomes[n], v_details[n] from generate_subscripts(p_steps, 1) n order by n;
   end if;
@@ -84,32 +95,49 @@ create or replace function stepgate.budget_json(b stepgate.budgets) returns json
     'usd_micros', jsonb_build_object('limit', b.usd_micros_limit, 'used', b.usd_micros_used, 'reserved', b.usd_micros_reserved)) end
 $$;
 
--- What stands against each admission, in the order of the columns, null where nothing does; and which are reserved for alone:
--- compensations, and what was approved. Rows are locked by lock_batch.
+-- What stands against each admission, in the order of the columns, null where nothing does; which are reserved for alone:
+-- compensations, and what was approved; where each one's run stands in its log, and whether it has not begun. Locks the rows
+-- of the queue that the batch has, in their order: heads are locked, and what else is read of a run changes with its head only.
 create or replace function stepgate.judge_admissions(p_worker text, p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[],
-  p_authorities bigint[], p_callers text[], p_approvals uuid[], out outcomes text[], out alone boolean[]) language plpgsql as $$
+  p_authorities bigint[], p_callers text[], p_approvals uuid[], out outcomes text[], out alone boolean[], out seqs bigint[],
+  out pending boolean[]) language plpgsql as $$
 declare
-  v_is_live boolean := stepgate.is_live(p_worker);
+  j record;
+  v_places integer[] := array[cardinality(p_steps)];
 begin
-  select array_agg(case
-           when r.step_id is null or not v_is_live then 'stale'
-           when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
-             or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
-           when t.tenant_uid is null then 'changed'
-           when k.key_id is null then 'caller_revoked'
-           -- a step was placed beyond that number to be refused, and its time is not up after all
-           when h.ready_rows > h.max_parallel and stepgate.is_run_full(p_tenants, p_runs, n, h.max_parallel) then 'parallel_wait'
-           end order by n),
-         array_agg(coalesce(s.is_target, false) or p_approvals[n] is not null order by n)
-    into outcomes, alone
-    from generate_subscripts(p_steps, 1) n
-    left join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-     and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker and r.state = 'leased'
-    left join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-    left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
-    left join stepgate.tenants t on t.tenant_uid = p_tenants[n] and t.authority_version = p_authorities[n]
-    left join stepgate.api_keys k on k.key_id = p_callers[n] and k.revoked_at is null
-     and (k.tenant_uid is null or k.tenant_uid = p_tenants[n]);
+  outcomes := array_fill('stale'::text, v_places);
+  alone := array_fill(false, v_places);
+  seqs := array_fill(null::bigint, v_places);
+  pending := array_fill(false, v_places);
+  if not stepgate.is_live(p_worker) then
+    return;
+  end if;
+  for j in
+    select n,
+           case
+             when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
+               or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
+             when t.tenant_uid is null then 'changed'
+             when k.key_id is null then 'caller_revoked'
+             -- a step was placed beyond that number to be refused, and its time is not up after all
+             when h.ready_rows > h.max_parallel and stepgate.is_run_full(p_tenants, p_runs, n, h.max_parallel) then 'parallel_wait'
+           end as outcome,
+           s.is_target or p_approvals[n] is not null as is_alone, h.head_seq, 'pending' in (h.status, h.paused_from) is true as is_pending
+      from generate_subscripts(p_steps, 1) n
+      join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+       and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker and r.state = 'leased'
+      join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
+      left join stepgate.tenants t on t.tenant_uid = p_tenants[n] and t.authority_version = p_authorities[n]
+      left join stepgate.api_keys k on k.key_id = p_callers[n] and k.revoked_at is null
+       and (k.tenant_uid is null or k.tenant_uid = p_tenants[n])
+     order by r.tenant_uid, r.run_uid, r.step_id for update of r
+  loop
+    outcomes[j.n] := j.outcome;
+    alone[j.n] := j.is_alone;
+    seqs[j.n] := j.head_seq;
+    pending[j.n] := j.is_pending;
+  end loop;
 end $$;
 
 -- Whether as many steps of a run are at work as may be, those before this one in its batch among them.
@@ -162,31 +190,32 @@ begin
 end $$;
 
 -- The events of what starts, run by run: run_started with the first step of a run, step_input_redacted before its step.
--- Returns how many steps that were.
+-- p_seqs, p_pending: where each one's run stands in its log, and whether it has not begun. Returns how many steps that were.
 create or replace function stepgate.append_starts(p_tenants uuid[], p_runs uuid[], p_steps text[], p_started json[],
-  p_redactions jsonb[], p_outcomes text[]) returns integer language plpgsql as $$
+  p_redactions jsonb[], p_outcomes text[], p_seqs bigint[], p_pending boolean[]) returns integer language plpgsql as $$
 declare
   -- of each step that starts the place of its event, and whether its run begins with it
   v_seqs bigint[];
   v_begins boolean[];
 begin
-  select array_agg(x.seq order by x.n), array_agg(x.is_pending and x.place = 1 order by x.n) into v_seqs, v_begins
-    from (select n, 'pending' in (h.status, h.paused_from) is true as is_pending,
-                 row_number() over run as place,
-                 h.head_seq + case when 'pending' in (h.status, h.paused_from) then 1 else 0 end
-                   + sum(case when p_redactions[n] is null then 1 else 2 end) over run as seq
+  select array_agg(x.seq order by x.n), array_agg(x.seq is not null and p_pending[x.n] and x.place = 1 order by x.n) into v_seqs, v_begins
+    from (select n, row_number() over run as place,
+                 case when p_outcomes[n] = 'started' then p_seqs[n] + case when p_pending[n] then 1 else 0 end
+                   + sum(case when p_redactions[n] is null then 1 else 2 end) over run end as seq
             from generate_subscripts(p_steps, 1) n
-            left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) and p_outcomes[n] = 'started'
-          window run as (partition by h.tenant_uid, h.run_uid order by n)) x;
+          window run as (partition by p_outcomes[n] = 'started', p_tenants[n], p_runs[n] order by n)) x;
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
-  select p_tenants[n], p_runs[n], v_seqs[n] - e.before, e.type, e.step_id, e.data
-    from generate_subscripts(v_seqs, 1) n,
-         lateral (values
-           (case when v_begins[n] then case when p_redactions[n] is null then 1 else 2 end end, 'run_started', null, '{}'::json),
-           (case when p_redactions[n] is not null then 1 end, 'step_input_redacted', p_steps[n], (p_redactions[n] -> 'event')::json),
-           (0, 'step_started', p_steps[n], p_started[n])) as e (before, type, step_id, data)
-   where v_seqs[n] is not null and e.before is not null;
+  select p_tenants[n], p_runs[n], v_seqs[n], 'step_started', p_steps[n], p_started[n]
+    from generate_subscripts(v_seqs, 1) n where v_seqs[n] is not null;
+  if array_remove(p_redactions, null) <> '{}' then
+    insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
+    select p_tenants[n], p_runs[n], v_seqs[n] - 1, 'step_input_redacted', p_steps[n], (p_redactions[n] -> 'event')::json
+      from generate_subscripts(v_seqs, 1) n where v_seqs[n] is not null and p_redactions[n] is not null;
+  end if;
   if true = any (v_begins) then
+    insert into stepgate.run_events (tenant_uid, run_uid, seq, type, data)
+    select p_tenants[n], p_runs[n], p_seqs[n] + 1, 'run_started', '{}'
+      from generate_subscripts(v_seqs, 1) n where v_begins[n];
     update stepgate.runs u set started_at = now() from generate_subscripts(v_begins, 1) n
      where (u.tenant_uid, u.run_uid) = (p_tenants[n], p_runs[n]) and v_begins[n];
   end if;

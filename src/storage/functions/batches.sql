@@ -3,21 +3,24 @@
 -- A batch comes as columns: arrays of equal length, one place an item; what an item has several of comes as further
 -- columns with the item's place, counted from 1.
 
--- Says which of budgets and quotas the batch has to do with: most have none, and what is about them is then left out.
--- A statement costs as much as many rows, and one that reads n columns by unnest as n look-ups: columns are read by place.
-create or replace function stepgate.lock_batch(p_tenants uuid[], p_runs uuid[], p_steps text[], out has_budgets boolean,
+-- The heads of the batch's runs. A statement costs as much as many rows, and one that reads n columns by unnest as n
+-- look-ups: columns are read by place, and each run's row is sought once.
+create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns void language plpgsql as $$
+begin
+  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n) i
+    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
+   order by h.tenant_uid, h.run_uid for update of h;
+end $$;
+
+-- Budgets and quotas, after the rows of the queue, which are locked by what judges them. Says which of both the batch has to
+-- do with: most have none, and what is about them is then left out.
+create or replace function stepgate.lock_reserves(p_tenants uuid[], p_runs uuid[], p_steps text[], out has_budgets boolean,
   out has_quotas boolean) language plpgsql as $$
 declare
   v_oldest timestamptz;
 begin
-  perform 1 from generate_subscripts(p_runs, 1) n
-    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
-   order by h.tenant_uid, h.run_uid for update of h;
-  perform 1 from generate_subscripts(p_steps, 1) n
-    join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-   order by r.tenant_uid, r.run_uid, r.step_id for update of r;
-  perform 1 from generate_subscripts(p_runs, 1) n
-    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (p_tenants[n], p_runs[n])
+  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n) i
+    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid)
    order by b.tenant_uid, b.run_uid for update of b;
   has_budgets := found;
   has_quotas := exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs');

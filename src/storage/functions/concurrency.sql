@@ -8,7 +8,7 @@ $$;
 
 -- Takes places for what nothing stands against (outcome null), in the order of the columns; what finds none waits. The key
 -- stands in what step_started will say. Admissions that share a limited key go one after another, over all workers: two that
--- counted at the same time would both see the last place. Keys are locked in one order, after the rows of lock_batch.
+-- counted at the same time would both see the last place. Keys are locked in one order, after the rows of the queue.
 create or replace function stepgate.take_concurrency_keys(p_tenants uuid[], p_runs uuid[], p_steps text[], p_keys text[],
   p_outcomes text[], out outcomes text[], out details jsonb[]) language plpgsql as $$
 declare

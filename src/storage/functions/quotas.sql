@@ -1,4 +1,4 @@
--- Reserving in quotas and run budgets, and giving back what was not used. Rows are locked by lock_batch.
+-- Reserving in quotas and run budgets, and giving back what was not used. Rows are locked by lock_reserves.
 
 create or replace function stepgate.window_start(p_window text, p_at timestamptz) returns timestamptz
 language sql immutable as $$
@@ -20,7 +20,7 @@ returns boolean language sql immutable parallel safe as $$
 $$;
 
 -- The first quota of the tenant that does not allow a step, with {quota, unit, limit, used, reserved, requested, resets_at_ms,
--- waits, reason}; null where all do. Rows are locked by lock_batch, and nothing is written.
+-- waits, reason}; null where all do. Rows are locked by lock_reserves, and nothing is written.
 create or replace function stepgate.find_full_quota(p_tenant uuid, p_tokens bigint, p_usd_micros bigint, p_meters_tokens boolean,
   p_meters_usd_micros boolean) returns jsonb language plpgsql as $$
 declare
@@ -128,7 +128,7 @@ end $$;
 -- Reserves at once for all steps of a run whose requests fit together, and so for all runs of a tenant whose quotas hold
 -- them together; these become 'started' in p_outcomes. p_alone: who is served one by one. What is left null does not fit
 -- as a whole, and is tried one by one, in the order given: so a request that is too large denies only itself.
--- p_has_budgets, p_has_quotas: as lock_batch found.
+-- p_has_budgets, p_has_quotas: as lock_reserves found.
 create or replace function stepgate.reserve_together(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
   p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[], p_has_budgets boolean,
   p_has_quotas boolean) returns text[] language plpgsql as $$

@@ -26,8 +26,9 @@ declare
   v_has_plain boolean;
   v_has_singles boolean;
 begin
-  v_held := stepgate.lock_batch(p_tenants, p_runs, p_steps);
+  perform stepgate.lock_heads(p_tenants, p_runs);
   v := stepgate.judge_settlements(p_worker, p_is_reaping, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
+  v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
   v_ways := v.ways;
   v_has_plain := 'plain' = any (v_ways);
   v_has_singles := 'single' = any (v_ways);
@@ -99,36 +100,53 @@ begin
 end $$;
 
 -- How each item is settled: stale · plain (a success that nothing hangs on but its successors) · single (everything else); of an
--- attempt that ends the word for its end, and what its admission left in the queue's row; the worker's process.
--- Rows are locked by lock_batch.
+-- attempt that ends the word for its end, and what its admission left in the queue's row; the worker's process. Locks the rows
+-- of the queue that the batch has, in their order: heads are locked, and what else is read of a run changes with its head only.
 create or replace function stepgate.judge_settlements(p_worker text, p_is_reaping boolean, p_items jsonb[], p_kinds text[],
   p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[], p_event_items integer[], out ways text[], out words text[],
   out started timestamptz[], out reserved_tokens bigint[], out reserved_usd_micros bigint[], out admissions text[], out pid integer)
 language plpgsql as $$
 declare
+  j record;
   v_is_live boolean;
+  v_places integer[] := array[cardinality(p_steps)];
 begin
+  ways := array_fill('stale'::text, v_places);
+  words := array_fill(null::text, v_places);
+  started := array_fill(null::timestamptz, v_places);
+  reserved_tokens := array_fill(null::bigint, v_places);
+  reserved_usd_micros := array_fill(null::bigint, v_places);
+  admissions := array_fill(null::text, v_places);
   select w.pid, w.lease_until > clock_timestamp() into pid, v_is_live from stepgate.workers w where w.worker_id = p_worker;
   -- a living worker settles its own, the reaper those of a dead one
-  v_is_live := coalesce(v_is_live, false);
-  select array_agg(j.way order by j.n),
-         array_agg(case when j.way = 'stale' or p_kinds[j.n] not in ('succeeded', 'failed', 'cancelled', 'retry') then null
-                        when (p_items[j.n] ->> 'is_lost')::boolean then 'lost' when p_kinds[j.n] = 'retry' then 'retry_scheduled'
-                        else p_kinds[j.n] end order by j.n),
-         array_agg(j.started_at order by j.n), array_agg(j.reserved_tokens order by j.n),
-         array_agg(j.reserved_usd_micros order by j.n), array_agg(j.admission_record order by j.n)
-    into ways, words, started, reserved_tokens, reserved_usd_micros, admissions
-    from (select n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record,
-                 case when r.step_id is null or v_is_live = p_is_reaping then 'stale'
-                      when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
-                       and cardinality(array_positions(p_event_items, n)) = 1 then 'plain'
-                      else 'single' end as way
-            from generate_subscripts(p_steps, 1) n
-            left join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-             and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker
-             and r.state = case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end
-            left join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-            left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])) j;
+  if coalesce(v_is_live, false) = p_is_reaping then
+    return;
+  end if;
+  for j in
+    select n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record,
+           case when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
+                 and cardinality(array_positions(p_event_items, n)) = 1 then 'plain'
+                else 'single' end as way
+      from generate_subscripts(p_steps, 1) n
+      join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+       and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker
+       and r.state = case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end
+      join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
+      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
+     order by r.tenant_uid, r.run_uid, r.step_id for update of r
+  loop
+    ways[j.n] := j.way;
+    started[j.n] := j.started_at;
+    reserved_tokens[j.n] := j.reserved_tokens;
+    reserved_usd_micros[j.n] := j.reserved_usd_micros;
+    admissions[j.n] := j.admission_record;
+    if p_kinds[j.n] = 'succeeded' then
+      words[j.n] := 'succeeded';
+    elsif p_kinds[j.n] in ('failed', 'cancelled', 'retry') then
+      words[j.n] := case when (p_items[j.n] ->> 'is_lost')::boolean then 'lost' when p_kinds[j.n] = 'retry' then 'retry_scheduled'
+                         else p_kinds[j.n] end;
+    end if;
+  end loop;
 end $$;
 
 -- What is said of items that are not stale; null for the others.
@@ -343,6 +361,7 @@ declare
   v_count integer := 0;
   r record;
   h stepgate.run_heads;
+  v_found stepgate.run_heads;
   v_next text;
 begin
   if p_runs <@ v_ended then
@@ -354,6 +373,7 @@ begin
   loop
     v_count := v_count + 1;
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (r.tenant_uid, r.run_uid);
+    v_found := h;
     if h.unplaced_steps > 0 and h.ready_rows < h.max_parallel then
       h := stepgate.place_next(h, least(h.unplaced_steps, h.max_parallel - h.ready_rows));
     end if;
@@ -372,7 +392,9 @@ begin
     if h.open_steps = 0 then
       h := stepgate.finish_run(h);
     end if;
-    perform stepgate.save_head(h);
+    if h is distinct from v_found then
+      perform stepgate.save_head(h);
+    end if;
   end loop;
   return v_count;
 end $$;
