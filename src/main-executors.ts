@@ -3,12 +3,13 @@
  *
  * Here: the order. Not here: what a pack or an adapter does (policy/, executors/).
  */
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config/config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { makeIds } from "./core/ids.ts";
+import { ownUid } from "./core/own-user.ts";
 import { makeAdapters } from "./executors/adapters.ts";
 import type { SocketAddress } from "./executors/http/checked-connect.ts";
 import type { AdapterDeps } from "./executors/ports.ts";
@@ -50,7 +51,7 @@ export async function openExecutors(
 }
 
 async function loadPacks({ instance: { home, packs } }: Config): Promise<ReadonlyMap<string, LoadedPack>> {
-  const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${userInfo().username}`);
+  const cacheDirectory = join(tmpdir(), `stepgate-toolchain-${ownUid()}`);
   const toolchain = lazyToolchain({ clock: systemClock, random: makeIds(systemClock).random, cacheDirectory });
   const folders = [
     { path: PACK_FOLDER, isOptional: false },

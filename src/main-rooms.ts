@@ -4,7 +4,6 @@
  * Not here: what any of them does.
  */
 import { readFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { makeCallCounter } from "./capability/call-counter.ts";
 import { makeVerifier } from "./capability/make-verifier.ts";
 import type { Config } from "./config/config.ts";
@@ -12,6 +11,7 @@ import { type Clock, systemClock } from "./core/clock.ts";
 import { StepgateError } from "./core/errors.ts";
 import { killAt, noFailPoints } from "./core/fail-point.ts";
 import { type BatchId, makeIds, type RunUid, type TenantUid } from "./core/ids.ts";
+import { ownUid } from "./core/own-user.ts";
 import { shareReads } from "./core/share-reads.ts";
 import type { StoredBlob } from "./core/vault.ts";
 import { type SignBatch, signBatch } from "./evidence/batch.ts";
@@ -258,7 +258,7 @@ async function openKeys(config: Config, pool: TenantPool, clock: Clock): Promise
   const ids = makeIds(clock);
   const { instanceKeyFile, adminKey } = config.keys;
   return openKeyRing({
-    files: await openKeyFiles({ home: config.instance.home, uid: userInfo().uid, uuid: ids.uuid }),
+    files: await openKeyFiles({ home: config.instance.home, uid: ownUid(), uuid: ids.uuid }),
     store: makeKeyStore(pool),
     ids,
     clock,
@@ -271,7 +271,7 @@ async function openKeys(config: Config, pool: TenantPool, clock: Clock): Promise
 
 /** A key file that was named and is not there must not become a key that is made. */
 async function readGivenKey(path: string): Promise<Uint8Array> {
-  const bytes = await readKeyFile(path, userInfo().uid);
+  const bytes = await readKeyFile(path, ownUid());
   if (bytes === undefined) throw new StepgateError("INSTANCE_KEY_MISSING", { path });
   return bytes;
 }

@@ -5,13 +5,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import type { Config } from "../config/config.ts";
 import { ERROR_CODES, type ErrorCode, type ErrorDetail, isStepgateError, StepgateError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { ownUid } from "../core/own-user.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { readMessages } from "./event-stream.ts";
@@ -57,7 +57,7 @@ export async function findTarget(
 async function readKey(config: Config, keyFile: string | undefined): Promise<string> {
   const path = keyFile ?? join(config.instance.home, "keys", "admin-key");
   const bytes =
-    keyFile === undefined ? await readKeyFile(path, userInfo().uid) : await readFile(keyFile).catch(() => undefined);
+    keyFile === undefined ? await readKeyFile(path, ownUid()) : await readFile(keyFile).catch(() => undefined);
   const key = bytes === undefined ? config.keys.adminKey : Buffer.from(bytes).toString().trim();
   if (key === undefined || key === "" || key.length > MAX_KEY_LENGTH)
     throw new StepgateError("KEY_FILE_UNAVAILABLE", { path, reason: "there is no key in" });

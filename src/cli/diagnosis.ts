@@ -5,12 +5,12 @@
  */
 import { lstat, readFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { makeCallCounter } from "../capability/call-counter.ts";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../core/clock.ts";
 import { isStepgateError, type StepgateError } from "../core/errors.ts";
+import { ownUid } from "../core/own-user.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { verifyTrustFile } from "../evidence/trust-bundle.ts";
 import { makeAdapters } from "../executors/adapters.ts";
@@ -157,7 +157,7 @@ async function lookAtHome(home: string): Promise<Finding> {
   const name = "home";
   const stat = await lstat(home).catch(() => undefined);
   if (stat === undefined) return { name, ok: true, about: `${home}, made at the first start` };
-  const ok = stat.isDirectory() && stat.uid === userInfo().uid && (stat.mode & 0o077) === 0;
+  const ok = stat.isDirectory() && stat.uid === ownUid() && (stat.mode & 0o077) === 0;
   const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
   return {
     name,
@@ -171,7 +171,7 @@ async function lookAtKeys({ instance, keys }: Config): Promise<readonly Finding[
   const folder = join(instance.home, "keys");
   if ((await lstat(folder).catch(() => undefined)) === undefined)
     return [{ name: "keys", ok: true, about: "made at the first start" }];
-  const { uid } = userInfo();
+  const uid = ownUid();
   const instanceKey =
     keys.instanceKeyFile === undefined
       ? await readKeyFile(join(folder, "instance.key"), uid)

@@ -13,6 +13,8 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   CONFIG_INVALID: "put right what is listed above; `stepgate config print` shows every setting",
   DISK_FULL: "make room on the disk that is written to, then do the same again",
   EMBEDDED_FAILED: "look into .stepgate/pg/server.log, or set STEPGATE_DATABASE_URL to a PostgreSQL of your own",
+  EMBEDDED_USER_NAMELESS:
+    "give that uid a line in /etc/passwd (in an image: `useradd --uid <uid> stepgate`), or set STEPGATE_DATABASE_URL",
   EMBEDDED_UNSUPPORTED: "set STEPGATE_DATABASE_URL to a PostgreSQL 15 or newer",
   EVIDENCE_MALFORMED: "give the file that GET /v1/runs/{run}/evidence answered",
   EVIDENCE_NOT_READY: "wait for the run's end: `stepgate run watch <run>`",

@@ -3,9 +3,9 @@
  * interrupted. Not here: the command (commands/serve.ts), which loads this file only when it serves.
  */
 import { once } from "node:events";
-import { userInfo } from "node:os";
 import type { Config } from "../config/config.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
+import { ownUid } from "../core/own-user.ts";
 import { readKeyFile } from "../evidence/key-files.ts";
 import { type Stepgate, startStepgate } from "../main.ts";
 import type { StartProgress } from "../main-input.ts";
@@ -120,7 +120,7 @@ async function readAdminKey(
   if (adminKey.source === "given") return config.keys.adminKey;
   if (adminKey.source === "stored") return undefined;
   try {
-    const bytes = await readKeyFile(adminKey.path, userInfo().uid);
+    const bytes = await readKeyFile(adminKey.path, ownUid());
     return bytes === undefined ? undefined : Buffer.from(bytes).toString().trim();
   } catch (caught) {
     if (isStepgateError(caught, "KEY_FILE_UNAVAILABLE")) return undefined;

@@ -200,6 +200,11 @@ export const ERROR_CODES = {
     retry: "never",
     summary: "the embedded PostgreSQL does not run on this machine",
   },
+  EMBEDDED_USER_NAMELESS: {
+    status: 500,
+    retry: "never",
+    summary: "the embedded PostgreSQL cannot be made by a user that this machine has no name for",
+  },
   EMBEDDED_FAILED: { status: 500, retry: "later", summary: "the embedded PostgreSQL did not start" },
   HOME_UNSAFE: { status: 500, retry: "never", summary: "the home folder has the wrong owner, mode or is a link" },
 

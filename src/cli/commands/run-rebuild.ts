@@ -3,9 +3,10 @@
  *
  * For rows that are damaged or gone; no API is asked. Not here: what is put back (runs/rebuild-run.ts).
  */
-import { userInfo } from "node:os";
+
 import { StepgateError } from "../../core/errors.ts";
 import { type RunUid, UUID_PATTERN } from "../../core/ids.ts";
+import { ownName } from "../../core/own-user.ts";
 import type { RebuiltRun } from "../../runs/rebuild-run.ts";
 import type { StepAction } from "../../runs/resume.ts";
 import { makeLog } from "../../telemetry/logger.ts";
@@ -37,7 +38,7 @@ export const addRunRebuild: AddCommand = (parent, around) => {
       const { rebuildRun } = await import("../../main-rebuild.ts");
       const rebuilt = await rebuildRun(
         { config, log: makeLog({ level: config.telemetry.logLevel }), onProgress: () => undefined },
-        { tenantId: tenant, runUid: run as RunUid, actor: `cli:${userInfo().username}` },
+        { tenantId: tenant, runUid: run as RunUid, actor: `cli:${ownName()}` },
       );
       if (json === true) around.terminal.line(JSON.stringify(reportOf(rebuilt)));
       else showRebuilt(around.terminal, rebuilt);

@@ -7,7 +7,8 @@
 import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { unlessDiskFull } from "../../core/disk-full.ts";
-import { StepgateError } from "../../core/errors.ts";
+import { isStepgateError, StepgateError } from "../../core/errors.ts";
+import { ownUid } from "../../core/own-user.ts";
 import type { Binaries } from "./binaries.ts";
 import { markerPath, type Place } from "./place.ts";
 import {
@@ -20,6 +21,7 @@ import {
   writeFileOnce,
 } from "./private-files.ts";
 import { type ProgramEnd, runProgram } from "./run-program.ts";
+import { namedAccount } from "./server-user.ts";
 import { isSystemError } from "./system-error.ts";
 
 /** The superuser of the cluster, and the name of the product's database in it. */
@@ -28,7 +30,7 @@ export const SUPERUSER = "stepgate";
 /**
  * Makes the cluster unless it exists, and checks that these programs can open it.
  *
- * @throws {StepgateError} EMBEDDED_FAILED, DISK_FULL, HOME_UNSAFE.
+ * @throws {StepgateError} EMBEDDED_FAILED, EMBEDDED_USER_NAMELESS, DISK_FULL, HOME_UNSAFE.
  */
 export async function ensureCluster(input: {
   readonly place: Place;
@@ -60,7 +62,7 @@ async function createCluster(place: Place, binaries: Binaries, signal: AbortSign
       await chown(temporary, place.user.uid, place.user.gid);
     }
     const args = initdbArguments(data, passwordFile);
-    const end = await runProgram({ file: binaries.initdb, args, cwd: place.root, user: place.user, signal });
+    const end = await runInitdb({ file: binaries.initdb, args, cwd: place.root, user: place.user, signal });
     signal?.throwIfAborted();
     if (end.exitCode !== 0) throw initdbFailure(end);
     await chmod(data, 0o700);
@@ -70,10 +72,32 @@ async function createCluster(place: Place, binaries: Binaries, signal: AbortSign
     // another first start was quicker: its cluster is the one, whatever became of ours
     if ((await lstat(place.dataDirectory).catch(absent)) !== undefined) return;
     signal?.throwIfAborted();
+    if (isStepgateError(cause, "EMBEDDED_USER_NAMELESS")) throw cause;
     throw failed("the cluster could not be made", place.dataDirectory, cause);
   } finally {
     await removeFolder(temporary);
   }
+}
+
+/** initdb, alone of all programs here, asks the system for its user's name; the words are its own in the locale we give it. */
+const NAMELESS = /could not look up effective user ID/;
+
+/**
+ * Runs initdb; where nothing names its user, in a user namespace in which it has the number of an account that has a name.
+ *
+ * What it makes belongs to its real user. @throws {StepgateError} EMBEDDED_USER_NAMELESS where there is no such namespace.
+ */
+async function runInitdb(program: Parameters<typeof runProgram>[0]): Promise<ProgramEnd> {
+  const end = await runProgram(program);
+  if (end.exitCode === 0 || !NAMELESS.test(end.output)) return end;
+  const { uid, gid } = await namedAccount();
+  const namespace = ["--user", `--map-user=${uid}`, `--map-group=${gid}`, "--"];
+  const named = await runProgram({ ...program, file: "unshare", args: [...namespace, program.file, ...program.args] });
+  // it got as far as having a name: whatever went wrong then is another thing
+  if (named.exitCode === 0 || /^initdb: (?!.*effective user ID)/m.test(named.output)) return named;
+  const own = program.user?.uid ?? ownUid();
+  const cause = new Error(`unshare: ${named.startError ?? named.exitCode}: ${named.output}`);
+  throw new StepgateError("EMBEDDED_USER_NAMELESS", { uid: own }, { cause });
 }
 
 /** A program has only its words to say why; they are the C library's own in the locale we give it. */

@@ -30,6 +30,11 @@ export async function chooseServerUser(): Promise<ServerUser | undefined> {
   return serverUserOf(await readPasswordFile());
 }
 
+/** An account that has a name, for programs that ask for their user's: as `serverUserOf` chooses it. */
+export async function namedAccount(): Promise<ServerUser> {
+  return serverUserOf(await readPasswordFile());
+}
+
 /** `postgres` (macOS: `_postgres`) if the password file has it, else `nobody`; never root, never an executor's uid. */
 export function serverUserOf(passwordFile: string): ServerUser {
   const accounts = new Map(
