@@ -232,12 +232,12 @@ t.test("A19 the same for what a step that is refused, held or to be kept for lon
     await breakEverything(t, { runtime, end, isIn: ({ path }) => !asked.has(path) || path === "gate.signBatch" });
 });
 
-t.test("A19 the same for what a step of type tool asks of its tool", async (t) => {
+t.test("A19 the same for what a step of type tool asks of its tool and its secrets", async (t) => {
   await breakEverything(t, {
     runtime: allow,
     isTool: true,
     end: "succeeded",
-    isIn: ({ path }) => path.startsWith("gate.tools."),
+    isIn: ({ path }) => path.startsWith("gate.tools.") || path.startsWith("gate.secrets."),
   });
 });
 
