@@ -3,8 +3,10 @@
  *
  * Not here: the scan of everything that is stored (secrets-at-rest.test.ts), names and places (executors/).
  */
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { ExecutionContext, ExecutorResult } from "../../src/executors/contract.ts";
@@ -14,6 +16,7 @@ import { forEachDatabase, openTestDatabase, type TestDatabase } from "../storage
 import { deskOf } from "./approval-desk.ts";
 import { type Decide, done, failure, makeSink, startRig } from "./rig.ts";
 import { call, GREETING, outputOf, performed, register, type ToolScene } from "./tool-desk.ts";
+import { startWorker } from "./workers.ts";
 
 const VALUE = "crm-9f86d081884c7d65-value";
 const ASKS: JsonObject = { ...GREETING, secrets: [{ name: "CRM_KEY", ref: "crm.key", as: "env" }] };
@@ -27,6 +30,7 @@ async function scene(
   t: Test,
   database: TestDatabase,
   perform: (context: ExecutionContext) => ExecutorResult = ({ spec }) => done(spec.inputs),
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Scene> {
   const sink = makeSink(perform);
   const shown: string[] = [];
@@ -39,6 +43,7 @@ async function scene(
     packs: { runtime },
     adapters: [{ ...sink.adapter, secrets: PROCESS_SECRETS }],
     tenant: { runtime_pack: "runtime", required_guardrails: [] },
+    env,
   });
   const [operator, submitter] = [
     await deskOf(rig, "olga", "operator"),
@@ -314,4 +319,17 @@ t.test("a program has it in its environment, a request in its headers; what eith
   const open = await performed(at, call("crm.find", {}));
   t.match(open, { errorKind: "invalid_request", reasons: ["secret_needs_https"], attemptsMade: 0 });
   t.equal(headers.length, 1);
+});
+
+t.test("a process that only works hands them over too", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const at = await scene(t, database, undefined, { STEPGATE_ROLE: "gateway" });
+    const effects = join(t.testdir({}), "effects");
+    await startWorker(t, { rig: at.rig, database });
+    await keep(at, "crm.key", VALUE);
+    await register(at, "greet", { ...ASKS, config: { effects_file: effects } });
+    t.match(await performed(at, call("greet", { name: "Ada" })), { state: "succeeded" });
+    t.match(await readFile(effects, "utf8"), new RegExp(` a 1 CRM_KEY=${VALUE}\n$`));
+    t.same(at.calls, [], "the control: not the process that has the API");
+  });
 });

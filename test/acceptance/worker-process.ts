@@ -2,7 +2,7 @@
  * A worker in a process of its own, for tests that need several of them or kill one.
  *
  * In: a JSON argument {home, target, env, isPlayed}. Out: `ready` on standard output; it works until its input ends or it is killed.
- * Its executor `sink` appends one line per call to `inputs.effects_file`, and hangs on attempts up to `inputs.hang_until`
+ * Its executor `sink` appends one line per call to `inputs.effects_file`, with the secrets that it is handed, and hangs on attempts up to `inputs.hang_until`
  * until it is aborted, which is a line too; attempts up to `inputs.fail_until` fail and may be tried again. With `isPlayed`
  * the test says what becomes of each call (played-executor.ts). Its pack holds where `inputs.hold` says so, and stops the
  * process (SIGSTOP) the first time that it decides on a step with `inputs.stop_once`, a file that it makes then.
@@ -11,6 +11,7 @@ import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { isJsonObject } from "../../src/core/json.ts";
 import type { ExecutionContext, ExecutorResult } from "../../src/executors/contract.ts";
+import { PROCESS_SECRETS } from "../../src/executors/process/secret-env.ts";
 import { startStepgate } from "../../src/main.ts";
 import type { DatabaseTarget } from "../../src/storage/pool.ts";
 import { makeLog } from "../../src/telemetry/logger.ts";
@@ -29,7 +30,7 @@ interface Arguments {
 const { home, target, env, isPlayed } = JSON.parse(process.argv[2] ?? "") as Arguments;
 
 function perform(
-  { spec, stepId, attempt, runUid }: ExecutionContext,
+  { spec, stepId, attempt, runUid, secrets }: ExecutionContext,
   _call: number,
   signal: AbortSignal,
 ): Promise<ExecutorResult> | ExecutorResult {
@@ -40,7 +41,7 @@ function perform(
   };
   const end = (): ExecutorResult =>
     done({ step: stepId }, { tokens: typeof tokens === "number" ? tokens : 0, usdMicros: 0 });
-  note("");
+  note(secrets.map(({ name, value }) => ` ${name}=${value}`).join(""));
   if (typeof failUntil === "number" && attempt <= failUntil) return failure();
   if (typeof hangUntil !== "number" || attempt > hangUntil) return end();
   return new Promise((resolve) => {
@@ -76,7 +77,9 @@ const stepgate = await startStepgate({
   onProgress: () => undefined,
   parts: {
     packs: new Map([["runtime", packOf("runtime", isPlayed ? tellingOf(decide) : decide)]]),
-    adapters: isPlayed ? playedTypes(makeSink(makePlayedExecutor())) : [makeSink(perform).adapter],
+    adapters: isPlayed
+      ? playedTypes(makeSink(makePlayedExecutor()))
+      : [{ ...makeSink(perform).adapter, secrets: PROCESS_SECRETS }],
     database: target,
   },
 });

@@ -38,7 +38,7 @@ language sql immutable as $$
     ('run_forks', 'si', 's'),
     ('run_heads', 'siu', 'siud'),
     ('runs', 'siu', 'su'),
-    ('secrets', 'siud', ''),
+    ('secrets', 'siud', 's'),
     ('sinks', 'siud', 's'),
     ('step_attempts', 's', 'si'),
     ('step_edges', 'si', 'sid'),

@@ -1,0 +1,1 @@
+-- Workers read the secrets that they hand over (functions/roles.sql).
