@@ -1,132 +1,31 @@
 /**
  * The scan of spec 00, payloads at rest: secrets planted wherever a payload may stand, then searched for in a dump of the
  * whole database, in the log stream and in the exported evidence, raw and with every blob opened.
+ *
+ * Not here: secrets that tools are handed (handed-secrets.test.ts).
  */
-import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
 import t, { type Test } from "tap";
 import type { PackDecision } from "../../src/core/decision.ts";
 import type { RunUid } from "../../src/core/ids.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
-import { PROCESS_SECRETS } from "../../src/executors/process/secret-env.ts";
 import { makeExportEvidence } from "../../src/runs/export-evidence.ts";
-import { INSTANCE_SCOPE } from "../../src/storage/pool.ts";
 import { PERL } from "../executors/process/sandbox.ts";
-import { forEachDatabase, openTestDatabase, type TestDatabase } from "../storage/test-database.ts";
+import { forEachDatabase, type TestDatabase } from "../storage/test-database.ts";
 import { deskOf, openApproval } from "./approval-desk.ts";
-import { allow, type Decide, makeSink, type Rig, startRig } from "./rig.ts";
+import { type Decide, makeSink, startRig } from "./rig.ts";
+import { collector, dump, files, openedAnswers, openedBlobs, plant, spellings, TAIL, traces } from "./secret-scan.ts";
 import { QUICK, sinkApi, startReceiver, tenantFor, untilDelivered } from "./sink-desk.ts";
 
 const tenant = { runtime_pack: "runtime", required_guardrails: [] };
 const step = (id: string, more: JsonObject = {}) => ({ id, type: "sink", inputs: {}, ...more });
-
-/** A part that no escaping changes, then characters that every escaping does. */
-const plant = (name: string) => `${name}-${randomBytes(12).toString("hex")}${TAIL}`;
-const TAIL = '-"é/~\\';
-
-/** Every character escaped, also those that need not be. */
-const percent = (text: string) => Buffer.from(text).reduce((all, byte) => `${all}%${byte.toString(16)}`, "");
-const unicode = (text: string) =>
-  [...text].map((one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
-
-/** A secret in the spellings under which it could lie around. */
-function spellings(secret: string): ReadonlyMap<string, string> {
-  // escapings nest and change what follows: what stands before it betrays the secret through all of them
-  const core = secret.slice(0, -TAIL.length);
-  const bytes = Buffer.from(core);
-  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-  const found = new Map([
-    ["text", core],
-    ["percent", percent(core)],
-    ["json ascii", unicode(core)],
-    ["hex", bytes.toString("hex")],
-    ["sha256", sha256(secret)],
-    ["sha256 of json", sha256(JSON.stringify(secret))],
-  ]);
-  // base64 of a text inside another one depends on where it begins
-  for (const offset of [0, 1, 2]) {
-    const inside = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
-    const sure = inside.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
-    found.set(`base64 at ${offset}`, sure);
-    found.set(`base64url at ${offset}`, sure.replaceAll("+", "-").replaceAll("/", "_"));
-  }
-  return found;
-}
-
-/** Where a secret is found, by its spelling. */
-function traces(secret: string, texts: ReadonlyMap<string, string>): readonly string[] {
-  const wanted = [...spellings(secret)];
-  return [...texts].flatMap(([place, text]) => {
-    const folded = text.toLowerCase();
-    return wanted
-      .filter(([name, spelling]) =>
-        /hex|sha|percent|ascii/.test(name) ? folded.includes(spelling) : text.includes(spelling),
-      )
-      .map(([name]) => `${name} in ${place}`);
-  });
-}
 
 /** A program that writes the secret in two parts, one after the other; no part of its text holds the mark of a secret. */
 function inTwoParts(secret: string): string {
   const core = secret.slice(0, -TAIL.length);
   const [first, second] = [core.slice(3, 20), core.slice(20)];
   return `$| = 1; print "${core.slice(0, 3)}", "${first}"; select undef, undef, undef, 0.3; print "${second}"`;
-}
-
-/** Every table: its rows as text, and its binary columns as the bytes they are. */
-async function dump(rig: Rig): Promise<Map<string, string>> {
-  const columns = await rig.rows(
-    "select table_name, column_name from information_schema.columns where table_schema = 'stepgate' and data_type = 'bytea'",
-  );
-  const tables = await rig.rows(
-    "select table_name from information_schema.tables where table_schema = 'stepgate' and table_type = 'BASE TABLE'",
-  );
-  const texts = new Map<string, string>();
-  for (const { table_name: table } of tables) {
-    const rows = await rig.rows(`select x::text as row from stepgate.${table} x`);
-    texts.set(`table ${table}`, rows.map(({ row }) => String(row)).join("\n"));
-  }
-  for (const { table_name: table, column_name: column } of columns) {
-    const rows = await rig.rows(
-      `select encode(${column}, 'base64') as bytes from stepgate.${table} where ${column} is not null`,
-    );
-    const bytes = Buffer.concat(rows.map((row) => Buffer.from(String(row["bytes"]), "base64")));
-    texts.set(`bytes of ${table}.${column}`, bytes.toString("utf8"));
-  }
-  return texts;
-}
-
-async function openedBlobs(rig: Rig, runUid: string): Promise<ReadonlyMap<string, string>> {
-  const { store, vaults } = rig.stepgate.rooms;
-  const vault = await vaults.of(rig.tenantUid);
-  const texts = new Map<string, string>();
-  for (const { blob_id: blobId } of await rig.rows("select blob_id from stepgate.blobs where run_uid = $1", [runUid])) {
-    const blob = await store.readBlob(rig.tenantUid, String(blobId) as never);
-    if (blob === undefined) throw new TypeError("a blob that was just listed is gone");
-    texts.set(`${blob.field} of ${blob.stepId} ${blob.blobId}`, vault.open(blob, blob));
-  }
-  return texts;
-}
-
-/** The answers of repeated writes, opened: they are sealed in a place of their own. */
-async function openedAnswers(rig: Rig): Promise<ReadonlyMap<string, string>> {
-  const vault = await rig.stepgate.rooms.vaults.of(rig.tenantUid);
-  const place = { runUid: INSTANCE_SCOPE as string as RunUid, stepId: "", field: "answer" };
-  const rows = await rig.rows(
-    "select idempotency_key, key_id, wrapped_key, sealed from stepgate.idempotency where tenant_uid = $1 and sealed is not null",
-    [rig.tenantUid],
-  );
-  return new Map(
-    rows.map(({ idempotency_key: key, key_id: keyId, wrapped_key: wrappedKey, sealed }) => {
-      const blob = { keyId: String(keyId), wrappedKey: wrappedKey as Uint8Array, sealed: sealed as Uint8Array };
-      return [`answer kept for ${String(key)}`, vault.open(blob, place)];
-    }),
-  );
 }
 
 /** Pointers of members that hold a marked text or have a marked key. */
@@ -137,29 +36,6 @@ function marked(value: JsonValue, mark: string, path: string): readonly string[]
     const here = `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     return key.includes(mark) && !Array.isArray(value) ? [here] : marked(item, mark, here);
   });
-}
-
-/** A collector of spans: what it was sent. */
-async function collector(t: Test): Promise<{ readonly url: string; readonly text: () => string }> {
-  const chunks: Buffer[] = [];
-  const server = createServer((request, response) => {
-    request.on("data", (bytes: Buffer) => chunks.push(bytes));
-    request.on("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, text: () => Buffer.concat(chunks).toString("latin1") };
-}
-
-/** Every file below the home, as text. */
-async function files(home: string): Promise<ReadonlyMap<string, string>> {
-  const names = await readdir(home, { recursive: true, withFileTypes: true });
-  const paths = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return new Map(
-    await Promise.all(paths.map(async (path) => [`file ${path}`, await readFile(path, "latin1")] as const)),
-  );
 }
 
 t.test("the scan finds a secret in every spelling it knows", async (t) => {
@@ -300,145 +176,6 @@ t.test(
     });
   },
 );
-
-/** What a careless tool says of its secret: plain, and in every encoding that is masked. */
-function said(secret: string): JsonObject {
-  const inside = (before: string) => Buffer.from(`${before}${secret}after`);
-  return {
-    [`key ${secret}`]: 1,
-    text: `it is ${secret}!`,
-    json: JSON.stringify({ deep: JSON.stringify(secret) }),
-    escaped: [percent(secret), encodeURIComponent(secret), unicode(secret)],
-    base64: ["", "x", "xy"].flatMap((before) => [
-      inside(before).toString("base64"),
-      inside(before).toString("base64url"),
-    ]),
-    hex: Buffer.from(secret).toString("hex"),
-    sha256: createHash("sha256").update(secret).digest("hex"),
-  };
-}
-
-/** Steps whose tools are handed a secret and say it in every way; `isMasked` false: they say another text instead. */
-async function handedToTools(t: Test, database: TestDatabase, { isMasked }: { readonly isMasked: boolean }) {
-  const handed = plant("handed");
-  const control = plant("sealed-beside");
-  const spans = await collector(t);
-  const lines: string[] = [];
-  const toolEvents = [{ kind: "said", payload: said(isMasked ? handed : control) }];
-  const told = isMasked ? handed : control;
-  const sink = makeSink(({ stepId }): ExecutorResult => {
-    if (stepId === "throws") throw new TypeError(`not with ${told}`);
-    if (stepId === "bad")
-      return {
-        ok: false,
-        kind: "execution_error",
-        retryable: true,
-        code: "boom",
-        message: told,
-        details: said(told),
-        toolEvents,
-      };
-    return { ok: true, output: { ...said(told), control }, checkpoint: said(told), usage: { tokens: 1 }, toolEvents };
-  });
-  const rig = await startRig(t, {
-    database,
-    packs: { runtime: allow },
-    adapters: [{ ...sink.adapter, secrets: PROCESS_SECRETS }],
-    tenant,
-    env: { STEPGATE_OTLP_ENDPOINT: spans.url },
-    onLogLine: (line) => {
-      lines.push(line);
-    },
-  });
-  const olga = await deskOf(rig, "olga", "operator", "submitter");
-  for (const status of [201, 201]) {
-    const put = await olga("PUT", "/v1/secrets/crm.key", { value: handed }, { "idempotency-key": "kept-once" });
-    t.equal(put.status, status);
-  }
-  t.equal((await olga("PUT", "/v1/secrets/crm.key", { value: `${handed}\u0000`, more: 1 })).status, 400);
-  t.equal((await olga("PUT", "/v1/executors/process", PERL)).status, 200);
-  const secrets = [{ name: "CRM_KEY", ref: "crm.key", as: "env" }];
-  const open = { config: {}, input_schema: { type: "object" }, secrets };
-  const print = "print $ENV{CRM_KEY}; print STDERR $ENV{CRM_KEY}; exit 1 if @ARGV";
-  for (const [name, definition] of [
-    ["crm.say", { executor: "sink", ...open }],
-    ["crm.print", { executor: "process", ...open, config: { command: ["perl", "-e", print] } }],
-    ["crm.fail", { executor: "process", ...open, config: { command: ["perl", "-e", print, "1"] } }],
-  ] as const)
-    t.equal((await olga("PUT", `/v1/tools/${name}`, definition)).status, 201, name);
-  const by = (id: string, tool: string) => ({ id, type: "tool", inputs: { tool, arguments: {} } });
-  const runUid = await rig.submit({
-    steps: [
-      by("good", "crm.say"),
-      by("bad", "crm.say"),
-      by("throws", "crm.say"),
-      by("prints", "crm.print"),
-      by("fails", "crm.fail"),
-    ],
-  });
-  t.equal((await rig.ended(runUid)).status, "failed");
-  t.same(
-    new Set(sink.calls.map((call) => JSON.stringify(call.secrets))),
-    new Set([JSON.stringify([{ name: "CRM_KEY", value: handed }])]),
-    "the control: it was handed over",
-  );
-  t.match((await rig.steps(runUid)).get("prints"), { state: "succeeded" });
-  const { store, records } = rig.stepgate.rooms;
-  const raw = await dump(rig);
-  raw.set("the log stream", lines.join(""));
-  raw.set("the evidence", (await makeExportEvidence({ store, records })(rig.tenantUid, { runUid })) ?? "");
-  raw.set("the events", JSON.stringify(await rig.events(runUid)));
-  raw.set("the definitions", JSON.stringify([await olga("GET", "/v1/tools"), await olga("GET", "/v1/secrets")]));
-  for (const [path, text] of await files(rig.stepgate.rooms.config.instance.home)) raw.set(path, text);
-  const opened = new Map([...(await openedBlobs(rig, runUid)), ...(await openedAnswers(rig))]);
-  await rig.stepgate.stop();
-  raw.set("the spans", spans.text());
-  return { raw, opened, handed, control };
-}
-
-t.test(
-  "a secret that tools are handed is nowhere, sealed or not, but in its own sealed row, whatever they say of it",
-  async (t) => {
-    await forEachDatabase(t, async (t, database) => {
-      const { raw, opened, handed, control } = await handedToTools(t, database, { isMasked: true });
-      t.same(traces(handed, raw), [], "raw");
-      t.same(traces(handed, opened), [], "opened");
-      t.ok(traces(control, opened).length > 0, "opened: what stood beside it is found");
-      for (const field of [
-        "output of good",
-        "output of prints",
-        "error of bad",
-        "error of throws",
-        "error of fails",
-        "checkpoint",
-      ])
-        t.ok(
-          [...opened].some(([place, text]) => place.includes(field) && text.includes("[secret]")),
-          `the control: ${field} is there, masked`,
-        );
-      t.ok(
-        [...opened.keys()].some((place) => place.includes("answer kept for kept-once")),
-        "the control: an answer is kept",
-      );
-      t.ok((raw.get("table secrets") ?? "").includes("crm.key"), "the control: so is the secret");
-    });
-  },
-);
-
-t.test("what is no tool's secret is found in all the places and spellings where one is masked", async (t) => {
-  const { opened, control } = await handedToTools(t, await openTestDatabase(t), { isMasked: false });
-  const found = traces(control, opened);
-  for (const field of ["output of good", "error of bad", "error of throws", "checkpoint"])
-    t.ok(
-      found.some((place) => place.includes(field)),
-      field,
-    );
-  for (const spelling of ["text", "percent", "hex", "sha256", "base64 at 0", "base64 at 1", "base64url at 2"])
-    t.ok(
-      found.some((place) => place.startsWith(`${spelling} in`)),
-      spelling,
-    );
-});
 
 const ADMIN_KEY = "acceptance-test-admin-key-0123456789";
 
