@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import { makeCallCounter } from "../../src/capability/call-counter.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
@@ -200,6 +201,10 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
     const stop = rooms.feed.subscribe(runUid, () => wake());
     try {
       for (;;) {
+        const lookedMs = performance.now();
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
         const [found, run] = [await steps(runUid), await find(runUid)];
         if (isThere(found, run)) return;
         const state = [...found.values()]
@@ -209,10 +214,9 @@ export async function startRig(t: Test, options: RigOptions): Promise<Rig> {
         if (`${run.status} ${state}` !== seen) [seen, sinceMs] = [`${run.status} ${state}`, performance.now()];
         if (performance.now() - sinceMs > PATIENCE_MS)
           throw new TypeError(`nothing goes on for ${PATIENCE_MS} ms: run ${run.status}, ${state}`);
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          setTimeout(resolve, 100);
-        });
+        // a look at a thousand steps is work too, and events come faster than it is done
+        await sleep(performance.now() - lookedMs);
+        await Promise.race([woken, sleep(100)]);
       }
     } finally {
       stop();
