@@ -251,6 +251,7 @@ export const QueueView = Type.Object({
   is_paused: Type.Boolean(),
   paused_types: Type.Array(text),
   served_types: Type.Array(text),
+  is_partial: Type.Boolean(),
   counts: Type.Array(Type.Object({ type: text, state: text, count, oldest_ready_at: Type.Optional(text) })),
 });
 export type QueueView = Static<typeof QueueView>;

@@ -21,6 +21,8 @@ export interface QueueRow {
   readonly isPaused: boolean;
   readonly pausedTypes: readonly string[];
   readonly servedTypes: readonly string[];
+  /** There may be more steps than were counted: each count is of at least so many. */
+  readonly isPartial: boolean;
   readonly counts: readonly QueueCount[];
 }
 
@@ -108,11 +110,12 @@ export function makeQueueOperations({ store, isType, onResumed }: QueueDeps) {
   };
 }
 
-function viewQueue({ isPaused, pausedTypes, servedTypes, counts }: QueueRow) {
+function viewQueue({ isPaused, pausedTypes, servedTypes, isPartial, counts }: QueueRow) {
   return {
     is_paused: isPaused,
     paused_types: [...pausedTypes].sort(),
     served_types: [...servedTypes].sort(),
+    is_partial: isPartial,
     counts: counts.map(({ type, state, count, oldestReadyMs }) => ({
       type,
       state,

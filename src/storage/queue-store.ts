@@ -11,14 +11,28 @@ import * as sql from "./statements/queue.ts";
 /** Rank is for people: beyond this many it is just far. */
 const MAX_RANK = 10_000;
 
-export function makeQueueStore(pool: TenantPool): QueueStore {
+/** How far counts go; of more they say that there are at least so many. */
+export interface CountLimits {
+  /** Steps that are ready and wait. */
+  readonly maxReady: number;
+  /** Steps of open runs that are looked at for those that are not. */
+  readonly maxOthers: number;
+}
+
+const COUNT_LIMITS: CountLimits = { maxReady: 5000, maxOthers: 2000 };
+
+export function makeQueueStore(pool: TenantPool, { maxReady, maxOthers } = COUNT_LIMITS): QueueStore {
   const servedTypes = async (): Promise<readonly string[]> =>
     (await pool.within(INSTANCE_SCOPE).query<{ type: string }>(sql.READ_SERVED_TYPES)).rows.map(({ type }) => type);
   return {
     read: async (tenantUid) => {
       const [ready, others, pauses, served] = await Promise.all([
-        pool.within(tenantUid).query<CountColumns & { oldest_ready_ms: number }>(sql.COUNT_READY, [tenantUid]),
-        pool.within(tenantUid).query<CountColumns>(sql.COUNT_OTHERS, [tenantUid]),
+        pool
+          .within(tenantUid)
+          .query<CountColumns & { oldest_ready_ms: number }>(sql.COUNT_READY, [tenantUid, maxReady]),
+        pool
+          .within(tenantUid)
+          .query<Partial<CountColumns> & { is_cut: boolean }>(sql.COUNT_OTHERS, [tenantUid, maxOthers]),
         pool
           .within(tenantUid)
           .query<{ is_paused: boolean; paused_types: readonly string[] }>(sql.READ_PAUSES, [tenantUid]),
@@ -26,12 +40,16 @@ export function makeQueueStore(pool: TenantPool): QueueStore {
       ]);
       const counts = [
         ...ready.rows.map(({ oldest_ready_ms: oldestReadyMs, ...row }) => ({ ...row, oldestReadyMs })),
-        ...others.rows.map((row) => ({ ...row, oldestReadyMs: undefined })),
+        ...others.rows.flatMap(({ type, state, count }) =>
+          type && state && count ? [{ type, state, count, oldestReadyMs: undefined }] : [],
+        ),
       ];
+      const queued = ready.rows.reduce((sum, { state, count }) => sum + (state === "queued" ? count : 0), 0);
       return {
         isPaused: pauses.rows[0]?.is_paused === true,
         pausedTypes: pauses.rows[0]?.paused_types ?? [],
         servedTypes: served,
+        isPartial: queued >= maxReady || others.rows.some((row) => row.is_cut),
         counts: counts.sort((one, other) => (`${one.type} ${one.state}` < `${other.type} ${other.state}` ? -1 : 1)),
       };
     },

@@ -95,6 +95,7 @@ t.test("a paused type is not claimed while others are, and says why it waits", a
     is_paused: false,
     paused_types: ["sink"],
     served_types: ["http", "noop", "process", "sink"],
+    is_partial: false,
     counts: [{ type: "sink", state: "queued", count: 1 }],
   });
   await operations.setPaused({ tenantUid, type: "sink", isPaused: false, actor: "test" });

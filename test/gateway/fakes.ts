@@ -52,6 +52,7 @@ const QUEUE: QueueView = {
   is_paused: false,
   paused_types: ["http"],
   served_types: ["noop"],
+  is_partial: false,
   counts: [{ type: "noop", state: "queued", count: 2, oldest_ready_at: "2026-01-01T00:00:00.000Z" }],
 };
 

@@ -22,7 +22,7 @@ export const addQueueShow: AddCommand = (parent, around) => {
 export function showQueue(terminal: Terminal, queue: QueueView): void {
   if (queue.is_paused) terminal.line(terminal.paint("yellow", "paused: nothing of this tenant is started"));
   for (const type of queue.paused_types) terminal.line(terminal.paint("yellow", `paused: steps of type ${type}`));
-  if (queue.counts.length === 0) {
+  if (queue.counts.length === 0 && !queue.is_partial) {
     terminal.line("nothing waits and nothing runs");
     return;
   }
@@ -34,4 +34,5 @@ export function showQueue(terminal: Terminal, queue: QueueView): void {
     queue.served_types.includes(type) ? "" : "no worker serves this type",
   ]);
   for (const line of alignColumns([["TYPE", "STATE", "STEPS", "OLDEST READY", ""], ...rows])) terminal.line(line);
+  if (queue.is_partial) terminal.line("there may be more: not all were counted, of each line at least so many");
 }

@@ -30,6 +30,10 @@ export const QueueView = named(
     is_paused: Type.Boolean({ description: "Nothing of the tenant is started." }),
     paused_types: Type.Array(Type.String(), { description: "Step types of which nothing is started." }),
     served_types: Type.Array(Type.String(), { description: "Step types that a living worker serves." }),
+    is_partial: Type.Boolean({
+      description:
+        "There may be more steps than were counted: each count is of at least so many, and types may be missing.",
+    }),
     counts: Type.Array(
       closedObject(
         {

@@ -2,21 +2,40 @@
  * Statements of the queue's operations: what waits, why, what died, what is paused.
  */
 
-/** Steps of tenant $1 that are not blocked or ended, by type and live state, with the longest wait of each. */
+/**
+ * Steps of tenant $1 in the queue, by type and live state, with the longest wait of each: all in somebody's hands, and of
+ * those that wait the first $2 in their order. Of 100 000, on a busy machine, all took 50 to 250 ms, and 5 000 took 5 to 15.
+ */
 export const COUNT_READY = `
-  select r.type, r.state, count(*)::integer as count, stepgate.epoch_ms(min(r.ready_at)) as oldest_ready_ms
-    from stepgate.ready_steps r where r.tenant_uid = $1 group by r.type, r.state`;
+  select x.type, x.state, count(*)::integer as count, stepgate.epoch_ms(min(x.ready_at)) as oldest_ready_ms
+    from (select r.type, r.state, r.ready_at from stepgate.ready_steps r where r.tenant_uid = $1 and r.state <> 'queued'
+          union all
+          (select r.type, r.state, r.ready_at from stepgate.ready_steps r where r.tenant_uid = $1 and r.state = 'queued'
+            order by r.is_contracted desc, r.breach_at, r.priority desc, r.ready_at, r.run_uid, r.step_id limit $2)) x
+   group by x.type, x.state`;
 
-/** Open steps of tenant $1 without a row in the queue: blocked, held, waiting, or queued behind \`max_parallel\`. */
+/**
+ * Open steps of tenant $1 without a row in the queue: blocked, held, waiting, or queued behind \`max_parallel\`. Only $2 runs and
+ * $2 steps of them, ended ones too, are looked at; is_cut where that was not all, in a row without a type where there is no
+ * other. (On a busy machine 100 000 took 350 to 1000 ms, and 2 000 take 3 to 50.)
+ */
 export const COUNT_OTHERS = `
-  select s.type, s.status as state, count(*)::integer as count
-    from stepgate.run_heads h
-    join stepgate.steps s on (s.tenant_uid, s.run_uid) = (h.tenant_uid, h.run_uid)
-   where h.tenant_uid = $1 and h.status in ('pending', 'running', 'paused_at_step', 'cancelling', 'compensating')
-     and s.status in ('blocked', 'queued', 'held', 'waiting')
-     and not exists (select 1 from stepgate.ready_steps r
-                      where (r.tenant_uid, r.run_uid, r.step_id) = (s.tenant_uid, s.run_uid, s.step_id))
-   group by s.type, s.status`;
+  with runs as materialized (
+    select h.run_uid, h.unplaced_steps > 0 as has_unplaced from stepgate.run_heads h
+     where h.tenant_uid = $1 and h.status in ('pending', 'running', 'paused_at_step', 'cancelling', 'compensating') limit $2),
+  seen as materialized (
+    select s.*, u.has_unplaced from runs u
+     cross join lateral (select n.run_uid, n.step_id, n.type, n.status from stepgate.steps n
+                          where n.tenant_uid = $1 and n.run_uid = u.run_uid limit $2) s
+     limit $2)
+  select x.type, x.state, x.count, c.is_cut
+    from (select (select count(*) from runs) >= $2 or (select count(*) from seen) >= $2 as is_cut) c
+    left join (
+      select s.type, s.status as state, count(*)::integer as count from seen s
+       where s.status in ('blocked', 'held', 'waiting')
+          or s.status = 'queued' and s.has_unplaced and not exists (
+               select 1 from stepgate.ready_steps r where (r.tenant_uid, r.run_uid, r.step_id) = ($1, s.run_uid, s.step_id))
+       group by s.type, s.status) x on true`;
 
 export const READ_PAUSES = `select is_paused, paused_types from stepgate.tenants where tenant_uid = $1`;
 
