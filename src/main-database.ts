@@ -72,7 +72,7 @@ export async function openDatabase(
   const room = watchRoom({ pool: roomPool, everyMs: WATCH_EVERY_MS, log });
   const onFull = room.foundFull;
   const gatewayPool = open({ role: roles.gateway, isFenced: true, onFull }, gatewayDatabaseUrl);
-  const workerPool = open({ role: roles.worker, lanes: WORKER_LANES, onFull }, workerDatabaseUrl);
+  const workerPool = open({ role: roles.worker, lanes: WORKER_LANES, isPlannedOnce: true, onFull }, workerDatabaseUrl);
   // one maintains for as long as it takes, one looks who holds back vacuum and how long windows are prepared for
   const maintenance = { statementMs: MAINTENANCE_MS, lockMs: config.storage.lockTimeoutMs };
   const ownerPool = open({ maxConnections: 2, limits: maintenance, onFull }, undefined);

@@ -42,6 +42,11 @@ export type PoolOptions = DatabaseTarget & {
   readonly applicationName: string;
   /** Every statement runs as this role. */
   readonly role?: string;
+  /**
+   * Statements are planned for any values, not anew for the values of each of a session's first calls: right where rows are found
+   * by their keys, and what is asked once a second or less, of any of ten sessions, was planned as often as it was asked.
+   */
+  readonly isPlannedOnce?: boolean;
   /** The role sees rows of one tenant at a time: `within` tells the database which, for one transaction. */
   readonly isFenced?: boolean;
   readonly limits?: Partial<SessionLimits>;

@@ -30,9 +30,14 @@ export const LIFT_LIMITS = `
 /** Sets a new session up in one round trip; from then on it runs as `role`, if one is given. */
 export async function setUpSession(
   client: pg.ClientBase,
-  session: { readonly applicationName: string; readonly role?: string; readonly limits: SessionLimits },
+  session: {
+    readonly applicationName: string;
+    readonly role?: string;
+    readonly limits: SessionLimits;
+    readonly isPlannedOnce?: boolean;
+  },
 ): Promise<void> {
-  const { applicationName, role, limits } = session;
+  const { applicationName, role, limits, isPlannedOnce = false } = session;
   const settings: Readonly<Record<string, string>> = {
     application_name: applicationName,
     statement_timeout: String(limits.statementMs),
@@ -45,6 +50,7 @@ export async function setUpSession(
     jit: "off",
     TimeZone: "UTC",
     DateStyle: "ISO, YMD",
+    ...(isPlannedOnce ? { plan_cache_mode: "force_generic_plan" } : {}),
     ...(role === undefined ? {} : { role }),
   };
   await client.query(SET_UP_SESSION, [Object.keys(settings), Object.values(settings)]);

@@ -119,6 +119,30 @@ t.test("a statement with values is prepared once per session, unless a pooler st
   );
 });
 
+t.test("of a pool that plans once, a statement has one plan for all values, from its first call on", async (t) => {
+  await forEachDatabase(
+    t,
+    async (t, { openPool }) => {
+      const plans = async (isPlannedOnce: boolean): Promise<unknown> => {
+        const pool = openPool({ maxConnections: 1, isPlannedOnce });
+        for (const value of [1, 2, 3]) await pool.query("select $1::int as planned", [value]);
+        const { rows } = await pool.query(
+          "select generic_plans, custom_plans from pg_prepared_statements where statement like '%as planned%'",
+        );
+        return rows[0];
+      };
+      t.same(
+        [await plans(true), await plans(false)],
+        [
+          { generic_plans: 3, custom_plans: 0 },
+          { generic_plans: 0, custom_plans: 3 },
+        ],
+      );
+    },
+    EMPTY,
+  );
+});
+
 t.test("what has a lane runs in sessions of its own, and of few sessions none are set apart", async (t) => {
   await forEachDatabase(
     t,

@@ -24,7 +24,9 @@ export interface TestDatabase {
   readonly pool: Pool;
   /** A further pool, with a role or limits of its own; closed with the database. */
   readonly openPool: (
-    options?: Partial<Pick<PoolOptions, "role" | "isFenced" | "limits" | "maxConnections" | "isBehindPooler">>,
+    options?: Partial<
+      Pick<PoolOptions, "role" | "isFenced" | "limits" | "maxConnections" | "isPlannedOnce" | "isBehindPooler">
+    >,
   ) => Pool;
   /** Drops the database. Called by itself when the test ends. */
   readonly close: () => Promise<void>;

@@ -25,7 +25,7 @@ declare
   v_one record;
 begin
   v_n := stepgate.share_quotas(p_tenants);
-  perform stepgate.lock_heads(p_tenants, p_runs);
+  v_n := stepgate.lock_heads(p_tenants, p_runs);
   v_one := stepgate.judge_admissions(p_worker, p_tenants, p_runs, p_steps, p_epochs, p_authorities, p_callers, p_approvals);
   v_outcomes := v_one.outcomes;
   v_alone := v_one.alone;

@@ -3,13 +3,14 @@
 -- A batch comes as columns: arrays of equal length, one place an item; what an item has several of comes as further
 -- columns with the item's place, counted from 1.
 
--- The heads of the batch's runs. A statement costs as much as many rows, and one that reads n columns by unnest as n
+-- The heads of the batch's runs; returns for how many items that was. A statement costs as much as many rows, and one that reads n columns by unnest as n
 -- look-ups: columns are read by place, and each run's row is sought once.
-create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns void language plpgsql as $$
+create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns integer language plpgsql as $$
 begin
   perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n) i
     join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
    order by h.tenant_uid, h.run_uid for update of h;
+  return cardinality(p_runs);
 end $$;
 
 -- Budgets and quotas, after the rows of the queue, which are locked by what judges them. Says which of both the batch has to

@@ -26,7 +26,7 @@ declare
   v_has_plain boolean;
   v_has_singles boolean;
 begin
-  perform stepgate.lock_heads(p_tenants, p_runs);
+  v_n := stepgate.lock_heads(p_tenants, p_runs);
   v := stepgate.judge_settlements(p_worker, p_is_reaping, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
   v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
   v_ways := v.ways;
