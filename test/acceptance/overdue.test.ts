@@ -162,7 +162,12 @@ t.test(
       await rig.until(runUid, () => release.length === 1);
       await rig.rows("select stepgate.extend_lease('doomed', 1, 'here', 60000)");
       await database.pool.transaction(async ({ query }) => {
-        await query("update stepgate.steps set deadline_at = now() where run_uid = $1 and step_id = 'late'", [runUid]);
+        // an hour after it became ready, of which a pause may give back as much
+        await query(
+          `update stepgate.steps set deadline_at = now(), first_ready_at = now() - interval '1 hour'
+            where run_uid = $1 and step_id = 'late'`,
+          [runUid],
+        );
         const { rows } = await query("select step_id from stepgate.lease_overdue('doomed', 10)");
         t.match(rows, [{ step_id: "late" }]);
       });
