@@ -12,6 +12,7 @@ import { within, withinEach } from "../core/within.ts";
 import type { StepAddress } from "../gate/settlement.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Leases } from "./leases.ts";
+import { type LookPause, makeLookPause } from "./look-pause.ts";
 import type { OpenedStep } from "./open-steps.ts";
 import type { ClaimedStep, Queue, WakeSignal } from "./ports.ts";
 
@@ -60,12 +61,6 @@ const CANCEL_POLL_MS = 250;
 const HELD_SHARE = 5 / 6;
 /** How long a step waits that met a failure of our own; what failed it is not over at once. */
 const ABANDON_DELAY_MS = 1000;
-/**
- * How many times as long as a look at everything that waits took the next one waits: behind 100 000 steps of paused runs a
- * deep claim takes 0.5 s, and one a second by each worker left a quarter of the speed of the other tenants (bench: stuck
- * tenant). Of 20 000 such steps past their deadlines the look for overdue ones took 65 ms.
- */
-const LOOK_PAUSE = 40;
 
 export class Worker {
   private readonly deps: WorkerDeps;
@@ -82,8 +77,7 @@ export class Worker {
   private isOverdueDue = true;
   /** Such steps that are being ended; of those in use. */
   private overdue = 0;
-  /** Before this, by the monotonic clock, they are not looked for. */
-  private overdueAgainMs = Number.NEGATIVE_INFINITY;
+  private readonly overduePause: LookPause;
   /** A step that was lost before is in hand, and nothing may join it. */
   private isAlone = false;
   /** Such a step waits for this worker: nothing more is claimed until nothing is in hand. */
@@ -92,8 +86,8 @@ export class Worker {
   private hasHadAlone = false;
   /** The next claim looks behind whatever waits; set with every reaping. */
   private isDeepDue = true;
-  /** Before this, by the monotonic clock, a claim is deep only where the one before it found nothing. */
-  private deepAgainMs = 0;
+  /** Until it is over, a claim is deep only where the one before it found nothing. */
+  private readonly deepPause: LookPause;
   private hasFound = false;
   private isStopping = false;
   private isHealthy = false;
@@ -109,6 +103,8 @@ export class Worker {
   constructor(deps: WorkerDeps) {
     // a queue that never answers must cost neither a permit nor the loop
     this.deps = { ...deps, queue: withinEach(deps.settings.answerMaxMs, deps.queue) };
+    this.overduePause = makeLookPause(deps.clock);
+    this.deepPause = makeLookPause(deps.clock);
   }
 
   /** Takes a lease and begins to claim. @throws {StepgateError} STORE_UNAVAILABLE when the database does not answer. */
@@ -180,13 +176,13 @@ export class Worker {
         await this.sweepWhenDue();
         const maxSteps = Math.min(free, settings.claimBatchSize);
         const askedMs = this.deps.clock.monotonicMs();
-        const isDeep = this.isDeepDue && (!this.hasFound || askedMs >= this.deepAgainMs);
+        const isDeep = this.isDeepDue && (!this.hasFound || this.deepPause.isOver());
         const isTurnOfOthers = this.hasHadAlone;
         const claimed = await queue.claim({ types, maxSteps, isIdle: isIdle && !isTurnOfOthers, isDeep });
         if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim" });
         this.isDeepDue &&= !isDeep;
         this.hasFound = claimed.length > 0;
-        if (isDeep) this.deepAgainMs = this.pauseAfter(askedMs);
+        if (isDeep) this.deepPause.looked(askedMs);
         this.isHealthy = true;
         if (isIdle) this.isEmptying = false;
         this.hasHadAlone = claimed[0]?.isAlone === true;
@@ -209,14 +205,8 @@ export class Worker {
     }
   }
 
-  /** When what was asked for at `askedMs`, and has just been answered, may be asked for again. */
-  private pauseAfter(askedMs: number): number {
-    const endMs = this.deps.clock.monotonicMs();
-    return endMs + LOOK_PAUSE * (endMs - askedMs);
-  }
-
   private isOverdueTurn(): boolean {
-    return this.isOverdueDue && this.overdue === 0 && this.deps.clock.monotonicMs() >= this.overdueAgainMs;
+    return this.isOverdueDue && this.overdue === 0 && this.overduePause.isOver();
   }
 
   /** Between claims, as the sweep: what it leases is known before anybody asks what this worker holds. Takes no permits. */
@@ -229,7 +219,7 @@ export class Worker {
       if (!areAddressed(claimed)) throw new StepgateError("ANSWER_MALFORMED", { part: "claim_overdue" });
       // a full batch may have left some; the next is taken when these are ended
       this.isOverdueDue = claimed.length === settings.requeueBatchSize;
-      if (!this.isOverdueDue) this.overdueAgainMs = this.pauseAfter(askedMs);
+      if (!this.isOverdueDue) this.overduePause.looked(askedMs);
       if (claimed.length === 0) return;
       this.overdue = claimed.length;
       void this.begin(claimed, askedMs, endOverdue).finally(() => {

@@ -78,7 +78,7 @@ end $$;
 -- ((W - w) / w + n) / p_max calls, rounded up. A call that is under way at the same time sees the same passes, and adds at
 -- most what it leases itself. A worker has one step that runs alone between two turns of the others (scheduler/worker.ts).
 -- Whose due steps stand behind 512 that are not is served with the next deep call of a worker: at the latest one interval of
--- the reaper, or 40 times as long as the last one took, after that.
+-- the reaper, or 40 times as long as the shorter of its last two took, after that.
 create or replace function stepgate.claim_steps(p_worker text, p_types text[], p_max integer, p_is_idle boolean,
   p_is_deep boolean) returns setof stepgate.leased_step language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off

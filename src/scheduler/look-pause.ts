@@ -1,0 +1,37 @@
+/**
+ * How long a look at everything that waits is not repeated: by what it costs, so that it never takes much of a worker's time.
+ *
+ * Not here: what is looked at, and what else asks for a look (worker.ts).
+ */
+import type { Clock } from "../core/clock.ts";
+
+/**
+ * How many times as long as a look took the next one waits: behind 100 000 steps of paused runs a deep claim takes 0.5 s, and
+ * one a second by each worker left a quarter of the speed of the other tenants (bench: stuck tenant). Of 20 000 such steps past
+ * their deadlines the look for overdue ones took 65 ms.
+ */
+const LOOK_PAUSE = 40;
+
+export interface LookPause {
+  /** Whether the pause is over; at first there is none. */
+  readonly isOver: () => boolean;
+  /** A look that was asked for at `askedMs`, by the monotonic clock, has just been answered. */
+  readonly looked: (askedMs: number) => void;
+}
+
+/**
+ * Pauses by the shorter of the last two looks: one that was held up once, by a session that had to be opened or a row that
+ * somebody held, says nothing of what looking costs. (A first look of 0.3 s put the next one off for 11 s.)
+ */
+export function makeLookPause({ monotonicMs }: Pick<Clock, "monotonicMs">): LookPause {
+  let lastMs = 0;
+  let overMs = Number.NEGATIVE_INFINITY;
+  return {
+    isOver: () => monotonicMs() >= overMs,
+    looked: (askedMs) => {
+      const endMs = monotonicMs();
+      overMs = endMs + LOOK_PAUSE * Math.min(lastMs, endMs - askedMs);
+      lastMs = endMs - askedMs;
+    },
+  };
+}

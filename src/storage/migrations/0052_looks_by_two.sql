@@ -1,0 +1,1 @@
+-- How soon a worker looks behind what waits goes by the shorter of its last two looks (functions/claim.sql says so).
