@@ -114,7 +114,9 @@ begin
   end if;
   for j in
     select n,
+           -- no condition of the join: a plan would begin with all that the worker holds, and try each of the batch against each
            case
+             when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[n], p_worker, 'leased') then 'stale'
              when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
                or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
              when t.tenant_uid is null then 'changed'
@@ -125,7 +127,6 @@ begin
            s.is_target or p_approvals[n] is not null as is_alone, h.head_seq, 'pending' in (h.status, h.paused_from) is true as is_pending
       from generate_subscripts(p_steps, 1) n
       join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-       and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker and r.state = 'leased'
       join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
       left join stepgate.tenants t on t.tenant_uid = p_tenants[n] and t.authority_version = p_authorities[n]

@@ -124,17 +124,19 @@ begin
   end if;
   for j in
     select n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record,
-           case when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
+           -- no condition of the join: a plan would begin with all that the worker holds, and try each of the batch against each
+           case when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[n], p_worker,
+                  case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end) then 'stale'
+                when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
                  and cardinality(array_positions(p_event_items, n)) = 1 then 'plain'
                 else 'single' end as way
       from generate_subscripts(p_steps, 1) n
       join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-       and r.lease_epoch = p_epochs[n] and r.lease_owner = p_worker
-       and r.state = case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end
       join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
      order by r.tenant_uid, r.run_uid, r.step_id for update of r
   loop
+    continue when j.way = 'stale';
     ways[j.n] := j.way;
     started[j.n] := j.started_at;
     reserved_tokens[j.n] := j.reserved_tokens;

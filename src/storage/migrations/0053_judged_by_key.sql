@@ -1,0 +1,1 @@
+-- Judging seeks the rows of the queue by their keys alone (functions/admit.sql, settle.sql).
