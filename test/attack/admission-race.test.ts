@@ -3,13 +3,11 @@
  * other is told that it is too late, and the executor is called once (spec 08).
  */
 import t from "tap";
-import type { ExecutorResult } from "../../src/executors/contract.ts";
-import { makeWorker } from "../../src/main-worker.ts";
 import type { Pool } from "../../src/storage/pool.ts";
 import { ADMIT_STEPS } from "../../src/storage/statements/pipeline.ts";
 import { verifies } from "../acceptance/evidence-of.ts";
-import { allow, done, makeSink, startRig } from "../acceptance/rig.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
+import { startSecondWorker } from "./second-worker.ts";
 
 interface Admitted {
   readonly outcome: string;
@@ -17,48 +15,21 @@ interface Admitted {
 
 t.test("M4 of two admissions of one lease at once the first starts the step and the other conflicts", async (t) => {
   await forEachDatabase(t, async (t, database) => {
-    let release = (): void => undefined;
-    const sink = makeSink(({ stepId }) =>
-      stepId === "blocker"
-        ? new Promise<ExecutorResult>((resolve) => {
-            release = () => resolve(done(null));
-          })
-        : done(null),
-    );
-    const rig = await startRig(t, {
-      database,
-      packs: { runtime: allow },
-      adapters: [sink.adapter],
-      tenant: { runtime_pack: "runtime", required_guardrails: [] },
-      env: { STEPGATE_MAX_CONCURRENT_STEPS: "1" },
-    });
-    const { rooms } = rig.stepgate;
     const outcomes: (readonly string[])[] = [];
     /** Admits twice at once, and answers as the one that came first was answered. */
-    const admitTwice: Pool["query"] = async <Row extends object>(...asked: Parameters<Pool["query"]>) => {
-      const admitting = [
-        rooms.workerPool.query<Row & Admitted>(...asked),
-        rooms.workerPool.query<Row & Admitted>(...asked),
-      ];
+    const admitTwice = async <Row extends object>(query: Pool["query"], ...asked: Parameters<Pool["query"]>) => {
+      const admitting = [query<Row & Admitted>(...asked), query<Row & Admitted>(...asked)];
       const answers = await Promise.all(admitting);
       outcomes.push(answers.flatMap(({ rows }) => rows.map(({ outcome }) => outcome)));
       const first = answers.find(({ rows }) => rows.some(({ outcome }) => outcome === "started"));
       if (first === undefined) throw new TypeError("neither was admitted");
       return first;
     };
-    const query: Pool["query"] = (text, values) =>
-      text === ADMIT_STEPS ? admitTwice(text, values) : rooms.workerPool.query(text, values);
-    const workerPool: Pool = { ...rooms.workerPool, query, lane: () => ({ query }) };
-    // the worker that came with the rig has its one place taken: what follows is for the other one
-    const blocked = await rig.submit({ steps: [{ id: "blocker", type: "sink", inputs: {} }] });
-    await rig.until(blocked, () => sink.calls.length === 1);
-    const stops: (() => Promise<unknown>)[] = [];
-    const worker = makeWorker({ ...rooms, workerPool }, stops);
-    t.teardown(async () => {
-      await worker.stop();
-      for (const stop of stops) await stop();
-    });
-    await worker.start();
+    const { rig, calls, freeFirst } = await startSecondWorker(
+      t,
+      database,
+      (query) => (text, values) => (text === ADMIT_STEPS ? admitTwice(query, text, values) : query(text, values)),
+    );
     const runUid = await rig.submit({
       steps: [{ id: "a", type: "sink", inputs: {}, execution: { cost_hint: { tokens: 10 } } }],
       budget: { tokens: 100 },
@@ -69,8 +40,8 @@ t.test("M4 of two admissions of one lease at once the first starts the step and 
       [["stale", "started"]],
     );
     t.same(
-      sink.calls.map(({ stepId }) => stepId),
-      ["blocker", "a"],
+      calls().map(({ stepId }) => stepId),
+      ["a"],
     );
     t.equal(run.status, "succeeded");
     t.match(run.budget, { tokens: { used: 0, reserved: 0 } }, "reserved once, and given back");
@@ -82,7 +53,6 @@ t.test("M4 of two admissions of one lease at once the first starts the step and 
       "no number of the log was given twice or left out",
     );
     await verifies(t, rig, runUid);
-    release();
-    t.equal((await rig.ended(blocked)).status, "succeeded");
+    await freeFirst();
   });
 });
