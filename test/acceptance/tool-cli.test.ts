@@ -43,7 +43,7 @@ t.test(
     t.match(shown.out, /performed by +sink\n {2}effects +write, idempotent\n {2}arguments +name\n/);
     t.match(shown.out, new RegExp(`^VERSION +REGISTERED +SHA-256\\n2 +.+\\n1 +20\\S+Z +${digest}\\n$`, "m"));
     const older = await cli("sam", "tool", "show", "greet", "--tool-version", "1");
-    t.match(older.out, /hosts +a\.example\n {2}defaults +\{\}\n {2}limits +\{"tokens":9\}\n/);
+    t.match(older.out, /hosts +a\.example\n {2}secrets +none\n {2}defaults +\{\}\n {2}limits +\{"tokens":9\}\n/);
     t.match(JSON.parse((await cli("sam", "tool", "show", "greet", "--json")).out), {
       versions: [{ version: 2 }, { digest }],
     });
