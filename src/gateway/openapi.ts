@@ -19,6 +19,7 @@ const TAGS = [
   { name: "evidence", description: "Signed records and artifacts." },
   { name: "debugging", description: "Where runs pause." },
   { name: "tools", description: "What steps may use." },
+  { name: "secrets", description: "What tools are handed when they are called; never read back." },
   { name: "tenants", description: "Who works here, within which limits." },
   { name: "sinks", description: "Where events go, and what was not taken there." },
   { name: "keys", description: "Who may call." },
