@@ -20,6 +20,7 @@ import type { LoadedPack } from "./policy/pack.ts";
 import { loadPackFolders } from "./policy/product-packs.ts";
 import { lazyToolchain } from "./policy/toolchain.ts";
 
+/** Packs that come with the product, built. */
 const PACK_FOLDER = fileURLToPath(new URL("../wasm/", import.meta.url));
 
 export interface PacksAndExecutors {

@@ -50,7 +50,6 @@ import { makeAuthorities } from "./tenancy/authorities.ts";
 import { readDefinition, storedDigest } from "./tenancy/read-definition.ts";
 import { DEFAULT_TENANT_ID, DEFAULT_TENANT_SETTINGS } from "./tenancy/tenants.ts";
 
-/** Packs that come with the product, built. */
 /** `iss` of every token. */
 export const ISSUER = "urn:stepgate";
 export const CLOCK_SKEW_SEC = 30;

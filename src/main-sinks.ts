@@ -4,20 +4,17 @@
  * Not here: what any of them does (sinks/).
  */
 import { isStepgateError } from "./core/errors.ts";
-import type { RunUid, TenantUid } from "./core/ids.ts";
-import { openBlob, sealBlob } from "./evidence/sealing.ts";
 import { resolveAll } from "./executors/adapters.ts";
 import { makeTransports } from "./executors/http/transports.ts";
 import type { GatewayPorts } from "./gateway/ports.ts";
 import { ANSWER_MARGIN_MS, type Rooms } from "./main-rooms.ts";
+import { makeTextVault } from "./main-vault.ts";
 import { makeBatcher } from "./scheduler/batcher.ts";
 import { readApprovedHosts } from "./sinks/approved-hosts.ts";
-import type { SecretVault } from "./sinks/ports.ts";
 import { Publisher } from "./sinks/publisher.ts";
 import { makeSendWebhook } from "./sinks/send-webhook.ts";
 import { makeSinks } from "./sinks/sinks.ts";
 import { makeDeliveryStore } from "./storage/delivery-store.ts";
-import { INSTANCE_SCOPE } from "./storage/pool.ts";
 import { makeSinkStore } from "./storage/sink-store.ts";
 
 /** Of the wait for an acknowledgement: a lease holds for one try and what surrounds it. */
@@ -35,7 +32,7 @@ export function startPublisher(rooms: Rooms, stops: (() => Promise<unknown>)[]):
   const transports = makeTransports({ resolve: resolveAll, forbiddenAddresses: () => ownAddresses });
   const publisher = new Publisher({
     store: deliveries,
-    vault: secretVault(rooms),
+    vault: makeTextVault(rooms, "sink_secret"),
     move: makeBatcher({
       commit: (moves) => deliveries.move(moves, leaseMs),
       commitMaxMs: config.storage.statementTimeoutMs + ANSWER_MARGIN_MS,
@@ -70,29 +67,9 @@ export function sinkPorts(rooms: Rooms): GatewayPorts["sinks"] {
   const { pool, ids, clock, tenants } = rooms;
   return makeSinks({
     store: makeSinkStore(pool),
-    vault: secretVault(rooms),
+    vault: makeTextVault(rooms, "sink_secret"),
     ids,
     nowMs: clock.nowMs,
     approvedHosts: async (tenantUid) => readApprovedHosts((await tenants.authority(tenantUid))?.settings ?? {}),
   });
-}
-
-/** A secret opens at its own sink only. */
-function secretVault({ keyRing, ids }: Rooms): SecretVault {
-  const place = ({ tenantUid, sink }: { readonly tenantUid: TenantUid; readonly sink: string }) => ({
-    tenantUid,
-    runUid: INSTANCE_SCOPE as string as RunUid,
-    stepId: sink,
-    field: "sink_secret",
-  });
-  return {
-    seal: async (at, text) => {
-      const { dataKey } = await keyRing.tenants.of(at.tenantUid);
-      return sealBlob(dataKey, place(at), Buffer.from(text), ids.random);
-    },
-    open: async (at, secret) => {
-      const dataKey = await keyRing.tenants.dataKey(at.tenantUid, secret.keyId);
-      return Buffer.from(openBlob(dataKey, place(at), secret)).toString();
-    },
-  };
 }

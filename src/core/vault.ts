@@ -50,6 +50,18 @@ export interface SealedText {
   readonly sealed: Uint8Array;
 }
 
+/** Seals and opens texts by name under their tenants' data keys; one opens at its own tenant and name only. */
+export interface TextVault {
+  readonly seal: (place: TextPlace, text: string) => Promise<SealedText>;
+  /** @throws {StepgateError} BLOB_UNREADABLE for another one's, or an altered byte. */
+  readonly open: (place: TextPlace, sealed: SealedText) => Promise<string>;
+}
+
+export interface TextPlace {
+  readonly tenantUid: TenantUid;
+  readonly name: string;
+}
+
 /** One tenant's payload keys, loaded. */
 export interface TenantVault {
   readonly seal: (place: BlobPlace, text: string) => SealedBlob;

@@ -9,16 +9,6 @@ import type { JsonObject } from "../core/json.ts";
 import type { SealedText } from "../core/vault.ts";
 import type { ApprovedHosts } from "./approved-hosts.ts";
 
-/** Seals and opens a sink's secrets under its tenant's data key; they open at that sink only. */
-export interface SecretVault {
-  readonly seal: (place: { readonly tenantUid: TenantUid; readonly sink: string }, text: string) => Promise<SealedText>;
-  /** @throws {StepgateError} BLOB_UNREADABLE for another sink's, or an altered byte. */
-  readonly open: (
-    place: { readonly tenantUid: TenantUid; readonly sink: string },
-    secret: SealedText,
-  ) => Promise<string>;
-}
-
 // ── as people set and see them ───────────────────────────────────────────────────────────────────────────────────────
 
 export interface SinkRow {

@@ -6,17 +6,18 @@
  * never waits for any of it. Not here: the order within a run (deliver-run.ts), what is leased (storage/).
  */
 import type { RunUid, TenantUid } from "../core/ids.ts";
+import type { TextVault } from "../core/vault.ts";
 import { isApproved } from "./approved-hosts.ts";
 import { deliveryId } from "./cloud-event.ts";
 import { type DeliverDeps, makeDeliverRun, nextTryMs } from "./deliver-run.ts";
-import type { ActiveSink, ClaimedDelivery, ClaimedLetter, DeliveryKey, DeliveryStore, SecretVault } from "./ports.ts";
+import type { ActiveSink, ClaimedDelivery, ClaimedLetter, DeliveryKey, DeliveryStore } from "./ports.ts";
 import type { SendResult } from "./send-webhook.ts";
 import { canGoOn, freeLetters, freePlaces, makeSinkWork, observe, type SinkWork, type Target } from "./sink-work.ts";
 import { readSecrets } from "./webhook-secret.ts";
 
 export interface PublisherDeps extends Omit<DeliverDeps, "store"> {
   readonly store: DeliveryStore;
-  readonly vault: Pick<SecretVault, "open">;
+  readonly vault: Pick<TextVault, "open">;
   /** How often sinks are read anew and each is looked through. */
   readonly pollMs: number;
   /** Deliveries of one sink that one look goes through, and runs of one sink that are remembered until they find a place. */
@@ -145,7 +146,7 @@ export class Publisher {
   private async targetOf(sink: ActiveSink, known: Target | undefined): Promise<Target> {
     if (known?.sink.version === sink.version) return { sink, secrets: known.secrets };
     const { tenantUid, name, secret } = sink;
-    return { sink, secrets: readSecrets(await this.deps.vault.open({ tenantUid, sink: name }, secret)) };
+    return { sink, secrets: readSecrets(await this.deps.vault.open({ tenantUid, name }, secret)) };
   }
 
   /** Runs that this process wrote to; of those that are too many to be remembered the walk finds the rest. */

@@ -7,14 +7,15 @@
 import { StepgateError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
 import { type Ids, type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
+import type { TextVault } from "../core/vault.ts";
 import { hostPortOf, hostPortText } from "../executors/http/host-port.ts";
 import { type ApprovedHosts, isApproved } from "./approved-hosts.ts";
-import type { Backlog, DeadLetterRow, SecretVault, SinkRow, SinkStore, WaitingRow } from "./ports.ts";
+import type { Backlog, DeadLetterRow, SinkRow, SinkStore, WaitingRow } from "./ports.ts";
 import { makeWebhookSecret, readSecrets, rotateSecret, writeSecrets } from "./webhook-secret.ts";
 
 export interface SinkDeps {
   readonly store: SinkStore;
-  readonly vault: SecretVault;
+  readonly vault: TextVault;
   readonly ids: Pick<Ids, "random">;
   readonly nowMs: () => number;
   /** What the platform lets the tenant's sinks reach, as it stands now. */
@@ -52,7 +53,7 @@ export function makeSinks(deps: SinkDeps) {
     const [row, approved] = await Promise.all([store.get(tenantUid, name), deps.approvedHosts(tenantUid)]);
     return row && viewSink(row, approved);
   };
-  const seal = (tenantUid: TenantUid, sink: string, text: string) => deps.vault.seal({ tenantUid, sink }, text);
+  const seal = (tenantUid: TenantUid, name: string, text: string) => deps.vault.seal({ tenantUid, name }, text);
   return {
     list: async ({ caller, after, limit }: Page & { readonly caller: Caller }) => {
       const { tenantUid } = caller;
@@ -85,11 +86,7 @@ export function makeSinks(deps: SinkDeps) {
       const { version } = row;
       const untilMs = deps.nowMs() + OVERLAP_MS;
       const fresh = makeWebhookSecret(ids.random);
-      const secrets = rotateSecret(
-        readSecrets(await deps.vault.open({ tenantUid, sink: name }, row.secret)),
-        fresh,
-        untilMs,
-      );
+      const secrets = rotateSecret(readSecrets(await deps.vault.open({ tenantUid, name }, row.secret)), fresh, untilMs);
       const secret = await seal(tenantUid, name, writeSecrets(secrets));
       if (!(await store.putSecret({ tenantUid, name, version, secret, actor: `key:${caller.keyId}` }))) {
         if ((await store.find(tenantUid, name)) === undefined) return undefined;

@@ -5,7 +5,7 @@
  * One that was made while a table was empty walks all of its rows for each lookup, and the server gathers statistics only
  * every 10 to 60 seconds. Tables grow with time, so plans are made anew when a session has lived about three times as long,
  * which bounds what a plan can be wrong by, and at least once a minute: those of a claim, an admission and a settlement
- * take 17 ms to make, four times as long as it takes to use them for one step. Not here: how sessions are opened (pool.ts).
+ * take 17 ms to make, five times as long as it takes to use them for one step. Not here: how sessions are opened (pool.ts).
  */
 import type pg from "pg";
 

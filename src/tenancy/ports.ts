@@ -243,16 +243,3 @@ export interface SecretStore {
   /** Erases it; false where there is none. */
   readonly remove: (input: Actor & { readonly tenantUid: TenantUid; readonly name: string }) => Promise<boolean>;
 }
-
-/** Seals and opens a secret under its tenant's data key; it opens at its own tenant and name only. */
-export interface SecretVault {
-  readonly seal: (
-    place: { readonly tenantUid: TenantUid; readonly secret: string },
-    value: string,
-  ) => Promise<SealedText>;
-  /** @throws {StepgateError} BLOB_UNREADABLE for another one's, or an altered byte. */
-  readonly open: (
-    place: { readonly tenantUid: TenantUid; readonly secret: string },
-    sealed: SealedText,
-  ) => Promise<string>;
-}

@@ -7,7 +7,8 @@
 import { isStepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { HandedSecret, SecretFault, SecretsAnswer, ToolSecret } from "../core/secret.ts";
-import type { SecretStore, SecretVault } from "./ports.ts";
+import type { TextVault } from "../core/vault.ts";
+import type { SecretStore } from "./ports.ts";
 
 export interface SecretReader {
   /** The first that is not there or does not fit its place; undefined when all can be handed over. */
@@ -18,26 +19,12 @@ export interface SecretReader {
 
 export interface SecretReaderDeps {
   readonly store: Pick<SecretStore, "find" | "read">;
-  readonly vault: Pick<SecretVault, "open">;
+  readonly vault: Pick<TextVault, "open">;
 }
 
 const refsOf = (wanted: readonly ToolSecret[]) => [...new Set(wanted.map(({ ref }) => ref))];
 
 export function makeSecretReader({ store, vault }: SecretReaderDeps): SecretReader {
-  const open = async (tenantUid: TenantUid, wanted: readonly ToolSecret[]) => {
-    const handed: HandedSecret[] = [];
-    const rows = await store.read(tenantUid, refsOf(wanted));
-    for (const asked of wanted) {
-      const row = rows.get(asked.ref);
-      const fault = faultOf(asked, row);
-      if (row === undefined || fault !== undefined) return { ok: false, fault: fault ?? missing(asked) } as const;
-      const value = await opened(() => vault.open({ tenantUid, secret: asked.ref }, row.value));
-      if (value === undefined)
-        return { ok: false, fault: { reason: "tool_secret_unreadable", ref: asked.ref } } as const;
-      handed.push({ name: asked.name, value });
-    }
-    return { ok: true, handed } as const;
-  };
   return {
     fault: async (tenantUid, wanted) => {
       if (wanted.length === 0) return undefined;
@@ -49,8 +36,18 @@ export function makeSecretReader({ store, vault }: SecretReaderDeps): SecretRead
       return undefined;
     },
     take: async (tenantUid, wanted) => {
-      const answer = await open(tenantUid, wanted);
-      return answer.ok ? { ok: true, hand: () => answer.handed } : { ok: false, ...answer.fault };
+      const rows = await store.read(tenantUid, refsOf(wanted));
+      const handed: HandedSecret[] = [];
+      for (const asked of wanted) {
+        const row = rows.get(asked.ref);
+        if (row === undefined) return { ok: false, ...missing(asked) };
+        const fault = faultOf(asked, row);
+        if (fault !== undefined) return { ok: false, ...fault };
+        const value = await opened(() => vault.open({ tenantUid, name: asked.ref }, row.value));
+        if (value === undefined) return { ok: false, reason: "tool_secret_unreadable", ref: asked.ref };
+        handed.push({ name: asked.name, value });
+      }
+      return { ok: true, hand: () => handed };
     },
   };
 }

@@ -6,7 +6,8 @@
  */
 import type { TenantUid } from "../core/ids.ts";
 import { fitsHeader } from "../core/secret.ts";
-import type { SecretRow, SecretStore, SecretVault } from "./ports.ts";
+import type { TextVault } from "../core/vault.ts";
+import type { SecretRow, SecretStore } from "./ports.ts";
 
 interface Caller {
   readonly keyId: string;
@@ -20,7 +21,7 @@ interface OfSecret {
 
 export interface SecretDeps {
   readonly store: SecretStore;
-  readonly vault: SecretVault;
+  readonly vault: TextVault;
 }
 
 const MAX_TOOLS_SHOWN = 100;
@@ -46,7 +47,7 @@ export function makeSecrets({ store, vault }: SecretDeps) {
     },
     put: async ({ caller, name, value }: OfSecret & { readonly value: string }) => {
       const { tenantUid, keyId } = caller;
-      const sealed = await vault.seal({ tenantUid, secret: name }, value);
+      const sealed = await vault.seal({ tenantUid, name }, value);
       const actor = `key:${keyId}`;
       const row = await store.put({ tenantUid, actor, name, fitsHeader: fitsHeader(value), value: sealed });
       return { secret: viewSecret(row), isNew: row.version === 1 };

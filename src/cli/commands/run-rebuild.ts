@@ -3,7 +3,6 @@
  *
  * For rows that are damaged or gone; no API is asked. Not here: what is put back (runs/rebuild-run.ts).
  */
-
 import { StepgateError } from "../../core/errors.ts";
 import { type RunUid, UUID_PATTERN } from "../../core/ids.ts";
 import { ownName } from "../../core/own-user.ts";

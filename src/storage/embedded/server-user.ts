@@ -26,8 +26,7 @@ export async function chooseServerUser(): Promise<ServerUser | undefined> {
   if (process.geteuid === undefined) {
     throw new StepgateError("EMBEDDED_UNSUPPORTED", { reason: "no user ids", advice: "set STEPGATE_DATABASE_URL" });
   }
-  if (process.geteuid() !== 0) return undefined;
-  return serverUserOf(await readPasswordFile());
+  return process.geteuid() === 0 ? namedAccount() : undefined;
 }
 
 /** An account that has a name, for programs that ask for their user's: as `serverUserOf` chooses it. */
