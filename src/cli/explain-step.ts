@@ -10,25 +10,33 @@ import { parseJson } from "../core/parse-json.ts";
 import type { Api } from "./api.ts";
 import { waitLine } from "./approvals.ts";
 import { showWaits } from "./explain-wait.ts";
+import { isOverLimit, limitText } from "./limit-text.ts";
+import { type Data, dataOf } from "./read-data.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { type Evaluation, RecordView, type RunView, WaitView } from "./wire.ts";
+import type { CommandFor } from "./target-options.ts";
+import { type Evaluation, EventPage, RecordView, type RunView, WaitView } from "./wire.ts";
 
 interface Question {
   readonly api: Api;
   readonly run: RunView;
   readonly stepId: string;
+  readonly command: CommandFor;
   readonly json: boolean;
 }
 
 const PACKS = new URL("../../policies/packs/", import.meta.url);
 
 /** @throws {StepgateError} NOT_FOUND when the run has no such step. */
-export async function explainStep({ terminal }: Surroundings, { api, run, stepId, json }: Question): Promise<void> {
+export async function explainStep(
+  { terminal }: Surroundings,
+  { api, run, stepId, command, json }: Question,
+): Promise<void> {
   const step = run.steps.find(({ id }) => id === stepId);
   if (step === undefined) throw new StepgateError("NOT_FOUND", { step: stepId, run: run.run_uid });
   const records = await Promise.all(step.record_ids.map((id) => api.get(`/v1/records/${id}`, RecordView)));
   const waits = await api.get(`/v1/runs/${run.run_uid}/steps/${encodeURIComponent(stepId)}/waits`, WaitView);
-  if (json) return terminal.write(`${JSON.stringify({ step, records, waits: waits.waits })}\n`);
+  const limit = isOverLimit(step.error_kind) ? await refusedLimit(api, run, stepId) : undefined;
+  if (json) return terminal.write(`${JSON.stringify({ step, records, waits: waits.waits, limit })}\n`);
   const outcome = [step.status, step.error_kind ?? ""].filter((part) => part !== "").join(", ");
   terminal.line(
     `step ${step.id} of run ${run.run_uid}: ${outcome}${step.attempt === 0 ? ", before anything ran" : ""}`,
@@ -38,7 +46,9 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
     const { approval_id: id, role, expires_at: expiresAt } = approval;
     terminal.write(`  waits     ${waitLine({ id, role, expiresAt }).replace(/^waits /, "")}\n`);
   }
-  showWaits(terminal, approval === undefined ? waits : { ...waits, waits: othersOf(waits) });
+  const others = approval === undefined ? waits : { ...waits, waits: othersOf(waits) };
+  showWaits(terminal, others, { run: run.run_uid, type: step.type, command });
+  if (limit !== undefined) terminal.line(`  limit     ${limitText(limit)}`);
   if (records.length === 0 && waits.waits.length === 0)
     terminal.line(`  reason    ${step.reasons.join(", ") || "it has not been decided yet"}`);
   const texts = await reasonTexts();
@@ -47,6 +57,11 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
     terminal.line(`  record    ${record.record_id} (${record.kind}) · batch ${record.inclusion.batch_id}`);
     const { tool } = predicate;
     if (tool !== undefined) terminal.line(`  tool      ${tool.name} version ${tool.version} · sha256 ${tool.digest}`);
+    const { error } = predicate;
+    if (error !== undefined) {
+      const how = [...new Set([predicate.status ?? "failed", error.kind, error.code ?? error.kind])].join(", ");
+      terminal.line(`  ended     attempt ${predicate.step?.attempt ?? 1}: ${how}`);
+    }
     if (predicate.error_kind !== undefined)
       terminal.line(
         `  refused   ${predicate.error_kind} at ${predicate.stage ?? "execute"}: ${(predicate.reasons ?? []).join(", ")}`,
@@ -78,6 +93,19 @@ export async function explainStep({ terminal }: Surroundings, { api, run, stepId
 /** What else it waits for beside the approval that is shown already. */
 function othersOf({ waits }: WaitView): WaitView["waits"] {
   return waits.filter(({ reason }) => reason !== "approval");
+}
+
+/** Which limit refused the step last, what was left of it and when it resets: it stands in the run's log alone. */
+async function refusedLimit(api: Api, { run_uid: run }: RunView, stepId: string): Promise<Data | undefined> {
+  let limit: Data | undefined;
+  for (let after = 0; ; ) {
+    const { items } = await api.get(`/v1/runs/${run}/events?limit=500&after=${after}`, EventPage);
+    for (const { seq, type, step_id: id, data } of items) {
+      after = seq;
+      if (type === "step_refused" && id === stepId) limit = dataOf(data, "detail");
+    }
+    if (items.length === 0) return limit;
+  }
 }
 
 /** Those that did something; all of them when none did. */

@@ -27,6 +27,7 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   KEY_FILE_UNAVAILABLE: "give a key with --key-file, or start the gateway once so that it makes one",
   PACK_NOT_FOUND: "name a folder with a manifest.json, such as policies/packs/baseline",
   PORT_TAKEN: "stop what listens there, or set STEPGATE_LISTEN to another address",
+  RATE_LIMITED: "wait until it resets, or have it raised: `stepgate quota list` shows what is used",
   SCHEMA_NEWER: "use the version of stepgate that made this schema, or a newer one",
   STORE_FENCE_OPEN: "take from that role what lets it pass row security, or give the gateway another database user",
   STORE_FULL: "make room on the database's disk; what waits goes on by itself",
@@ -66,6 +67,12 @@ function ofOthers(caught: unknown): StepgateError {
 
 function describeDetail(detail: ErrorDetail): string {
   return Object.entries(detail)
-    .map(([name, value]) => (name === "reason" || name === "path" ? String(value) : `${name} ${value}`))
+    .map(([name, value]) => {
+      if (name === "reason" || name === "path") return String(value);
+      const ofTime = /^(.+_at)_ms$/.exec(name)?.[1];
+      if (ofTime !== undefined && typeof value === "number")
+        return `${ofTime.replaceAll("_", " ")} ${new Date(value).toISOString()}`;
+      return `${name} ${value}`;
+    })
     .join(", ");
 }

@@ -5,7 +5,7 @@
  */
 import { usdText } from "../core/amount.ts";
 import { waitLine } from "./approvals.ts";
-import { countOf, textOf } from "./read-data.ts";
+import { isOverLimit, limitText } from "./limit-text.ts";
 import type { RunStory, StepStory } from "./run-story.ts";
 import type { Terminal } from "./terminal.ts";
 import type { EventView } from "./wire.ts";
@@ -81,22 +81,13 @@ function decisionOf(step: StepStory): string {
 
 function aboutOf(step: StepStory): string {
   const { state, reasons, redacted, isolation, undoes } = step;
-  if (state === "refused") return step.errorKind === "budget_exceeded" ? budgetText(step) : reasons.join(", ");
+  if (state === "refused") return isOverLimit(step.errorKind) ? limitText(step.detail) : reasons.join(", ");
   if (state === "skipped") return reasons.join(", ");
   if (state === "failed" || state === "retrying") return [...new Set([step.errorKind ?? "", ...reasons])].join(": ");
   const parts = [isolation === undefined || isolation === "none" ? "" : `sandbox ${isolation}`];
   if (redacted.length > 0) parts.push(redacted.join(", "));
   if (undoes !== undefined) parts.push(`undoes ${undoes}`);
   return parts.filter((part) => part !== "").join(" · ");
-}
-
-/** As *admit* reported it (spec 03): what was asked, the limit, and what of it was taken. */
-function budgetText({ detail }: StepStory): string {
-  const unit = textOf(detail, "which") ?? textOf(detail, "unit") ?? "";
-  if (textOf(detail, "reason") === "uncapped")
-    return `may spend any ${unit}, of which there is a limit: give a cost_hint`;
-  const left = countOf(detail, "limit") - countOf(detail, "used") - countOf(detail, "reserved");
-  return `asks for ${countOf(detail, "requested")} ${unit}, ${left} of ${countOf(detail, "limit")} are left`;
 }
 
 /** Ids are whole: they are what a reader looks up. */

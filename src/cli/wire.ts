@@ -21,6 +21,7 @@ export const EventView = Type.Object({
   data: Type.Record(text, Type.Unknown()),
 });
 export type EventView = Static<typeof EventView>;
+export const EventPage = Type.Object({ items: Type.Array(EventView) });
 
 const StepView = Type.Object({
   id: text,

@@ -10,6 +10,7 @@ import { isRunEnded, isStepEnded, type RunState, type StepState } from "../core/
 export const WAIT_REASONS = [
   "dependency",
   "compensation",
+  "compensation_turn",
   "approval",
   "run_paused",
   "breakpoint",
@@ -24,6 +25,7 @@ export const WAIT_REASONS = [
   "concurrency_key",
   "not_before",
   "waiting",
+  "alone",
   "rank",
 ] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
@@ -42,13 +44,15 @@ export interface WaitFacts {
   readonly isTypePaused: boolean;
   readonly isServed: boolean;
   readonly notBeforeMs: number | undefined;
-  /** Dependencies that have not ended. */
+  /** Dependencies that have not ended; of a compensation that is scheduled, what must end before it. */
   readonly unmet: readonly StepId[];
   /** The step that this one compensates. */
   readonly origin: StepId | undefined;
-  /** Why it waits until `notBeforeMs`, and which quota or concurrency key it waits for. */
+  /** Why it was put back last, and which quota or concurrency key it waited for then. */
   readonly deferredFor: string | undefined;
   readonly deferredBy: string | undefined;
+  /** It was lost with its worker, and runs when a worker has nothing else in hand. */
+  readonly isAlone: boolean;
   readonly approvalId: string | undefined;
   /** Steps of its tenant that go first; undefined where it is not in the queue. */
   readonly ahead: number | undefined;
@@ -73,13 +77,16 @@ export function waitReasons(facts: WaitFacts): readonly Wait[] {
     case "blocked":
       return facts.origin === undefined
         ? [{ reason: "dependency", steps: facts.unmet }]
-        : [{ reason: "compensation", steps: [facts.origin] }];
+        : compensation(facts, facts.origin);
     case "held":
       return [{ reason: "approval", ...(facts.approvalId === undefined ? {} : { approvalId: facts.approvalId }) }];
     case "waiting":
       return [{ reason: "waiting" }];
     case "queued":
       return [...stopped(facts), ...queued(facts)];
+    case "leased":
+      // it is looked at just now, as every time before; so long as it has not started, what it waited for stands
+      return putBack(facts);
     default:
       return [];
   }
@@ -100,21 +107,40 @@ function stopped(facts: WaitFacts): readonly Wait[] {
   return waits;
 }
 
+function compensation({ unmet }: WaitFacts, origin: StepId): readonly Wait[] {
+  const turn: readonly Wait[] = unmet.length === 0 ? [] : [{ reason: "compensation_turn", steps: unmet }];
+  return [{ reason: "compensation", steps: [origin] }, ...turn];
+}
+
 const DEFERRALS: Readonly<Record<string, WaitReason>> = {
   backpressure: "pressure",
   quota: "quota",
   concurrency_key: "concurrency_key",
+  max_parallel: "max_parallel",
   retry: "retry",
 };
 
+/** What is over with its time: then the step is due. The others are looked at again and again, and last until it starts. */
+const ENDS_WITH_ITS_TIME: ReadonlySet<WaitReason> = new Set<WaitReason>(["retry", "not_before"]);
+
 function queued(facts: WaitFacts): readonly Wait[] {
-  if (facts.isUnplaced || (facts.notBeforeMs !== undefined && facts.deferredFor === "max_parallel"))
-    return [{ reason: "max_parallel", count: facts.maxParallel }];
-  if (facts.notBeforeMs !== undefined) {
-    const reason = DEFERRALS[facts.deferredFor ?? ""] ?? "not_before";
-    return [
-      { reason, untilMs: facts.notBeforeMs, ...(facts.deferredBy === undefined ? {} : { of: facts.deferredBy }) },
-    ];
-  }
-  return facts.ahead === undefined ? [] : [{ reason: "rank", count: facts.ahead }];
+  if (facts.isUnplaced) return [{ reason: "max_parallel", count: facts.maxParallel }];
+  const waits = putBack(facts);
+  if (facts.notBeforeMs !== undefined || facts.ahead === undefined) return waits;
+  const alone: readonly Wait[] = facts.isAlone ? [{ reason: "alone" }] : [];
+  return [...waits, ...alone, { reason: "rank", count: facts.ahead }];
+}
+
+/** What it was put back for, as long as that holds. */
+function putBack({ deferredFor, deferredBy, notBeforeMs, maxParallel }: WaitFacts): readonly Wait[] {
+  const reason = DEFERRALS[deferredFor ?? ""] ?? "not_before";
+  if (notBeforeMs === undefined && ENDS_WITH_ITS_TIME.has(reason)) return [];
+  if (reason === "max_parallel") return [{ reason, count: maxParallel }];
+  return [
+    {
+      reason,
+      ...(notBeforeMs === undefined ? {} : { untilMs: notBeforeMs }),
+      ...(deferredBy === undefined ? {} : { of: deferredBy }),
+    },
+  ];
 }

@@ -66,13 +66,15 @@ export function leavesConnectionUsable(caught: unknown): boolean {
 
 function convertDatabaseError(error: pg.DatabaseError, moment: StoreMoment): StepgateError {
   const sqlState = error.code ?? "";
+  const code = codeOf(sqlState);
   const detail: ErrorDetail = {
     ...(sqlState.startsWith("SG") ? raisedDetail(error.detail) : {}),
-    sqlState,
+    // a quota that is used up is an answer of ours, no fault of the database
+    ...(code === "RATE_LIMITED" ? {} : { sqlState }),
     ...(error.constraint === undefined ? {} : { constraint: error.constraint }),
     ...doubt(canBeInDoubt(moment) && !isDefinite(error)),
   };
-  return new StepgateError(codeOf(sqlState), detail, { cause: speakableCause(error, sqlState) });
+  return new StepgateError(code, detail, { cause: speakableCause(error, sqlState) });
 }
 
 function codeOf(sqlState: string): ErrorCode {

@@ -10,6 +10,8 @@ import * as sql from "./statements/queue.ts";
 
 /** Rank is for people: beyond this many it is just far. */
 const MAX_RANK = 10_000;
+/** So are the steps that come before a compensation. */
+const MAX_NAMED = 20;
 
 /** How far counts go; of more they say that there are at least so many. */
 export interface CountLimits {
@@ -55,7 +57,7 @@ export function makeQueueStore(pool: TenantPool, { maxReady, maxOthers } = COUNT
     },
     waitFacts: async (tenantUid, runUid, stepId) => {
       const [{ rows }, served] = await Promise.all([
-        pool.within(tenantUid).query<WaitColumns>(sql.READ_WAIT, [tenantUid, runUid, stepId, MAX_RANK]),
+        pool.within(tenantUid).query<WaitColumns>(sql.READ_WAIT, [tenantUid, runUid, stepId, MAX_RANK, MAX_NAMED]),
         servedTypes(),
       ]);
       const [row] = rows;
@@ -75,6 +77,7 @@ export function makeQueueStore(pool: TenantPool, { maxReady, maxOthers } = COUNT
           origin: row.origin_step ?? undefined,
           deferredFor: row.deferred_for ?? undefined,
           deferredBy: row.deferred_by ?? undefined,
+          isAlone: row.is_alone,
           approvalId: row.approval_id ?? undefined,
           ahead: row.ahead ?? undefined,
         }
@@ -121,6 +124,7 @@ interface WaitColumns {
   readonly origin_step: StepId | null;
   readonly deferred_for: string | null;
   readonly deferred_by: string | null;
+  readonly is_alone: boolean;
   readonly approval_id: string | null;
   readonly ahead: number | null;
 }

@@ -5,19 +5,20 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import type { JsonObject } from "../../src/core/json.ts";
 import type { ExecutorResult } from "../../src/executors/contract.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { openTestDatabase } from "../storage/test-database.ts";
 import { ADMIN_KEY } from "./live-api.ts";
 import { allow, done, failure, makeSink, startRig } from "./rig.ts";
 
-async function startDesk(t: Test) {
+async function startDesk(t: Test, settings: JsonObject = {}) {
   let answer: (step: string) => ExecutorResult = () => done(null);
   const rig = await startRig(t, {
     database: await openTestDatabase(t),
     packs: { runtime: allow },
     adapters: [makeSink(({ stepId }) => answer(stepId)).adapter],
-    tenant: { runtime_pack: "runtime", required_guardrails: [] },
+    tenant: { runtime_pack: "runtime", required_guardrails: [], ...settings },
   });
   const folder = await mkdtemp(join(tmpdir(), "stepgate-cli-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -57,6 +58,13 @@ t.test("one dead letter is shown: what was attempted, why it died, what to do ne
     new RegExp(`^ {2}next {6}npx stepgate dead-letter redrive ${runUid} breaks --watch, `),
   ]);
   t.equal(rest.length, 4);
+  const why = await cli("run", "get", runUid, "--why", "breaks");
+  t.match(
+    why.out,
+    /^ {2}ended {5}attempt 1: retry_scheduled, execution_error, boom$/m,
+    "each attempt says how it ended",
+  );
+  t.match(why.out, /^ {2}ended {5}attempt 2: failed, execution_error, boom$/m);
   const undo = await cli("dead-letter", "show", "nightly", "undo");
   t.match(undo.out, /next {6}it was to undo another step: look whether that effect is still there/);
   const json = JSON.parse((await cli("dead-letter", "show", "nightly", "breaks", "--json")).out);
@@ -122,4 +130,32 @@ t.test("breakpoints are listed, set and cleared, and a run that stands at one go
   for (const { args, code, err } of refusals) {
     t.match(await cli("breakpoint", ...args), { code, out: "", err }, args.join(" "));
   }
+});
+
+t.test("a step and a run that a quota refuses are told which one, what is left of it and when it resets", async (t) => {
+  const { rig, cli, play } = await startDesk(t, {
+    quotas: [
+      { id: "daily", unit: "tokens", window: "day", limit: 100 },
+      { id: "runs", unit: "runs", window: "day", limit: 2 },
+    ],
+  });
+  play(() => done(null, { tokens: 60, usdMicros: 0 }));
+  const asking = { execution: { cost_hint: { tokens: 100 } } };
+  const taken = await rig.submit({ steps: [{ ...step("takes"), ...asking }] });
+  t.equal((await rig.ended(taken)).status, "succeeded");
+  const refused = await rig.submit({ steps: [{ ...step("asks"), ...asking }] });
+  t.equal((await rig.ended(refused)).status, "failed");
+  const midnight = "20\\d\\d-\\d\\d-\\d\\dT00:00:00\\.000Z";
+  const limit = new RegExp(`asks for 100 tokens, 40 of 100 are left in quota daily, which resets ${midnight}`);
+  const why = await cli("run", "get", refused, "--why", "asks");
+  t.match(why.out, /^step asks of run \S+: failed, quota_exceeded, before anything ran\n {2}limit {5}asks for/);
+  t.match(why.out, limit);
+  t.match(JSON.parse((await cli("run", "get", refused, "--why", "asks", "--json")).out), {
+    limit: { quota: "daily", limit: 100, requested: 100, resets_at_ms: Number },
+  });
+  t.match((await cli("run", "watch", refused)).out, limit);
+  const submitted = await cli("run", "submit", "policies/examples/hello.json");
+  t.match(submitted, { code: 1, out: "", err: /quota runs/ });
+  t.match(submitted.err, new RegExp(`resets at ${midnight}\\)\\n {2}wait until it resets`));
+  t.notMatch(submitted.err, /sqlState/);
 });

@@ -245,6 +245,33 @@ t.test("a compensation that failed is a dead letter too, and runs again with its
   await verifies(t, rig, forked);
 });
 
+t.test("a compensation that is scheduled says what must end before its turn", async (t) => {
+  const { rig, behaviour, operations } = await bench(t);
+  const { tenantUid } = rig;
+  behaviour.set("pay", () => broken);
+  await operations.setPaused({ tenantUid, type: "noop", isPaused: true, actor: "test" });
+  const runUid = await rig.submit({
+    steps: [
+      { id: "pay", type: "sink", inputs: {}, execution: { compensation: { step: "undo" } } },
+      { id: "undo", type: "sink", inputs: {} },
+      { id: "mail", type: "noop", inputs: {} },
+      { id: "note", type: "sink", inputs: {}, execution: { compensation: { step: "erase", on: "failure_of_run" } } },
+      { id: "erase", type: "sink", inputs: {} },
+    ],
+    edges: [["mail", "note"]],
+  });
+  await rig.until(runUid, (steps) => steps.get("pay")?.state === "failed");
+  const waits = async (step: string) => (await operations.waits(tenantUid, runUid, step as StepId))?.waits;
+  t.same(await waits("undo"), [
+    { reason: "compensation", steps: ["pay"] },
+    { reason: "compensation_turn", steps: ["mail", "note"] },
+  ]);
+  t.same(await waits("erase"), [{ reason: "compensation", steps: ["note"] }], "perhaps it never runs");
+  await operations.setPaused({ tenantUid, type: "noop", isPaused: false, actor: "test" });
+  t.equal((await rig.ended(runUid)).status, "failed");
+  t.same(await waits("undo"), []);
+});
+
 t.test("dead letters are listed in pages, the youngest first, each once", async (t) => {
   const { rig, behaviour, operations } = await bench(t);
   behaviour.set("a", () => broken);

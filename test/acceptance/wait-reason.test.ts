@@ -71,6 +71,8 @@ t.test("a step that waits for this, then for that, then for this again says what
       t.match(await waits(), [{ reason: "quota", of: quota }]);
       await defer("concurrency_key", "crm");
       t.match(await waits(), [{ reason: "concurrency_key", of: "crm" }]);
+      await rig.rows("update stepgate.ready_steps set not_before = now() where run_uid = $1", [runUid]);
+      t.match(await waits(), [{ reason: "concurrency_key", of: "crm", until: undefined }, { reason: "rank" }]);
     }
     await defer("max_parallel");
     t.match(await waits(), [{ reason: "max_parallel", count: 256 }]);
@@ -88,6 +90,8 @@ t.test("a step that waits for this, then for that, then for this again says what
       await defer("backpressure");
       t.match(await waits(), [{ reason: "pressure", of: undefined }], `round ${round}`);
     }
+    await rig.rows("update stepgate.ready_steps set not_before = now(), is_alone = true where run_uid = $1", [runUid]);
+    t.match(await waits(), [{ reason: "pressure" }, { reason: "alone" }, { reason: "rank", count: 0 }]);
     const told = (await rig.events(runUid)).filter(({ type }) => type === "step_queued");
     t.same(
       told.map(({ data }) => data["reason"]),

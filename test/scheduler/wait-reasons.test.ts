@@ -17,6 +17,7 @@ const queued: WaitFacts = {
   origin: undefined,
   deferredFor: undefined,
   deferredBy: undefined,
+  isAlone: false,
   approvalId: undefined,
   ahead: 0,
 };
@@ -34,6 +35,14 @@ t.test("every reason for which a step may wait is named", async (t) => {
       why: "its origin's failure",
       facts: { state: "blocked", origin: step("pay") },
       waits: [{ reason: "compensation", steps: ["pay"] }],
+    },
+    {
+      why: "its turn among those that are to be undone",
+      facts: { state: "blocked", origin: step("pay"), unmet: [step("mail")] },
+      waits: [
+        { reason: "compensation", steps: ["pay"] },
+        { reason: "compensation_turn", steps: ["mail"] },
+      ],
     },
     { why: "a person", facts: { state: "held", approvalId: "id" }, waits: [{ reason: "approval", approvalId: "id" }] },
     { why: "a signal", facts: { state: "waiting" }, waits: [{ reason: "waiting" }] },
@@ -56,6 +65,38 @@ t.test("every reason for which a step may wait is named", async (t) => {
       why: "room in flight",
       facts: { notBeforeMs: 5, deferredFor: "backpressure" },
       waits: [{ reason: "pressure", untilMs: 5 }],
+    },
+    {
+      why: "a place of its key, whose time to look again has come",
+      facts: { deferredFor: "concurrency_key", deferredBy: "crm", ahead: 2 },
+      waits: [
+        { reason: "concurrency_key", of: "crm" },
+        { reason: "rank", count: 2 },
+      ],
+    },
+    {
+      why: "a place of its key, for which it is looked at just now",
+      facts: { state: "leased", deferredFor: "concurrency_key", deferredBy: "crm", ahead: undefined },
+      waits: [{ reason: "concurrency_key", of: "crm" }],
+    },
+    {
+      why: "room in its run, whose time to look again has come",
+      facts: { deferredFor: "max_parallel", ahead: 0 },
+      waits: [
+        { reason: "max_parallel", count: 8 },
+        { reason: "rank", count: 0 },
+      ],
+    },
+    {
+      why: "its turn: the time of its new attempt has come",
+      facts: { deferredFor: "retry" },
+      waits: [{ reason: "rank", count: 0 }],
+    },
+    { why: "nothing: it is looked at, and has not waited", facts: { state: "leased", ahead: undefined }, waits: [] },
+    {
+      why: "a worker with nothing else in hand",
+      facts: { isAlone: true, deferredFor: "retry" },
+      waits: [{ reason: "alone" }, { reason: "rank", count: 0 }],
     },
     {
       why: "a time that nothing else explains",

@@ -6,7 +6,7 @@ import { findTarget, makeApi } from "../api.ts";
 import { waitLine } from "../approvals.ts";
 import { explainStep } from "../explain-step.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { addTargetOptions, commandFor, type TargetOptions } from "../target-options.ts";
 import { alignColumns, type Terminal } from "../terminal.ts";
 import { RunView } from "../wire.ts";
 
@@ -19,7 +19,8 @@ export const addRunGet: AddCommand = (parent, around) => {
       const api = makeApi(await findTarget(readConfig(around), options));
       const run = await api.get(`/v1/runs/${encodeURIComponent(id)}`, RunView);
       const json = options.json === true;
-      if (options.why !== undefined) return explainStep(around, { api, run, stepId: options.why, json });
+      if (options.why !== undefined)
+        return explainStep(around, { api, run, stepId: options.why, command: commandFor(options), json });
       if (json) around.terminal.line(JSON.stringify(run));
       else showRun(around.terminal, run);
     });

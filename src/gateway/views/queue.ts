@@ -65,7 +65,11 @@ export const WaitView = named(
       closedObject(
         {
           reason: oneOf(WAIT_REASONS, "What it waits for."),
-          steps: Type.Optional(Type.Array(Type.String(), { description: "Steps it waits for." })),
+          steps: Type.Optional(
+            Type.Array(Type.String(), {
+              description: "Steps it waits for; of a scheduled compensation at most 20 are named.",
+            }),
+          ),
           until: Type.Optional(time("When it is looked at again at the earliest.")),
           of: Type.Optional(Type.String({ description: "Which quota, or which concurrency key." })),
           approval_id: Type.Optional(uuid("The approval that is open.")),
@@ -75,7 +79,11 @@ export const WaitView = named(
         },
         "One reason.",
       ),
-      { description: "The nearest cause first; empty for a step that runs or has ended." },
+      {
+        description:
+          "The nearest cause first; empty for a step that runs or has ended. What it was put back for last stands until it " +
+          "starts, also while it is looked at again.",
+      },
     ),
   },
   "Why a step waits.",

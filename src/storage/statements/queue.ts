@@ -45,7 +45,10 @@ export const READ_SERVED_TYPES = `
 
 export const PAUSE_QUEUE = `select stepgate.pause_queue($1, $2, $3, $4) as changed`;
 
-/** Step ($1, $2, $3) with all that may keep it waiting; its rank is counted up to $4 places. */
+/**
+ * Step ($1, $2, $3) with all that may keep it waiting; its rank is counted up to $4 places. Before a compensation that is
+ * scheduled come the run's other steps, and the compensation that has its turn: at most $5 of them are named.
+ */
 export const READ_WAIT = `
   select s.type, coalesce(r.state, s.status) as state, s.status = 'queued' and r.step_id is null as is_unplaced, h.status as run_status,
          h.paused_step, h.max_parallel, n.is_paused as is_tenant_paused, s.type = any (n.paused_types) as is_type_paused,
@@ -53,8 +56,14 @@ export const READ_WAIT = `
          coalesce((select array_agg(e.from_step order by e.from_step) from stepgate.step_edges e
                      join stepgate.steps d on (d.tenant_uid, d.run_uid, d.step_id) = (e.tenant_uid, e.run_uid, e.from_step)
                     where e.tenant_uid = s.tenant_uid and e.run_uid = s.run_uid and e.to_step = s.step_id
-                      and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')), '{}') as unmet,
-         r.deferred_for, r.deferred_by,
+                      and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')),
+                  case when s.is_target and s.is_compensation_scheduled then
+                    (select array_agg(b.step_id order by b.idx) from (
+                       select d.step_id, d.idx from stepgate.steps d
+                        where (d.tenant_uid, d.run_uid) = (s.tenant_uid, s.run_uid) and d.step_id <> s.step_id
+                          and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')
+                          and not (d.is_target and d.status = 'blocked') order by d.idx limit $5) b) end, '{}') as unmet,
+         r.deferred_for, r.deferred_by, coalesce(r.is_alone, false) as is_alone,
          s.origin_step,
          (select a.approval_id from stepgate.approvals a where a.tenant_uid = s.tenant_uid and a.run_uid = s.run_uid
              and a.step_id = s.step_id and a.state = 'open' order by a.created_at desc limit 1) as approval_id,
