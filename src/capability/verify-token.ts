@@ -2,7 +2,7 @@
  * Verification of a capability token: the one code path of gate and adapters (design §5, RFC 8725).
  *
  * In: a token, keys from outside it, what is expected, the time. Out: its claims and scope, or every reason against it.
- * Not here: counting calls per token (call-counter.ts), remembering signatures (make-verifier.ts).
+ * Not here: counting calls per token (call-counter.ts), remembering what was read (make-verifier.ts).
  */
 import { type KeyObject, verify as verifyEd25519 } from "node:crypto";
 import {
@@ -17,12 +17,24 @@ import { StepgateError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { claimReasons } from "./check-claims.ts";
 import { type ParsedToken, parseStrictly, parseToken } from "./parse-token.ts";
-import { hasClaimsForm } from "./read-claims.ts";
+import { hasClaimsForm, type UnscopedClaims } from "./read-claims.ts";
 import { orderedReasons, readAuthorizationDetails } from "./read-scope.ts";
 import { demandFits } from "./scope.ts";
 
 /** Whether the signature over a parsed token is one of this key. */
 export type CheckSignature = (token: string, parsed: ParsedToken, key: TokenKey) => boolean;
+
+/** Claims and scope of a signed token, not yet compared with what is expected. */
+export type TokenReading =
+  | {
+      readonly ok: true;
+      readonly claims: UnscopedClaims;
+      readonly scope: ReturnType<typeof readAuthorizationDetails>;
+    }
+  | { readonly ok: false; readonly reasons: readonly TokenReason[] };
+export type ReadToken = (token: string, keys: TokenKeys) => TokenReading;
+
+const readInFull: ReadToken = (token, keys) => readToken(checkSignature, token, keys);
 
 const HEADER_FIELDS: ReadonlySet<string> = new Set(["alg", "typ", "kid"]);
 
@@ -37,12 +49,12 @@ const HEADER_FIELDS: ReadonlySet<string> = new Set(["alg", "typ", "kid"]);
  * JSON_INVALID when an argument of the demand is not JSON.
  */
 export function verifyToken(token: string, keys: TokenKeys, expected: TokenExpectation, nowSec: number): TokenVerdict {
-  return verifyTokenWith(checkSignature, { token, keys, expected, nowSec });
+  return verifyTokenWith(readInFull, { token, keys, expected, nowSec });
 }
 
-/** `verifyToken` with the signature check given: every other check is made each time. */
+/** `verifyToken` with the reading of the token given: everything that is expected of it is checked each time. */
 export function verifyTokenWith(
-  check: CheckSignature,
+  read: ReadToken,
   {
     token,
     keys,
@@ -50,17 +62,28 @@ export function verifyTokenWith(
     nowSec,
   }: Readonly<{ token: string; keys: TokenKeys; expected: TokenExpectation; nowSec: number }>,
 ): TokenVerdict {
-  const opened = openToken(check, token, keys);
-  if (!opened.ok) return refuse(opened.reasons);
-  const claims = opened.payload;
-  if (!hasClaimsForm(claims)) return refuse(["malformed"]);
-  const read = readAuthorizationDetails(claims.authorization_details);
+  const known = read(token, keys);
+  if (!known.ok) return refuse(known.reasons);
+  const { claims, scope } = known;
   const reasons = [
     ...claimReasons(claims, expected, nowSec),
-    ...(read.ok ? demandFits(read.scope, expected.demand, expected.request.salt) : read.reasons),
+    ...(scope.ok ? demandFits(scope.scope, expected.demand, expected.request.salt) : scope.reasons),
   ];
-  if (!read.ok || reasons.length > 0) return refuse(reasons, claims.jti);
-  return { ok: true, claims: { ...claims, authorization_details: [read.scope] }, scope: read.scope };
+  if (!scope.ok || reasons.length > 0) return refuse(reasons, claims.jti);
+  return { ok: true, claims: { ...claims, authorization_details: [scope.scope] }, scope: scope.scope };
+}
+
+/**
+ * What a token that one of these keys signed says, whoever asks and whenever; every reason where it says nothing.
+ *
+ * @throws {StepgateError} KEYS_UNAVAILABLE as `verifyToken`.
+ */
+export function readToken(check: CheckSignature, token: string, keys: TokenKeys): TokenReading {
+  const opened = openToken(check, token, keys);
+  if (!opened.ok) return opened;
+  const claims = opened.payload;
+  if (!hasClaimsForm(claims)) return { ok: false, reasons: ["malformed"] };
+  return { ok: true, claims, scope: readAuthorizationDetails(claims.authorization_details) };
 }
 
 /**
