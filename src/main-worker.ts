@@ -21,6 +21,7 @@ import { makeLeases } from "./scheduler/leases.ts";
 import { makeOpenSteps } from "./scheduler/open-steps.ts";
 import { makeReap } from "./scheduler/reaper.ts";
 import { makeEndOverdue, makeRunStep, type RunStepDeps } from "./scheduler/run-step.ts";
+import { makeWaitingRoom } from "./scheduler/waiting-room.ts";
 import { Worker } from "./scheduler/worker.ts";
 import { makeClaimStore } from "./storage/claim-store.ts";
 import { makePipelineStore } from "./storage/pipeline-store.ts";
@@ -99,6 +100,15 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
   const publisher = startPublisher(rooms, stops);
   const sealSoon = makeSealLoop(rooms);
   stops.unshift(sealSoon.stop);
+  const waitingRoom = makeWaitingRoom({
+    queue,
+    clock,
+    leastMs: gateSettings.backpressureDelayMs,
+    onWoken: rooms.ready.ready,
+    log,
+  });
+  stops.unshift(async () => waitingRoom.stop());
+  const observe = makeObserveOutcome(rooms);
   const settle = makeBatcher({ ...batch, commit: gate.settle });
   const running: RunStepDeps = {
     gate,
@@ -122,8 +132,14 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     databaseClock,
     failPoints,
     retryDeferMs: gateSettings.backpressureDelayMs,
+    waitingRoom,
     answerMaxMs,
-    onOutcome: makeObserveOutcome(rooms),
+    onOutcome: (context, kind, settlement, started) => {
+      observe(context, kind, settlement, started);
+      const { step, execution } = context;
+      if (started !== undefined)
+        waitingRoom.ended({ tenantUid: step.tenantUid, concurrencyKey: execution.concurrency_key });
+    },
   };
   return new Worker({
     queue,

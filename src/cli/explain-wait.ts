@@ -25,7 +25,7 @@ interface Explained {
 const steps = (wait: Wait): string => (wait.steps ?? []).join(", ");
 const name = ({ of }: Wait): string => (of === undefined ? "" : ` ${of}`);
 const until = (wait: Wait): string => (wait.until === undefined ? "" : `, until ${wait.until}`);
-const again = (wait: Wait): string => (wait.until === undefined ? "" : `, and is looked at again ${wait.until}`);
+const again = (wait: Wait): string => (wait.until === undefined ? "" : `, and is looked at again by ${wait.until}`);
 
 function whyOfFirst(wait: Wait, { run }: WaitingStep): { readonly next?: string } {
   const first = wait.steps?.[0];
@@ -66,7 +66,7 @@ const EXPLANATIONS: Readonly<Record<string, (wait: Wait, step: WaitingStep) => E
     text: `as many steps of the concurrency key${name(wait)} run as the tenant's concurrency_limits let${again(wait)}`,
     next: "queue show",
   }),
-  not_before: (wait) => ({ text: `it was put back${again(wait)}` }),
+  not_before: (wait) => ({ text: `it was put back${until(wait)}` }),
   waiting: () => ({ text: "for a child run, a signal or a timer" }),
   alone: () => ({ text: "it was lost with its worker: it runs alone, when a worker has nothing else in hand" }),
   rank: ({ count = 0 }) => ({ text: rankText(count), next: "queue show" }),

@@ -62,6 +62,14 @@ export interface ReferredStep extends WantedStep {
   readonly outputBlob: BlobId | undefined;
 }
 
+/** Which steps of a tenant wait for a place, and how many of them may look again now. */
+export interface Wake {
+  readonly tenantUid: TenantUid;
+  readonly reason: "backpressure" | "quota" | "concurrency_key";
+  readonly of: string | undefined;
+  readonly steps: number;
+}
+
 export interface Queue {
   /** Registers this worker, or extends the one lease under which it holds its steps; false once it has lapsed. */
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
@@ -76,6 +84,8 @@ export interface Queue {
   readonly shouldEmpty: (types: readonly string[]) => Promise<boolean>;
   /** Gives up one step: claimed again after `delayMs`, or, if it was started, closed as lost. No effect once the lease is gone. */
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
+  /** Makes steps due that were put back, the first in their order; resolves with how many that were. A missed one is looked at in its time. */
+  readonly wake: (wakes: readonly Wake[]) => Promise<number>;
   /** Every step that this worker has leased or started, whether it knows so or not. */
   readonly findHeld: () => Promise<readonly StepAddress[]>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */

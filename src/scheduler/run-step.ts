@@ -8,7 +8,7 @@ import { type Amount, isAmount, NOTHING } from "../core/amount.ts";
 import { type Clock, checkedTime } from "../core/clock.ts";
 import { isStepgateError, StepgateError } from "../core/errors.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
 import type { TenantAuthority } from "../core/tenant.ts";
 import { within } from "../core/within.ts";
@@ -23,7 +23,9 @@ import { requestOf } from "../runs/step-request.ts";
 import type { Leases } from "./leases.ts";
 import type { OpenedStep } from "./open-steps.ts";
 import type { Authorities } from "./ports.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
+type NotStarted = Exclude<StageOutcome, { readonly kind: "continue" }>;
 type Started = Pick<Performed, "startedAtMs" | "budget">;
 
 export interface RunStepDeps {
@@ -35,6 +37,7 @@ export interface RunStepDeps {
   readonly databaseClock: Pick<Clock, "nowMs">;
   readonly failPoints: FailPoints;
   readonly retryDeferMs: number;
+  readonly waitingRoom: Pick<WaitingRoom, "putBack">;
   /** How long a port may take to answer; longer than any bound of its own. */
   readonly answerMaxMs: number;
   readonly onOutcome: (
@@ -58,7 +61,7 @@ export function makeRunStep(given: RunStepDeps): (opened: OpenedStep) => Promise
     if (started.kind !== "continue") return settleRefusal(deps, started);
     const outcome = await deps.gate.prepare(started.context);
     try {
-      if (outcome.kind !== "continue") return await settleRefusal(deps, outcome);
+      if (outcome.kind !== "continue") return await settleRefusal(deps, paced(deps, outcome));
       await admitAndPerform(deps, outcome.context);
     } finally {
       outcome.context.releaseInFlight();
@@ -109,21 +112,9 @@ async function admitAndPerform(deps: RunStepDeps, context: StepContext): Promise
     case "parallel_wait":
       return settleRefusal(deps, { kind: "defer", context, delayMs: deps.retryDeferMs, reason: "max_parallel" });
     case "concurrency_wait":
-      return settleRefusal(deps, {
-        kind: "defer",
-        context,
-        delayMs: deps.retryDeferMs,
-        reason: "concurrency_key",
-        ...named(admitted.detail["concurrency_key"]),
-      });
+      return settleRefusal(deps, putBack(deps, context, { reason: "concurrency_key", detail: admitted.detail }));
     case "quota_wait":
-      return settleRefusal(deps, {
-        kind: "defer",
-        context,
-        delayMs: untilResetMs(deps, admitted.detail),
-        reason: "quota",
-        ...named(admitted.detail["quota"]),
-      });
+      return settleRefusal(deps, putBack(deps, context, { reason: "quota", detail: admitted.detail }));
     case "quota_exceeded":
       return settleRefusal(deps, refuse(context, "admit", "quota_exceeded", ["quota_exceeded"], admitted.detail));
     case "budget_exceeded":
@@ -202,7 +193,7 @@ async function settleUntilKnown(
 
 async function settleRefusal(
   deps: Pick<RunStepDeps, "gate" | "settle" | "failPoints" | "onOutcome">,
-  outcome: Exclude<StageOutcome, { readonly kind: "continue" }>,
+  outcome: NotStarted,
 ): Promise<void> {
   const settlement = deps.gate.settlementOfRefusal(outcome);
   failPoint(deps.failPoints, "before_settle");
@@ -268,15 +259,30 @@ function remainingMs(deps: RunStepDeps, context: StepContext): number | undefine
   return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - deps.databaseClock.nowMs());
 }
 
-/** How long a short quota is waited for: until its reset, or one deferral where it has none. */
-function untilResetMs(deps: RunStepDeps, detail: JsonObject): number {
-  const resetsAtMs = detail["resets_at_ms"];
-  return typeof resetsAtMs === "number"
-    ? Math.max(deps.retryDeferMs, resetsAtMs - deps.databaseClock.nowMs())
-    : deps.retryDeferMs;
+/** Put back for what the admission found no place in. */
+function putBack(
+  deps: RunStepDeps,
+  context: StepContext,
+  { reason, detail }: { readonly reason: "quota" | "concurrency_key"; readonly detail: JsonObject },
+): NotStarted {
+  const { tenantUid } = context.step;
+  const given = reason === "quota" ? detail["quota"] : detail["concurrency_key"];
+  const of = typeof given === "string" ? given : undefined;
+  const delayMs = deps.waitingRoom.putBack({ tenantUid, reason, of, resetsInMs: resetsInMs(deps, detail) });
+  return { kind: "defer", context, delayMs, reason, ...(of === undefined ? {} : { of }) };
 }
 
-/** What a deferral waits for, where the store said its name. */
-function named(name: JsonValue | undefined): { readonly of?: string } {
-  return typeof name === "string" ? { of: name } : {};
+/** In what time a short quota that is used up resets; undefined where what others hold of it now may come back before. */
+function resetsInMs(deps: RunStepDeps, detail: JsonObject): number | undefined {
+  const { resets_at_ms: resetsAtMs, used, requested, limit } = detail;
+  const mayComeBack = typeof used === "number" && Number(used) + Number(requested) <= Number(limit);
+  return typeof resetsAtMs !== "number" || mayComeBack ? undefined : resetsAtMs - deps.databaseClock.nowMs();
+}
+
+/** As the gate put it back; of many that wait for room in flight only so many are looked at in a time. */
+function paced(deps: RunStepDeps, outcome: NotStarted): NotStarted {
+  if (outcome.kind !== "defer" || outcome.reason !== "backpressure") return outcome;
+  const { tenantUid } = outcome.context.step;
+  const wait = { tenantUid, reason: outcome.reason, of: undefined, resetsInMs: undefined };
+  return { ...outcome, delayMs: deps.waitingRoom.putBack(wait) };
 }

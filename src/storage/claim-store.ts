@@ -49,6 +49,15 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
     abandon: async ({ tenantUid, runUid, stepId, leaseEpoch }, delayMs) => {
       await pool.query(sql.ABANDON_STEP, [workerId, tenantUid, runUid, stepId, leaseEpoch, delayMs]);
     },
+    wake: async (wakes) => {
+      const { rowCount } = await pool.query(sql.WAKE_STEPS, [
+        wakes.map(({ tenantUid }) => tenantUid),
+        wakes.map(({ reason }) => reason),
+        wakes.map(({ of }) => of ?? null),
+        wakes.map(({ steps }) => steps),
+      ]);
+      return rowCount ?? 0;
+    },
     findHeld: async () => {
       const { rows } = await claims.query<HeldRow>(sql.FIND_HELD, [workerId]);
       return rows.map((row) => ({

@@ -194,6 +194,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
     abandon: async (address) => {
       if (address.leaseEpoch === leaseEpoch && (state === "leased" || state === "running")) move("queued");
     },
+    wake: async () => 0,
     findHeld: async () =>
       state === "leased" || state === "running"
         ? [{ tenantUid: TENANT, runUid: RUN, stepId: "a" as StepId, leaseEpoch }]
@@ -298,6 +299,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
       databaseClock: { nowMs: databaseClock.nowMs },
       failPoints: noFailPoints,
       retryDeferMs: 1,
+      waitingRoom: { putBack: () => 1 },
       answerMaxMs: ANSWER_MAX_MS,
       onOutcome: () => undefined,
     },

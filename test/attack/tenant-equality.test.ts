@@ -42,6 +42,7 @@ const INSTANCE_WIDE: Readonly<Record<string, string>> = {
   CLAIM_DELIVERIES: "a batch of several tenants; every item carries its own",
   MOVE_DELIVERIES: "a batch of several tenants; every item carries its own",
   CLAIM_REDRIVES: "looks at sinks of several tenants; each look holds the equality",
+  WAKE_STEPS: "looks at steps of several tenants; each look holds the equality",
   INSERT_DECISIONS: "a batch of several tenants; every item carries its own",
   LIST_TENANTS: "with null for platform keys of the instance only",
   FIND_TENANT: "is how a name becomes a tenant",

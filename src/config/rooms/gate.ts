@@ -20,7 +20,7 @@ export const gateSettings = {
   }),
   backpressureDelayMs: setting({
     key: "STEPGATE_BACKPRESSURE_DELAY_MS",
-    about: "How long a step waits that found no room below a ceiling.",
+    about: "How long a step waits at least that found no room below a ceiling, a quota or a limit of its key.",
     default: "50",
     form: integer(1, 60_000),
   }),

@@ -70,7 +70,7 @@ export const WaitView = named(
               description: "Steps it waits for; of a scheduled compensation at most 20 are named.",
             }),
           ),
-          until: Type.Optional(time("When it is looked at again at the earliest.")),
+          until: Type.Optional(time("When it is looked at again, if no place becomes free before.")),
           of: Type.Optional(Type.String({ description: "Which quota, or which concurrency key." })),
           approval_id: Type.Optional(uuid("The approval that is open.")),
           count: Type.Optional(

@@ -1,0 +1,95 @@
+/**
+ * When steps that found no place are looked at again: paced, so that a crowd of them leaves others their turns, and at once
+ * when a step that held such a place has ended.
+ *
+ * In: steps that are put back, steps that end. Out: how long they are put back for; wakes. Not here: what a place is (gate/,
+ * admission), the order in which those who wait are woken (the store).
+ */
+import type { Clock } from "../core/clock.ts";
+import type { TenantUid } from "../core/ids.ts";
+import type { Queue, Wake } from "./ports.ts";
+
+export interface WaitingRoomDeps {
+  readonly queue: Pick<Queue, "wake">;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** How long a step is put back at least. */
+  readonly leastMs: number;
+  /** Steps are due again. */
+  readonly onWoken: () => void;
+  readonly log: { readonly warn: (fields: object, message: string) => void };
+}
+
+export interface PutBack {
+  readonly tenantUid: TenantUid;
+  readonly reason: Wake["reason"];
+  readonly of: string | undefined;
+  /** Nothing is free before; undefined where a place may become free at any time. */
+  readonly resetsInMs: number | undefined;
+}
+
+export interface WaitingRoom {
+  /** For how many whole milliseconds the step is put back. */
+  readonly putBack: (wait: PutBack) => number;
+  /** An attempt has ended. Of those that this worker put back for what it may have held, one is woken. */
+  readonly ended: (step: { readonly tenantUid: TenantUid; readonly concurrencyKey: string | undefined }) => void;
+  readonly stop: () => void;
+}
+
+/**
+ * Between two looks at steps of one tenant by one worker: up to five that wait are looked at every 50 ms, a hundred a second
+ * of however many. (Without, 400 steps behind one key took all turns of their tenant: nothing else of it ran at all.)
+ */
+const LOOK_SPACING_MS = 10;
+/** Gathers wakes of attempts that end together. */
+const WAKE_GATHER_MS = 5;
+
+interface Crowd {
+  /** When the last of those looks is that were given out: for places, and for what resets. */
+  readonly lastLookMs: { place: number; reset: number };
+  /** What a place is waited for, by its name, and when the last look for it is. */
+  readonly places: Map<string, Pick<PutBack, "reason" | "of"> & { readonly untilMs: number }>;
+}
+
+/** Makes the room of one worker. It knows those that it put back itself; others' are looked at in their time. */
+export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: WaitingRoomDeps): WaitingRoom {
+  const crowds = new Map<TenantUid, Crowd>();
+  const wakes = new Map<string, Wake>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const send = async (): Promise<void> => {
+    timer = undefined;
+    const sent = [...wakes.values()];
+    wakes.clear();
+    try {
+      if ((await queue.wake(sent)) > 0) onWoken();
+    } catch (caught) {
+      // they are looked at in their time
+      log.warn({ err: caught }, "steps that wait for a place were not woken");
+    }
+  };
+  return {
+    putBack: ({ tenantUid, reason, of, resetsInMs }) => {
+      const nowMs = clock.monotonicMs();
+      const crowd = crowds.get(tenantUid) ?? { lastLookMs: { place: nowMs, reset: nowMs }, places: new Map() };
+      crowds.set(tenantUid, crowd);
+      const lane = resetsInMs === undefined ? "place" : "reset";
+      const lookMs = Math.max(nowMs + Math.max(leastMs, resetsInMs ?? 0), crowd.lastLookMs[lane] + LOOK_SPACING_MS);
+      crowd.lastLookMs[lane] = lookMs;
+      // what was used up comes back with its reset alone
+      if (lane === "place") crowd.places.set(`${reason} ${of}`, { reason, of, untilMs: lookMs });
+      return Math.ceil(lookMs - nowMs);
+    },
+    ended: ({ tenantUid, concurrencyKey }) => {
+      const places = crowds.get(tenantUid)?.places ?? new Map<string, never>();
+      for (const [name, { reason, of, untilMs }] of places) {
+        if (untilMs <= clock.monotonicMs()) places.delete(name);
+        else if (reason !== "concurrency_key" || of === concurrencyKey) {
+          const id = `${tenantUid} ${name}`;
+          wakes.set(id, { tenantUid, reason, of, steps: (wakes.get(id)?.steps ?? 0) + 1 });
+        }
+      }
+      if (wakes.size > 0) timer ??= setTimeout(() => void send(), WAKE_GATHER_MS);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
