@@ -38,6 +38,7 @@ import { addQuotaPut } from "./commands/quota-put.ts";
 import { addRetentionShow } from "./commands/retention-show.ts";
 import { addRunCancel } from "./commands/run-cancel.ts";
 import { addRunGet } from "./commands/run-get.ts";
+import { addRunList } from "./commands/run-list.ts";
 import { addRunPause } from "./commands/run-pause.ts";
 import { addRunRebuild } from "./commands/run-rebuild.ts";
 import { addBreakpointContinue, addRunResume } from "./commands/run-resume.ts";
@@ -134,7 +135,16 @@ export async function makeProgram(around: Surroundings): Promise<Command> {
   addServe(program, around);
   addMigrate(program, around);
   const run = group(program.command("run")).description("submit, follow, explain, pause and cancel runs");
-  for (const add of [addRunSubmit, addRunWatch, addRunGet, addRunPause, addRunResume, addRunCancel, addRunRebuild])
+  for (const add of [
+    addRunSubmit,
+    addRunList,
+    addRunWatch,
+    addRunGet,
+    addRunPause,
+    addRunResume,
+    addRunCancel,
+    addRunRebuild,
+  ])
     add(run, around);
   const breakpoint = group(program.command("breakpoint")).description(
     "pause a run before a step, and go on from there",

@@ -48,7 +48,11 @@ export const RunView = Type.Object({
 });
 export type RunView = Static<typeof RunView>;
 
-export const RunPage = Type.Object({ items: Type.Array(Type.Object({ run_uid: text, status: text })) });
+const RunSummary = Type.Object({
+  ...{ run_uid: text, id: Type.Optional(text), op_id: text, status: text, submitted_at: text },
+  ...{ started_at: Type.Optional(text), ended_at: Type.Optional(text) },
+});
+export const RunPage = Type.Object({ items: Type.Array(RunSummary), next: Type.Optional(text) });
 
 export const BreakpointList = Type.Object({ items: Type.Array(Type.Object({ target: text, value: text })) });
 export type BreakpointList = Static<typeof BreakpointList>;

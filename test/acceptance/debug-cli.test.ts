@@ -84,6 +84,12 @@ t.test("one dead letter is shown: what was attempted, why it died, what to do ne
   ] as const)
     t.match(await cli("dead-letter", "show", run, id), { code: 1, out: "", err: /\[NOT_FOUND\]/ }, `${run} ${id}`);
 
+  const list = await cli("run", "list");
+  t.match(list.out, new RegExp(`^RUN +NAME +STATUS .*\\n${runUid} +nightly +failed +20\\S+Z +20\\S+Z +20\\S+Z\\n$`));
+  t.match(JSON.parse((await cli("run", "list", "--status", "failed", "--json")).out), { items: [{ run_uid: runUid }] });
+  t.equal((await cli("run", "list", "--status", "running")).out, "no run is running\n");
+  t.match(await cli("run", "list", "--status", "stuck"), { code: 64, out: "", err: /Allowed choices are pending, / });
+
   play(() => done(null));
   const redriven = await cli("dead-letter", "redrive", runUid, "breaks", "--json");
   const { run_uid: next } = JSON.parse(redriven.out) as { readonly run_uid: string };
