@@ -48,6 +48,8 @@ export interface GovernedFigure {
 
 export interface Latency {
   readonly stepsPerSecond: number;
+  /** How many steps the percentiles are of. */
+  readonly steps: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -141,6 +143,15 @@ export async function attemptsEnded({ database }: Bed): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
+/** Processor time of the workers and the server so far, in µs; undefined where the server's cannot be read. */
+export async function cpuOf({ database }: Bed, children: readonly Child[]): Promise<number | undefined> {
+  const [reports, { cpuUs }] = await Promise.all([
+    Promise.all(children.map((child) => child.ask("stats"))),
+    database.counters(),
+  ]);
+  return cpuUs === undefined ? undefined : sum(reports) + cpuUs;
+}
+
 export async function measureGoverned(
   { server, folder, progress }: { readonly server: BenchServer; readonly folder: string; readonly progress: Progress },
   run: GovernedRun,
@@ -226,11 +237,16 @@ async function measureLatencies(
   perSecond: number,
   progress: Progress,
 ): Promise<Pick<GovernedFigure, "queueToStart" | "queueToStartAtHalfOfAll">> {
-  const queueToStart = await measureLatency(bed, perSecond / 2, progress);
+  const queueToStart = await measureLatency(bed, { stepsPerSecond: perSecond / 2, forMs: LATENCY_MS, progress });
   await untilDrained(bed);
-  const { stepsPerSecond: sustained } = await measureLatency(bed, perSecond, progress);
+  const { stepsPerSecond: sustained } = await measureLatency(bed, {
+    stepsPerSecond: perSecond,
+    forMs: LATENCY_MS,
+    progress,
+  });
   await untilDrained(bed);
-  return { queueToStart, queueToStartAtHalfOfAll: await measureLatency(bed, sustained / 2, progress) };
+  const half = { stepsPerSecond: sustained / 2, forMs: HALF_OF_ALL_MS, progress };
+  return { queueToStart, queueToStartAtHalfOfAll: await measureLatency(bed, half) };
 }
 
 async function untilDrained({ database }: Bed): Promise<void> {
@@ -244,18 +260,27 @@ async function untilDrained({ database }: Bed): Promise<void> {
 }
 
 const LATENCY_MS = 5000;
+/** At about 200 steps a second a p99 is of some 30 steps: of several submissions, not of one. */
+const HALF_OF_ALL_MS = 15_000;
 const STEPS_AT_ONCE = 10;
 
 /** From ready to started, by the database's own clock, while runs of ten steps arrive evenly. */
-export async function measureLatency(bed: Bed, stepsPerSecond: number, progress: Progress): Promise<Latency> {
+async function measureLatency(
+  bed: Bed,
+  {
+    stepsPerSecond,
+    forMs,
+    progress,
+  }: { readonly stepsPerSecond: number; readonly forMs: number; readonly progress: Progress },
+): Promise<Latency> {
   const { rows: from } = await bed.database.pool.query<{ now: Date }>("select clock_timestamp() as now");
   const startMs = performance.now();
   const intervalMs = (STEPS_AT_ONCE * 1000) / stepsPerSecond;
   const pending: Promise<void>[] = [];
   for (let sent = 0; ; sent += 1) {
     const dueMs = sent * intervalMs;
-    if (dueMs > LATENCY_MS) break;
-    progress.show("half load", dueMs / LATENCY_MS);
+    if (dueMs > forMs) break;
+    progress.show("half load", dueMs / forMs);
     const waitMs = dueMs - (performance.now() - startMs);
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     pending.push(bed.submit(STEPS_AT_ONCE));
@@ -274,6 +299,7 @@ export async function measureLatency(bed: Bed, stepsPerSecond: number, progress:
   const round = (ms: number | undefined): number => Math.round((ms ?? Number.NaN) * 10) / 10;
   return {
     stepsPerSecond: Math.round(((row?.steps ?? 0) * 1000) / (endMs - startMs)),
+    steps: row?.steps ?? 0,
     p50Ms: round(row?.p50),
     p99Ms: round(row?.p99),
   };

@@ -48,8 +48,10 @@ export function governedLines({
     ["half of what goes through beside the submitter", queueToStartAtHalfOfAll],
   ] as const) {
     if (latency === undefined) continue;
-    const { p50Ms, p99Ms, stepsPerSecond: reached } = latency;
-    lines.push(`  from ready to started at ${load}, ${reached} steps/s: p50 ${p50Ms} ms, p99 ${p99Ms} ms`);
+    const { p50Ms, p99Ms, steps, stepsPerSecond: reached } = latency;
+    lines.push(
+      `  from ready to started at ${load}, ${reached} steps/s: p50 ${p50Ms} ms, p99 ${p99Ms} ms, of ${steps} steps`,
+    );
   }
   return lines;
 }

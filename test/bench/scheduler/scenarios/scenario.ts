@@ -5,6 +5,7 @@ import type { TenantUid } from "../../../../src/core/ids.ts";
 import { attemptsEnded, type Bed, openBed } from "../governed.ts";
 import type { Progress } from "../progress.ts";
 import type { BenchServer } from "../server.ts";
+import { boundedMedian } from "./bounded-median.ts";
 
 export interface Scene {
   readonly server: BenchServer;
@@ -58,11 +59,33 @@ export async function submitMany(
   }
 }
 
-/** Steps that end in a second, over so many of them. */
-export async function rateOver(bed: Bed, ms: number): Promise<number> {
-  const [before, startMs] = [await attemptsEnded(bed), performance.now()];
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  return Math.round(((await attemptsEnded(bed)) - before) / ((performance.now() - startMs) / 1000));
+/** Steps that end in a second in each of the windows into which `ms` is cut; one alone says little of a machine that others use. */
+export async function ratesOver(bed: Bed, ms: number): Promise<readonly number[]> {
+  const rates: number[] = [];
+  let [before, startMs] = [await attemptsEnded(bed), performance.now()];
+  while (rates.length < WINDOWS) {
+    await new Promise((resolve) => setTimeout(resolve, ms / WINDOWS));
+    const [ended, endMs] = [await attemptsEnded(bed), performance.now()];
+    rates.push(Math.round(((ended - before) * 1000) / (endMs - startMs)));
+    [before, startMs] = [ended, endMs];
+  }
+  return rates;
+}
+
+const WINDOWS = 5;
+
+/** Rates as `812 (700 to 850)`: the median, and how far they go. */
+export function formatRates(rates: readonly number[]): string {
+  return `${boundedMedian(rates).median} (${Math.min(...rates)} to ${Math.max(...rates)})`;
+}
+
+/** The figures of rates that were measured as `name`. */
+export function rateFigures(name: string, rates: readonly number[]): Readonly<Record<string, number>> {
+  return {
+    [name]: boundedMedian(rates).median,
+    [`${name}Least`]: Math.min(...rates),
+    [`${name}Most`]: Math.max(...rates),
+  };
 }
 
 /** Waits until so many steps have ended. */
