@@ -26,7 +26,7 @@ export interface Migration {
 /** What a version of the product expects of the database. */
 export interface Schema {
   readonly migrations: readonly Migration[];
-  /** `create or replace function` statements, without order, and what is to be done with them. */
+  /** `create or replace function` statements, without order, and what is to be done with them; a trigger follows its own. */
   readonly functions: string;
 }
 

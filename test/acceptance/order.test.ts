@@ -132,23 +132,50 @@ t.test("what a stopping worker had leased and not started is claimed by another 
   });
 });
 
-t.test(
-  "steps that wait for something do not hide those that are due, nor make each claim look at them all",
-  async (t) => {
-    await forEachDatabase(t, async (t, database) => {
-      const { rig, queue } = await gatewayRig(t, database);
+/** Ways in which 600 steps of a run cannot go on: what is written for them, and how they may go on again. */
+const WAYS: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+  [
+    "not due",
+    ["update stepgate.ready_steps set not_before = 'infinity' where run_uid = $1"],
+    ["update stepgate.ready_steps set not_before = now() where run_uid = $1"],
+  ],
+  [
+    "of a paused run",
+    ["update stepgate.run_heads set status = 'paused_at_step', paused_from = 'pending' where run_uid = $1"],
+    ["update stepgate.run_heads set status = 'pending', paused_from = null where run_uid = $1"],
+  ],
+  [
+    "of a paused run, and not due until it goes on",
+    [
+      "update stepgate.ready_steps set not_before = 'infinity' where run_uid = $1",
+      "update stepgate.run_heads set status = 'paused_at_step', paused_from = 'pending' where run_uid = $1",
+      "update stepgate.ready_steps set not_before = now() where run_uid = $1",
+    ],
+    ["update stepgate.run_heads set status = 'pending', paused_from = null where run_uid = $1"],
+  ],
+];
+
+t.test("steps that wait for something hide nothing from a claim, and go first again once they may", async (t) => {
+  await forEachDatabase(t, async (t, database) => {
+    const { rig, queue } = await gatewayRig(t, database);
+    const claim = () => queue.claim({ types: ["sink"], maxSteps: 8, isIdle: false, isDeep: false });
+    for (const [way, stuck, free] of WAYS) {
       const crowd = await rig.submit({ steps: [step("a")], priority: 10 });
       await rig.rows(
         `insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at, not_before, attempts_made)
-       select tenant_uid, run_uid, 'crowd-' || n, type, is_contracted, breach_at, priority, ready_at, 'infinity', 0
-         from stepgate.ready_steps, generate_series(1, 600) n where run_uid = $1`,
+         select tenant_uid, run_uid, 'crowd-' || n, type, is_contracted, breach_at, priority, ready_at, not_before, 0
+           from stepgate.ready_steps, generate_series(1, 600) n where run_uid = $1`,
         [crowd],
       );
-      await rig.rows("update stepgate.ready_steps set not_before = 'infinity' where run_uid = $1", [crowd]);
+      for (const sql of stuck) await rig.rows(sql, [crowd]);
       const due = await rig.submit({ steps: [step("due")] });
-      const claim = (isDeep: boolean) => queue.claim({ types: ["sink"], maxSteps: 8, isIdle: false, isDeep });
-      t.same(await claim(false), []);
-      t.match(await claim(true), [{ runUid: due }]);
-    });
-  },
-);
+      t.match(await claim(), [{ runUid: due }], way);
+      t.same(await claim(), [], `${way}: nothing else`);
+      await rig.submit({ steps: [step("due")] });
+      for (const sql of free) await rig.rows(sql, [crowd]);
+      const [first] = await claim();
+      t.match(first, { runUid: crowd, stepId: "a" }, `${way} no longer`);
+      await rig.rows("delete from stepgate.ready_steps");
+    }
+  });
+});

@@ -62,7 +62,7 @@ function normal(row: Readonly<Record<string, unknown>>): Record<string, unknown>
   return Object.fromEntries(
     Object.entries(row)
       // what is of the moment: until when pressure or a quota defers a step, the epoch of a lease that was given back
-      .filter(([name]) => !(row["state"] === "queued" && (name === "not_before" || name === "lease_epoch")))
+      .filter(([name]) => !(row["state"] === "queued" && ["not_before", "is_later", "lease_epoch"].includes(name)))
       .filter(([name]) => name !== "created_at" && !name.startsWith("deferred_"))
       .map(([name, value]) => [
         name,

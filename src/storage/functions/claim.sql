@@ -36,6 +36,7 @@ create or replace function stepgate.is_alone_waiting(p_types text[]) returns boo
   select exists (
     select 1 from stepgate.tenants n
       join stepgate.ready_steps r on r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone
+       and not r.is_later and not r.is_stopped
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
      where not n.is_paused and r.not_before <= clock_timestamp() and r.type = any (p_types) and r.type <> all (n.paused_types)
        and h.status in ('pending', 'running', 'compensating'))
@@ -68,8 +69,9 @@ end $$;
 -- ready_steps_rank_idx. SKIP LOCKED keeps workers off each other's rows; the new epoch fences whoever held a row before.
 -- A step that was lost once is leased alone, to a worker that has nothing else in hand (p_is_idle; spec 00, attempts), and
 -- while no other such step is in hand anywhere: a crash that lost many takes one worker from the others, not all.
--- Steps that are not due, of paused runs or of types that nobody serves stand in the same order: of a tenant that has many,
--- a call looks at the first 512 only (0.5 ms, where 100 000 take 60), but for one call a second of each worker (p_is_deep).
+-- Steps of paused runs, or that are not due, stand apart (functions/apart.sql). Steps of types that are paused, or that nobody
+-- here serves, stand in the same order: of a tenant that has many, a call looks at the first 512 only (0.5 ms, where 100 000
+-- take 60), but for one call a second of each worker (p_is_deep).
 -- Passes are kept for each set of types that workers serve: a tenant that only others could serve would lag behind, and
 -- lose what it is owed. Whoever had no due steps goes on at the pass of the last step that any tenant was served: it gets
 -- its share from now on, not for the past. No tenant that has due steps is behind that, so whoever waits loses nothing.
@@ -77,13 +79,15 @@ end $$;
 -- (W - w) / w + n - 1 steps between two of its own, and before its first, whatever they declare: it is served within
 -- ((W - w) / w + n) / p_max calls, rounded up. A call that is under way at the same time sees the same passes, and adds at
 -- most what it leases itself. A worker has one step that runs alone between two turns of the others (scheduler/worker.ts).
--- Whose due steps stand behind 512 that are not is served with the next deep call of a worker: at the latest one interval of
+-- Whose due steps stand behind 512 of other types is served with the next deep call of a worker: at the latest one interval of
 -- the reaper, or 40 times as long as the shorter of its last two took, after that.
 create or replace function stepgate.claim_steps(p_worker text, p_types text[], p_max integer, p_is_idle boolean,
   p_is_deep boolean) returns setof stepgate.leased_step language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 set plan_cache_mode = force_generic_plan as $$
 declare
+  -- a value: no index is sought by what changes with each row
+  v_now timestamptz := clock_timestamp();
   v_depth integer := case when p_is_deep then null else 512 end;
   v_is_live boolean;
   v_is_emptying boolean;
@@ -91,6 +95,8 @@ declare
   -- the pass of the last step that any tenant was served
   v_present bigint;
   t record;
+  -- tenants with steps that a claim may walk over, or that come to them
+  v_waiting uuid[];
   -- tenants in the order of their passes; one that gave less than it was asked for has no more, and no pass
   v_tenants uuid[];
   v_weights integer[];
@@ -111,8 +117,15 @@ begin
     update stepgate.workers set is_emptying = false where worker_id = p_worker and is_emptying;
   end if;
   -- most claims find nothing, and soon
-  if not exists (select 1 from stepgate.tenants n where not n.is_paused and exists (
-                   select 1 from stepgate.ready_steps r where r.tenant_uid = n.tenant_uid and r.state = 'queued')) then
+  v_waiting := array(
+    select n.tenant_uid from stepgate.tenants n
+     where not n.is_paused
+       and (exists (select 1 from stepgate.ready_steps r
+                     where r.tenant_uid = n.tenant_uid and r.state = 'queued' and not r.is_later and not r.is_stopped)
+            or exists (select 1 from stepgate.ready_steps r
+                        where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_later and not r.is_stopped
+                          and r.not_before <= v_now)));
+  if v_waiting = '{}' then
     return;
   end if;
   v_pool := stepgate.pool_of(p_types);
@@ -126,7 +139,8 @@ begin
       select n.tenant_uid from stepgate.tenants n
         left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool
        where not n.is_paused and exists (select 1 from stepgate.ready_steps r
-                                          where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone)
+                                          where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone
+                                            and not r.is_later and not r.is_stopped)
        order by greatest(p.pass, v_present), p.pass nulls first, n.tenant_uid
     loop
       return query select * from stepgate.lease_due(p_worker, t.tenant_uid, p_types, 1, true, null);
@@ -142,11 +156,7 @@ begin
                  row_number() over (order by greatest(p.pass, v_present), p.pass nulls first, n.tenant_uid) as place
             from stepgate.tenants n
             left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool
-           where not n.is_paused and exists (select 1 from stepgate.ready_steps r
-                                              where r.tenant_uid = n.tenant_uid and r.state = 'queued')) x;
-  if v_tenants is null then
-    return;
-  end if;
+           where n.tenant_uid = any (v_waiting)) x;
   v_steps := array_fill(0, array[cardinality(v_tenants)]);
   while v_left > 0 and array_remove(v_passes, null) <> '{}' loop
     v_asked := case when cardinality(v_tenants) = 1 then array[v_left] else stepgate.share_out(v_passes, v_weights, v_left) end;
@@ -199,18 +209,23 @@ declare
   v_types text[] := p_types;
   v_paused text[] := (select n.paused_types from stepgate.tenants n where n.tenant_uid = p_tenant);
 begin
+  if exists (select 1 from stepgate.ready_steps q
+              where q.tenant_uid = p_tenant and q.state = 'queued' and q.is_later and not q.is_stopped and q.not_before <= v_now) then
+    perform stepgate.take_back_due(p_tenant, v_now);
+  end if;
   if v_paused <> '{}' then
     v_types := array(select p from unnest(p_types) p where p <> all (v_paused));
   end if;
   return query with due as (
     select l.tenant_uid, l.run_uid, l.step_id
-      from (select q.ctid as place, q.tenant_uid, q.run_uid, q.type, q.not_before, q.is_alone
-              from stepgate.ready_steps q where q.tenant_uid = p_tenant and q.state = 'queued'
+      from (select q.ctid as place, q.tenant_uid, q.run_uid, q.type, q.not_before
+              from stepgate.ready_steps q
+             where q.tenant_uid = p_tenant and q.is_alone = p_alone and q.state = 'queued' and not q.is_later and not q.is_stopped
              order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit p_depth) f
      cross join lateral (
        select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
-        where r.ctid = f.place and r.state = 'queued' and r.not_before <= v_now for update skip locked) l
-     where f.not_before <= v_now and f.is_alone = p_alone and f.type = any (v_types)
+        where r.ctid = f.place and r.state = 'queued' and not r.is_stopped and r.not_before <= v_now for update skip locked) l
+     where f.not_before <= v_now and f.type = any (v_types)
        -- a value and not a join, which might be walked in another order
        and (select h.status from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (f.tenant_uid, f.run_uid))
            in ('pending', 'running', 'compensating')

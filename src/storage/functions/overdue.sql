@@ -1,10 +1,11 @@
 -- Steps whose time is up while nobody holds them, and perhaps nobody ever would: their tenant or type is paused, no worker
 -- serves them, they wait for a quota, or for others of their run.
 
--- Steps that are not held, or run, past their deadline or their run's time limit.
+-- Steps that are not held, or run, past their deadline or their run's time limit; those of paused runs stand apart, however
+-- many there are.
 create or replace function stepgate.overdue_steps(p_now timestamptz)
 returns table (tenant_uid uuid, run_uid uuid, step_id text) language sql stable as $$
-  select s.tenant_uid, s.run_uid, s.step_id from stepgate.steps s where s.status = 'queued' and s.deadline_at <= p_now
+  select s.tenant_uid, s.run_uid, s.step_id from stepgate.steps s where s.status = 'queued' and not s.is_stopped and s.deadline_at <= p_now
   union all
   select s.tenant_uid, s.run_uid, s.step_id from stepgate.run_heads h
     join stepgate.steps s on (s.tenant_uid, s.run_uid) = (h.tenant_uid, h.run_uid)

@@ -102,9 +102,13 @@ create or replace function stepgate.rebuild_steps(p_tenant uuid, p_run uuid, p_r
 declare
   v_steps stepgate.steps[] := array(select s from jsonb_populate_recordset(null::stepgate.steps, p_rows -> 'steps') s);
   v_states jsonb := p_rows -> 'states';
+  v_is_stopped boolean := p_rows -> 'head' ->> 'status' = 'paused_at_step';
+  v_row stepgate.ready_steps;
 begin
+  v_row.is_stopped := v_is_stopped;
   insert into stepgate.steps
   select (jsonb_populate_record(s, jsonb_build_object('ended_at', null,
+            'is_stopped', v_is_stopped and s.status = 'queued' and s.deadline_at is not null,
             'status', case when s.status in ('blocked', 'skipped') then 'blocked' else 'queued' end))).*
     from unnest(v_steps) s;
   insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at, not_before,
@@ -123,9 +127,10 @@ begin
      set is_contracted = r.is_contracted, breach_at = r.breach_at, priority = r.priority, ready_at = r.ready_at,
          not_before = r.not_before, attempts_made = r.attempts_made, is_alone = r.is_alone, lease_owner = r.lease_owner,
          lease_epoch = r.lease_epoch, started_at = r.started_at, reserved_tokens = r.reserved_tokens,
-         reserved_usd_micros = r.reserved_usd_micros, admission_record = r.admission_record, jti = r.jti
+         reserved_usd_micros = r.reserved_usd_micros, admission_record = r.admission_record, jti = r.jti,
+         is_stopped = v_is_stopped
     from jsonb_populate_recordset(null::stepgate.ready_steps, p_rows -> 'ready') r
    where q.tenant_uid = p_tenant and q.run_uid = p_run and q.step_id = r.step_id;
-  insert into stepgate.ready_steps select (r).* from jsonb_populate_recordset(null::stepgate.ready_steps, p_rows -> 'ready') r
+  insert into stepgate.ready_steps select (r).* from jsonb_populate_recordset(v_row, p_rows -> 'ready') r
    where r.state = 'queued';
 end $$;

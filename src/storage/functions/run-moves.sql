@@ -51,10 +51,10 @@ create or replace function stepgate.place_step(h stepgate.run_heads, s stepgate.
 language plpgsql as $$
 begin
   insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at,
-                                    not_before, attempts_made, is_alone)
+                                    not_before, attempts_made, is_alone, is_stopped)
   values (s.tenant_uid, s.run_uid, s.step_id, s.type, s.queue_target_ms is not null,
           coalesce(s.first_ready_at + s.queue_target_ms * interval '1 millisecond', 'infinity'), s.priority,
-          s.first_ready_at, s.first_ready_at, s.attempts_made, s.lost_attempts > 0);
+          s.first_ready_at, s.first_ready_at, s.attempts_made, s.lost_attempts > 0, h.status = 'paused_at_step');
   h.ready_rows := h.ready_rows + 1;
   return h;
 end $$;
@@ -68,7 +68,8 @@ begin
   update stepgate.steps u
      set status = 'queued', first_ready_at = coalesce(u.first_ready_at, now()),
          deadline_at = coalesce(u.deadline_at,
-           case when u.deadline_ms > 0 then now() + u.deadline_ms * interval '1 millisecond' end)
+           case when u.deadline_ms > 0 then now() + u.deadline_ms * interval '1 millisecond' end),
+         is_stopped = h.status = 'paused_at_step' and u.deadline_ms > 0
    where (u.tenant_uid, u.run_uid, u.step_id) = (h.tenant_uid, h.run_uid, p_step) returning * into s;
   if h.ready_rows < h.max_parallel then
     h := stepgate.place_step(h, s);
@@ -102,10 +103,10 @@ declare
   v_placed integer;
 begin
   insert into stepgate.ready_steps (tenant_uid, run_uid, step_id, type, is_contracted, breach_at, priority, ready_at,
-                                    not_before, attempts_made, is_alone)
+                                    not_before, attempts_made, is_alone, is_stopped)
   select s.tenant_uid, s.run_uid, s.step_id, s.type, s.queue_target_ms is not null,
          coalesce(s.first_ready_at + s.queue_target_ms * interval '1 millisecond', 'infinity'), s.priority,
-         s.first_ready_at, s.first_ready_at, s.attempts_made, s.lost_attempts > 0
+         s.first_ready_at, s.first_ready_at, s.attempts_made, s.lost_attempts > 0, h.status = 'paused_at_step'
     from stepgate.steps s
    where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.status = 'queued' and s.step_id is distinct from p_but
      and not exists (select 1 from stepgate.ready_steps q

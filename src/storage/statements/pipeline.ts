@@ -23,23 +23,18 @@ export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3, $4, $
 
 /**
  * Makes due what was put back: of tenant $1 up to $4 steps that wait for reason $2 of name $3, each the first in their order;
- * arrays of equal length. As a claim it looks at the first 512 that wait, and never waits for a row: what it misses is looked
- * at in its time.
+ * arrays of equal length. One walk of ready_steps_place_idx, that never waits for a row: what it misses is looked at in its time.
  */
 export const WAKE_STEPS = `
   with woken as materialized (
     select w.tenant_uid, d.run_uid, d.step_id
       from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) as w (tenant_uid, reason, name, steps)
      cross join lateral (
-       select l.run_uid, l.step_id
-         from (select q.ctid as place from stepgate.ready_steps q where q.tenant_uid = w.tenant_uid and q.state = 'queued'
-                order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit 512) f
-        cross join lateral (
-          select x.run_uid, x.step_id from stepgate.ready_steps x
-           where x.ctid = f.place and x.state = 'queued' and x.not_before > clock_timestamp()
-             and x.deferred_for = w.reason and x.deferred_by is not distinct from w.name
-             for update skip locked) l
-        limit w.steps) d)
+       select x.run_uid, x.step_id from stepgate.ready_steps x
+        where x.tenant_uid = w.tenant_uid and x.deferred_for = w.reason and coalesce(x.deferred_by, '') = coalesce(w.name, '')
+          and x.state = 'queued' and x.is_later and not x.is_stopped and x.not_before > clock_timestamp()
+        order by x.is_contracted desc, x.breach_at, x.priority desc, x.ready_at, x.run_uid, x.step_id
+        limit w.steps for update skip locked) d)
   update stepgate.ready_steps r set not_before = clock_timestamp()
     from woken d where (r.tenant_uid, r.run_uid, r.step_id) = (d.tenant_uid, d.run_uid, d.step_id)`;
 
