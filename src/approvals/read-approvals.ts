@@ -4,12 +4,14 @@
  * Who may decide is shown the request, opened from its sealed form and checked against the signed commitment; all others
  * see everything but payload. Not here: deciding (decide-approval.ts), HTTP.
  */
+
 import { type ApprovalState, rolesOf } from "../core/approval.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { PackRef } from "../core/decision.ts";
 import { StepgateError } from "../core/errors.ts";
 import { type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { Principal } from "../core/tenant.ts";
 import type { RunRef } from "../runs/ports.ts";
@@ -35,13 +37,9 @@ export function makeReadApprovals(deps: ReadApprovalsDeps) {
     }) => {
       if (input.after !== undefined && !new RegExp(UUID_PATTERN).test(input.after))
         throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
-      const rows = await deps.store.list({ ...input, limit: input.limit + 1 });
-      const page = rows.slice(0, input.limit);
-      const last = page.at(-1);
-      return {
-        items: page.map(viewHead),
-        ...(rows.length > input.limit && last !== undefined ? { next: last.approvalId } : {}),
-      };
+      const read = (mostRows: number) => deps.store.list({ ...input, limit: mostRows });
+      const { rows, ...next } = await pageOfRows(input.limit, read, ({ approvalId }) => approvalId);
+      return { items: rows.map(viewHead), ...next };
     },
     /** Undefined when the tenant has no such approval. @throws {StepgateError} APPROVAL_UNVERIFIED. */
     get: async (tenantUid: TenantUid, approvalId: string, caller: Pick<Principal, "roles">) => {

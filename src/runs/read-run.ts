@@ -3,9 +3,11 @@
  *
  * Everything is read by tenant; a run of another one is undefined like one that never was. Not here: writing.
  */
+
 import { StepgateError } from "../core/errors.ts";
 import { type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { isRunEnded, RUN_STATES } from "../core/state.ts";
 import type { StoredBlob } from "../core/vault.ts";
@@ -41,17 +43,13 @@ export function makeRunReader({ store, open }: ReadRunDeps) {
       if (input.status !== undefined && !(RUN_STATES as readonly string[]).includes(input.status)) {
         throw new StepgateError("FIELD_INVALID", { field: "/querystring/status" });
       }
-      const rows = await store.list({
-        ...input,
-        after: input.after === undefined ? undefined : readCursor(input.after),
-        limit: input.limit + 1,
-      });
-      const page = rows.slice(0, input.limit);
-      const last = page.at(-1);
-      return {
-        items: page.map(viewRunHead),
-        ...(rows.length > input.limit && last !== undefined ? { next: `${last.submittedAtUs}.${last.runUid}` } : {}),
-      };
+      const after = input.after === undefined ? undefined : readCursor(input.after);
+      const { rows, ...next } = await pageOfRows(
+        input.limit,
+        (mostRows) => store.list({ ...input, after, limit: mostRows }),
+        ({ submittedAtUs, runUid }) => `${submittedAtUs}.${runUid}`,
+      );
+      return { items: rows.map(viewRunHead), ...next };
     },
     events: async (input: {
       readonly tenantUid: TenantUid;

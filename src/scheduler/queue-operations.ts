@@ -3,9 +3,11 @@
  *
  * In: the tenant. Out: views. Not here: SQL (storage/), redriving (runs/fork-run.ts), who may ask (gateway/).
  */
+
 import type { ErrorKind } from "../core/error-kind.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import type { StepState } from "../core/state.ts";
 import { type WaitFacts, waitReasons } from "./wait-reasons.ts";
 
@@ -93,15 +95,12 @@ export function makeQueueOperations({ store, isType, onResumed }: QueueDeps) {
     },
     deadLetters: async (tenantUid: TenantUid, page: { readonly after: string | undefined; readonly limit: number }) => {
       const after = page.after === undefined ? undefined : readCursor(page.after);
-      const rows = await store.deadLetters(tenantUid, { after, limit: page.limit + 1 });
-      const shown = rows.slice(0, page.limit);
-      const last = shown.at(-1);
-      return {
-        items: shown.map(viewDeadLetter),
-        ...(rows.length > page.limit && last !== undefined
-          ? { next: `${last.endedAtUs}~${last.runUid}~${last.stepId}` }
-          : {}),
-      };
+      const { rows, ...next } = await pageOfRows(
+        page.limit,
+        (mostRows) => store.deadLetters(tenantUid, { after, limit: mostRows }),
+        ({ endedAtUs, runUid, stepId }) => `${endedAtUs}~${runUid}~${stepId}`,
+      );
+      return { items: rows.map(viewDeadLetter), ...next };
     },
     deadLetter: async (tenantUid: TenantUid, runUid: RunUid, stepId: StepId) => {
       const row = await store.deadLetter(tenantUid, runUid, stepId);

@@ -4,9 +4,11 @@
  * In: a caller and what it asks. Out: views without secrets; a secret leaves once. A host must have been approved by the
  * platform, in the tenant's settings. Not here: HTTP, rows, delivering (publisher.ts).
  */
+
 import { StepgateError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
 import { type Ids, type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import type { TextVault } from "../core/vault.ts";
 import { hostPortOf, hostPortText } from "../executors/http/host-port.ts";
 import { type ApprovedHosts, isApproved } from "./approved-hosts.ts";
@@ -57,13 +59,12 @@ export function makeSinks(deps: SinkDeps) {
   return {
     list: async ({ caller, after, limit }: Page & { readonly caller: Caller }) => {
       const { tenantUid } = caller;
-      const [rows, approved] = await Promise.all([
-        store.list(tenantUid, after, limit + 1),
+      const read = (mostRows: number) => store.list(tenantUid, after, mostRows);
+      const [{ rows, ...next }, approved] = await Promise.all([
+        pageOfRows(limit, read, ({ name }) => name),
         deps.approvedHosts(tenantUid),
       ]);
-      const page = rows.slice(0, limit);
-      const items = page.map((row) => viewSink(row, approved));
-      return { items, ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
+      return { items: rows.map((row) => viewSink(row, approved)), ...next };
     },
     get,
     put: async ({ caller, name, submission }: OfSink & { readonly submission: SinkSubmission }) => {
@@ -100,21 +101,20 @@ export function makeSinks(deps: SinkDeps) {
     waiting: async ({ caller, name, after, limit }: OfSink & Page) => {
       if (after !== undefined && !RUN_UID.test(after)) throw cursorInvalid();
       if ((await store.find(caller.tenantUid, name)) === undefined) return undefined;
-      const ofSink = { tenantUid: caller.tenantUid, name };
-      const rows = await store.waiting({ ...ofSink, after: after as RunUid | undefined, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      return { items: page.map(viewWaiting), ...(rows.length > limit ? { next: page.at(-1)?.runUid ?? "" } : {}) };
+      const place = { tenantUid: caller.tenantUid, name, after: after as RunUid | undefined };
+      const read = (mostRows: number) => store.waiting({ ...place, limit: mostRows });
+      const { rows, ...next } = await pageOfRows(limit, read, ({ runUid }) => runUid);
+      return { items: rows.map(viewWaiting), ...next };
     },
     deadLetters: async ({ caller, name, after, limit }: OfSink & Page) => {
       const place = after === undefined ? undefined : readCursor(after);
       if ((await store.find(caller.tenantUid, name)) === undefined) return undefined;
-      const rows = await store.deadLetters({ tenantUid: caller.tenantUid, name, after: place, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        items: page.map(viewLetter),
-        ...(rows.length > limit && last !== undefined ? { next: `${last.runUid}.${last.seq}` } : {}),
-      };
+      const { rows, ...next } = await pageOfRows(
+        limit,
+        (mostRows) => store.deadLetters({ tenantUid: caller.tenantUid, name, after: place, limit: mostRows }),
+        ({ runUid, seq }) => `${runUid}.${seq}`,
+      );
+      return { items: rows.map(viewLetter), ...next };
     },
     redrive: async ({ caller, name, runUid }: OfSink & { readonly runUid: RunUid | undefined }) => {
       const { tenantUid } = caller;

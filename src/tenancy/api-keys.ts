@@ -3,9 +3,11 @@
  *
  * In: a bearer text or a caller. Out: the holder, or views without secrets; a secret leaves once. Not here: HTTP, rows.
  */
+
 import { timingSafeEqual } from "node:crypto";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import { shareReads } from "../core/share-reads.ts";
 import type { ApiKeyRow, ApiKeyStore, TenantStore } from "./ports.ts";
 
@@ -75,17 +77,13 @@ export function makeApiKeys<Role extends string>(deps: ApiKeyDeps<Role>) {
       readonly after: string | undefined;
       readonly limit: number;
     }) => {
-      const rows = await store.list({
-        ...reach(caller),
-        after: after === undefined ? undefined : readCursor(after),
-        limit: limit + 1,
-      });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        items: page.map(viewKey),
-        ...(rows.length > limit && last !== undefined ? { next: `${last.createdAtMs}.${last.keyId}` } : {}),
-      };
+      const place = after === undefined ? undefined : readCursor(after);
+      const { rows, ...next } = await pageOfRows(
+        limit,
+        (mostRows) => store.list({ ...reach(caller), after: place, limit: mostRows }),
+        ({ createdAtMs, keyId }) => `${createdAtMs}.${keyId}`,
+      );
+      return { items: rows.map(viewKey), ...next };
     },
     get: async ({ caller, keyId }: { readonly caller: Caller; readonly keyId: string }) => {
       const row = await store.get({ keyId, ...reach(caller) });

@@ -3,8 +3,10 @@
  *
  * In: the store. Out: pages in the order of the chain, with its head. Not here: checking it (evidence/audit-chain.ts).
  */
+
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 
 interface Entry {
   readonly seq: number;
@@ -37,17 +39,16 @@ export function makeListAudit(store: AuditStore) {
       throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
     // the head first: a row that is written meanwhile lies behind it and is not taken for one too many
     const head = (await store.head(tenantUid)) ?? { seq: 0, hash: NO_HASH };
-    const rows = await store.rows(tenantUid, Number(after), limit + 1);
-    const shown = rows.slice(0, limit);
-    const last = shown.at(-1);
+    const read = (mostRows: number) => store.rows(tenantUid, Number(after), mostRows);
+    const { rows, ...next } = await pageOfRows(limit, read, ({ seq }) => String(seq));
     return {
-      items: shown.map(({ atMs, prevHash, ...row }) => ({
+      items: rows.map(({ atMs, prevHash, ...row }) => ({
         ...row,
         at: new Date(atMs).toISOString(),
         prev_hash: prevHash,
       })),
       head,
-      ...(rows.length > limit && last !== undefined ? { next: String(last.seq) } : {}),
+      ...next,
     };
   };
 }

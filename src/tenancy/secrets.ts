@@ -4,7 +4,9 @@
  * In: a caller and what it asks. Out: views without values. Each write is a new version, also of the value that is there:
  * an answer that told whether it is the same could be guessed at. Not here: HTTP, rows, handing them over (read-secrets.ts).
  */
+
 import type { TenantUid } from "../core/ids.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import { fitsHeader } from "../core/secret.ts";
 import type { TextVault } from "../core/vault.ts";
 import type { SecretRow, SecretStore } from "./ports.ts";
@@ -37,9 +39,9 @@ export function makeSecrets({ store, vault }: SecretDeps) {
       readonly after: string | undefined;
       readonly limit: number;
     }) => {
-      const rows = await store.list(caller.tenantUid, after, limit + 1);
-      const page = rows.slice(0, limit);
-      return { items: page.map(viewSecret), ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}) };
+      const read = (mostRows: number) => store.list(caller.tenantUid, after, mostRows);
+      const { rows, ...next } = await pageOfRows(limit, read, ({ name }) => name);
+      return { items: rows.map(viewSecret), ...next };
     },
     get: async ({ caller: { tenantUid }, name }: OfSecret) => {
       const [row] = await store.find(tenantUid, [name]);

@@ -4,10 +4,12 @@
  * In: whose key it is. Out: views. A tenant's key sees its own tenant; only a platform key of the instance makes or changes
  * one. Not here: HTTP, rows.
  */
+
 import { StepgateError } from "../core/errors.ts";
 import { type Ids, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import type { QuotaRow, TenantRow, TenantStore } from "./ports.ts";
 
 /** What people set of a tenant beside weight, pause and quotas; stored as it was checked at the API. */
@@ -82,9 +84,9 @@ export function makeTenants({ store, ids, isPack }: TenantDeps) {
       readonly limit: number;
     }) => {
       const tenantUid = holder.tenant === "all" ? undefined : holder.tenant.tenantUid;
-      const rows = await store.list({ tenantUid, after, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      return { items: page.map(viewTenant), ...(rows.length > limit ? { next: page.at(-1)?.tenantId ?? "" } : {}) };
+      const read = (mostRows: number) => store.list({ tenantUid, after, limit: mostRows });
+      const { rows, ...next } = await pageOfRows(limit, read, ({ tenantId }) => tenantId);
+      return { items: rows.map(viewTenant), ...next };
     },
     get: async ({ holder, tenantId }: { readonly holder: Holder; readonly tenantId: string }) =>
       holder.tenant === "all" || holder.tenant.tenantId === tenantId ? view(tenantId) : undefined,
@@ -169,11 +171,11 @@ export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets"
   }) => {
     if (after !== undefined && !RUN_UID.test(after))
       throw new StepgateError("FIELD_INVALID", { field: "/querystring/after" });
-    const [quotas, budgets] = await Promise.all([
+    const read = (mostRows: number) => store.runBudgets(tenantUid, after, mostRows);
+    const [quotas, { rows: budgets, ...next }] = await Promise.all([
       store.quotaUsage(tenantUid),
-      store.runBudgets(tenantUid, after, limit + 1),
+      pageOfRows(limit, read, ({ runUid }) => runUid),
     ]);
-    const page = budgets.slice(0, limit);
     return {
       quotas: quotas.map(({ resetsAtMs, isWarned, ...quota }) => ({
         ...quota,
@@ -181,12 +183,12 @@ export function makeBudgets(store: Pick<TenantStore, "quotaUsage" | "runBudgets"
         remaining: Math.max(0, quota.limit - quota.used - quota.reserved),
         ...(resetsAtMs === undefined ? {} : { resets_at: new Date(resetsAtMs).toISOString() }),
       })),
-      runs: page.map(({ runUid, isWarned, tokens, usdMicros }) => ({
+      runs: budgets.map(({ runUid, isWarned, tokens, usdMicros }) => ({
         run_uid: runUid,
         is_warned: isWarned,
         budget: { tracked: true, tokens: allowance(tokens), usd_micros: allowance(usdMicros) },
       })),
-      ...(budgets.length > limit ? { next: page.at(-1)?.runUid ?? "" } : {}),
+      ...next,
     };
   };
 }

@@ -4,12 +4,14 @@
  * A definition that changes makes a new version; an old one is never edited, and runs that were submitted before keep it.
  * Not here: what a definition must be (executors/tool/check-definition.ts), HTTP, rows.
  */
+
 import { canonicalDigest } from "../core/canonical-json.ts";
 import type { ScopeLimits } from "../core/capability.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";
 import type { JsonObject } from "../core/json.ts";
+import { pageOfRows } from "../core/page-of-rows.ts";
 import type { ToolSecret } from "../core/secret.ts";
 import { definitionJson, type EffectClass, type ToolDefaults, type ToolDefinition } from "../core/tool.ts";
 import type { TenantStore, ToolRow } from "./ports.ts";
@@ -63,12 +65,9 @@ export function makeTools({ store, check, secretFault }: ToolDeps) {
       readonly after: string | undefined;
       readonly limit: number;
     }) => {
-      const rows = await store.tools(caller.tenantUid, after, limit + 1);
-      const page = rows.slice(0, limit);
-      return {
-        items: page.flatMap((row) => viewTool(row) ?? []),
-        ...(rows.length > limit ? { next: page.at(-1)?.name ?? "" } : {}),
-      };
+      const read = (mostRows: number) => store.tools(caller.tenantUid, after, mostRows);
+      const { rows, ...next } = await pageOfRows(limit, read, ({ name }) => name);
+      return { items: rows.flatMap((row) => viewTool(row) ?? []), ...next };
     },
     get: async ({
       caller,
