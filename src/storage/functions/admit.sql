@@ -69,8 +69,8 @@ begin
     update stepgate.ready_steps r
        set state = 'running', started_at = now(), attempts_made = p_attempts[n], reserved_tokens = p_tokens[n],
            reserved_usd_micros = p_usd_micros[n], admission_record = p_records[n], jti = p_jtis[n]
-      from generate_subscripts(p_steps, 1) n
-     where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]) and v_outcomes[n] = 'started';
+      from unnest(array_positions(v_outcomes, 'started')) n
+     where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]);
   end if;
   -- with what started comes its run's budget as this batch left it
   if v_held.has_budgets then
@@ -98,47 +98,44 @@ $$;
 -- What stands against each admission, in the order of the columns, null where nothing does; which are reserved for alone:
 -- compensations, and what was approved; where each one's run stands in its log, and whether it has not begun. Locks the rows
 -- of the queue that the batch has, in their order: heads are locked, and what else is read of a run changes with its head only.
+-- Each row is sought by its key, item by item: a join may be planned to try each of the batch against all there are.
 create or replace function stepgate.judge_admissions(p_worker text, p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[],
   p_authorities bigint[], p_callers text[], p_approvals uuid[], out outcomes text[], out alone boolean[], out seqs bigint[],
   out pending boolean[]) language plpgsql as $$
 declare
-  j record;
   v_places integer[] := array[cardinality(p_steps)];
 begin
-  outcomes := array_fill('stale'::text, v_places);
-  alone := array_fill(false, v_places);
-  seqs := array_fill(null::bigint, v_places);
-  pending := array_fill(false, v_places);
   if not stepgate.is_live(p_worker) then
+    outcomes := array_fill('stale'::text, v_places);
+    alone := array_fill(false, v_places);
+    seqs := array_fill(null::bigint, v_places);
+    pending := array_fill(false, v_places);
     return;
   end if;
-  for j in
-    select n,
-           -- no condition of the join: a plan would begin with all that the worker holds, and try each of the batch against each
-           case
-             when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[n], p_worker, 'leased') then 'stale'
-             when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
-               or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
-             when t.tenant_uid is null then 'changed'
-             when k.key_id is null then 'caller_revoked'
-             -- a step was placed beyond that number to be refused, and its time is not up after all
-             when h.ready_rows > h.max_parallel and stepgate.is_run_full(p_tenants, p_runs, n, h.max_parallel) then 'parallel_wait'
-           end as outcome,
-           s.is_target or p_approvals[n] is not null as is_alone, h.head_seq, 'pending' in (h.status, h.paused_from) is true as is_pending
-      from generate_subscripts(p_steps, 1) n
-      join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-      join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
-      left join stepgate.tenants t on t.tenant_uid = p_tenants[n] and t.authority_version = p_authorities[n]
-      left join stepgate.api_keys k on k.key_id = p_callers[n] and k.revoked_at is null
-       and (k.tenant_uid is null or k.tenant_uid = p_tenants[n])
-     order by r.tenant_uid, r.run_uid, r.step_id for update of r
-  loop
-    outcomes[j.n] := j.outcome;
-    alone[j.n] := j.is_alone;
-    seqs[j.n] := j.head_seq;
-    pending[j.n] := j.is_pending;
-  end loop;
+  select array_agg(x.outcome), array_agg(x.is_alone), array_agg(x.head_seq), array_agg(x.is_pending) into outcomes, alone, seqs, pending
+    from (select case
+                   when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[i.n], p_worker, 'leased') then 'stale'
+                   when h.is_cancelled and not s.is_target or h.status not in ('pending', 'running', 'compensating', 'paused_at_step')
+                     or h.fail_fast and h.failed_steps > 0 and not s.is_target then 'run_stopped'
+                   when t.tenant_uid is null then 'changed'
+                   when k.key_id is null then 'caller_revoked'
+                   -- a step was placed beyond that number to be refused, and its time is not up after all
+                   when h.ready_rows > h.max_parallel and stepgate.is_run_full(p_tenants, p_runs, i.n, h.max_parallel) then 'parallel_wait'
+                 end as outcome,
+                 s.is_target is true or p_approvals[i.n] is not null as is_alone, h.head_seq, 'pending' in (h.status, h.paused_from) is true as is_pending
+            from (select n from generate_subscripts(p_steps, 1) n order by p_tenants[n], p_runs[n], p_steps[n]) i
+            left join lateral (
+              select q.* from stepgate.ready_steps q
+               where (q.tenant_uid, q.run_uid, q.step_id) = (p_tenants[i.n], p_runs[i.n], p_steps[i.n]) for update) r on true
+            left join lateral (
+              select y.is_target from stepgate.steps y
+               where (y.tenant_uid, y.run_uid, y.step_id) = (p_tenants[i.n], p_runs[i.n], p_steps[i.n]) offset 0) s on true
+            left join lateral (
+              select u.* from stepgate.run_heads u where (u.tenant_uid, u.run_uid) = (p_tenants[i.n], p_runs[i.n]) offset 0) h on true
+            left join stepgate.tenants t on t.tenant_uid = p_tenants[i.n] and t.authority_version = p_authorities[i.n]
+            left join stepgate.api_keys k on k.key_id = p_callers[i.n] and k.revoked_at is null
+             and (k.tenant_uid is null or k.tenant_uid = p_tenants[i.n])
+           order by i.n) x;
 end $$;
 
 -- Whether as many steps of a run are at work as may be, those before this one in its batch among them.
@@ -207,18 +204,17 @@ begin
           window run as (partition by p_outcomes[n] = 'started', p_tenants[n], p_runs[n] order by n)) x;
   insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
   select p_tenants[n], p_runs[n], v_seqs[n], 'step_started', p_steps[n], p_started[n]
-    from generate_subscripts(v_seqs, 1) n where v_seqs[n] is not null;
+    from generate_subscripts(v_seqs, 1) n where v_seqs[n] is not null
+  union all
+  select p_tenants[n], p_runs[n], p_seqs[n] + 1, 'run_started', null, '{}' from generate_subscripts(v_begins, 1) n where v_begins[n];
   if array_remove(p_redactions, null) <> '{}' then
     insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
     select p_tenants[n], p_runs[n], v_seqs[n] - 1, 'step_input_redacted', p_steps[n], (p_redactions[n] -> 'event')::json
       from generate_subscripts(v_seqs, 1) n where v_seqs[n] is not null and p_redactions[n] is not null;
   end if;
   if true = any (v_begins) then
-    insert into stepgate.run_events (tenant_uid, run_uid, seq, type, data)
-    select p_tenants[n], p_runs[n], p_seqs[n] + 1, 'run_started', '{}'
-      from generate_subscripts(v_seqs, 1) n where v_begins[n];
-    update stepgate.runs u set started_at = now() from generate_subscripts(v_begins, 1) n
-     where (u.tenant_uid, u.run_uid) = (p_tenants[n], p_runs[n]) and v_begins[n];
+    update stepgate.runs u set started_at = now() from unnest(array_positions(v_begins, true)) n
+     where (u.tenant_uid, u.run_uid) = (p_tenants[n], p_runs[n]);
   end if;
   update stepgate.run_heads h
      set head_seq = x.seq, status = case when h.status = 'pending' then 'running' else h.status end,

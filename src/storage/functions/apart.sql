@@ -16,7 +16,7 @@ create or replace function stepgate.take_back_due(p_tenant uuid, p_now timestamp
 begin
   update stepgate.ready_steps r set is_later = false from (
     select q.tenant_uid, q.run_uid, q.step_id from stepgate.ready_steps q
-     where q.tenant_uid = p_tenant and q.state = 'queued' and q.is_later and not q.is_stopped and q.not_before <= p_now
+     where q.tenant_uid = p_tenant and q.lease_owner is null and q.is_later and not q.is_stopped and q.not_before <= p_now
      order by q.not_before limit 512 for update skip locked) l
    where (r.tenant_uid, r.run_uid, r.step_id) = (l.tenant_uid, l.run_uid, l.step_id);
 end $$;

@@ -4,12 +4,12 @@
 -- columns with the item's place, counted from 1.
 
 -- The heads of the batch's runs; returns for how many items that was. A statement costs as much as many rows, and one that reads n columns by unnest as n
--- look-ups: columns are read by place, and each run's row is sought once.
+-- look-ups: columns are read by place, and each run's row is sought once, by its key: a join may be planned to try every run there is.
 create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns integer language plpgsql as $$
 begin
-  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n) i
-    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
-   order by h.tenant_uid, h.run_uid for update of h;
+  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n order by 1, 2) i
+    cross join lateral (
+      select 1 from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid) for update) l;
   return cardinality(p_runs);
 end $$;
 
@@ -20,9 +20,9 @@ create or replace function stepgate.lock_reserves(p_tenants uuid[], p_runs uuid[
 declare
   v_oldest timestamptz;
 begin
-  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n) i
-    join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid)
-   order by b.tenant_uid, b.run_uid for update of b;
+  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n order by 1, 2) i
+    cross join lateral (
+      select 1 from stepgate.budgets b where (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid) for update) l;
   has_budgets := found;
   has_quotas := exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs');
   if not has_quotas then

@@ -10,7 +10,7 @@ begin
   values (p_worker, clock_timestamp() + p_lease_ms * interval '1 millisecond', p_pid, p_host)
   on conflict (worker_id) do update set lease_until = excluded.lease_until
    where workers.lease_until > clock_timestamp()
-      or not exists (select 1 from stepgate.ready_steps r where r.lease_owner = p_worker and r.state <> 'queued');
+      or not exists (select 1 from stepgate.ready_steps r where r.lease_owner = p_worker);
   return found;
 end $$;
 
@@ -35,7 +35,7 @@ $$;
 create or replace function stepgate.is_alone_waiting(p_types text[]) returns boolean language sql stable as $$
   select exists (
     select 1 from stepgate.tenants n
-      join stepgate.ready_steps r on r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone
+      join stepgate.ready_steps r on r.tenant_uid = n.tenant_uid and r.lease_owner is null and r.is_alone
        and not r.is_later and not r.is_stopped
       join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
      where not n.is_paused and r.not_before <= clock_timestamp() and r.type = any (p_types) and r.type <> all (n.paused_types)
@@ -44,7 +44,7 @@ $$;
 
 -- Whether a step that must run alone is in somebody's hands; one of the whole installation at a time.
 create or replace function stepgate.is_alone_in_hand() returns boolean language sql stable as $$
-  select exists (select 1 from stepgate.ready_steps r where r.is_alone and r.state <> 'queued')
+  select exists (select 1 from stepgate.ready_steps r where r.is_alone and r.lease_owner is not null)
 $$;
 
 -- Whether this worker is to claim nothing more until its hands are empty, for a step that must run alone: one worker of the
@@ -121,9 +121,9 @@ begin
     select n.tenant_uid from stepgate.tenants n
      where not n.is_paused
        and (exists (select 1 from stepgate.ready_steps r
-                     where r.tenant_uid = n.tenant_uid and r.state = 'queued' and not r.is_later and not r.is_stopped)
+                     where r.tenant_uid = n.tenant_uid and r.lease_owner is null and not r.is_later and not r.is_stopped)
             or exists (select 1 from stepgate.ready_steps r
-                        where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_later and not r.is_stopped
+                        where r.tenant_uid = n.tenant_uid and r.lease_owner is null and r.is_later and not r.is_stopped
                           and r.not_before <= v_now)));
   if v_waiting = '{}' then
     return;
@@ -139,7 +139,7 @@ begin
       select n.tenant_uid from stepgate.tenants n
         left join stepgate.tenant_shares p on p.tenant_uid = n.tenant_uid and p.pool = v_pool
        where not n.is_paused and exists (select 1 from stepgate.ready_steps r
-                                          where r.tenant_uid = n.tenant_uid and r.state = 'queued' and r.is_alone
+                                          where r.tenant_uid = n.tenant_uid and r.lease_owner is null and r.is_alone
                                             and not r.is_later and not r.is_stopped)
        order by greatest(p.pass, v_present), p.pass nulls first, n.tenant_uid
     loop
@@ -210,7 +210,7 @@ declare
   v_paused text[] := (select n.paused_types from stepgate.tenants n where n.tenant_uid = p_tenant);
 begin
   if exists (select 1 from stepgate.ready_steps q
-              where q.tenant_uid = p_tenant and q.state = 'queued' and q.is_later and not q.is_stopped and q.not_before <= v_now) then
+              where q.tenant_uid = p_tenant and q.lease_owner is null and q.is_later and not q.is_stopped and q.not_before <= v_now) then
     perform stepgate.take_back_due(p_tenant, v_now);
   end if;
   if v_paused <> '{}' then
@@ -220,7 +220,7 @@ begin
     select l.tenant_uid, l.run_uid, l.step_id
       from (select q.ctid as place, q.tenant_uid, q.run_uid, q.type, q.not_before
               from stepgate.ready_steps q
-             where q.tenant_uid = p_tenant and q.is_alone = p_alone and q.state = 'queued' and not q.is_later and not q.is_stopped
+             where q.tenant_uid = p_tenant and q.is_alone = p_alone and q.lease_owner is null and not q.is_later and not q.is_stopped
              order by q.is_contracted desc, q.breach_at, q.priority desc, q.ready_at, q.run_uid, q.step_id limit p_depth) f
      cross join lateral (
        select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r

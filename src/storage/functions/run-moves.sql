@@ -162,11 +162,12 @@ begin
 end $$;
 
 -- The digest of what succeeded: canonical map step → keyed digest of its output (spec 08, snapshots).
-create or replace function stepgate.snapshot_id(p_tenant uuid, p_run uuid) returns text language sql stable as $$
-  select encode(sha256(convert_to('{' || coalesce(string_agg(to_json(step_id)::text || ':' || to_json(output_digest)::text, ','
-           order by step_id collate "C"), '') || '}', 'UTF8')), 'hex')
-    from stepgate.steps where tenant_uid = p_tenant and run_uid = p_run and output_digest is not null
-$$;
+create or replace function stepgate.snapshot_id(p_tenant uuid, p_run uuid) returns text language plpgsql as $$
+begin
+  return (select encode(sha256(convert_to('{' || coalesce(string_agg(to_json(s.step_id)::text || ':' || to_json(s.output_digest)::text, ','
+            order by s.step_id collate "C"), '') || '}', 'UTF8')), 'hex')
+    from stepgate.steps s where s.tenant_uid = p_tenant and s.run_uid = p_run and s.output_digest is not null);
+end $$;
 
 create or replace function stepgate.end_run(h stepgate.run_heads) returns stepgate.run_heads language plpgsql as $$
 declare

@@ -162,13 +162,13 @@ begin
   perform stepgate.finish_cancelling(p_limit);
   with lapsed as (
     select r.tenant_uid, r.run_uid, r.step_id from stepgate.ready_steps r
-     where r.state = 'leased' and not exists
+     where r.state = 'leased' and r.lease_owner is not null and not exists
        (select 1 from stepgate.workers w where w.worker_id = r.lease_owner and w.lease_until > clock_timestamp())
      order by r.tenant_uid, r.run_uid, r.step_id limit p_limit for update of r skip locked)
   update stepgate.ready_steps r set state = 'queued', lease_owner = null
     from lapsed l where (r.tenant_uid, r.run_uid, r.step_id) = (l.tenant_uid, l.run_uid, l.step_id);
   get diagnostics v_count = row_count;
   delete from stepgate.workers w where w.lease_until < clock_timestamp() - interval '1 minute'
-     and not exists (select 1 from stepgate.ready_steps r where r.lease_owner = w.worker_id and r.state <> 'queued');
+     and not exists (select 1 from stepgate.ready_steps r where r.lease_owner = w.worker_id);
   return v_count;
 end $$;

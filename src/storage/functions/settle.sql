@@ -25,13 +25,18 @@ declare
   v_n integer;
   v_has_plain boolean;
   v_has_singles boolean;
+  -- places of the plain steps with which a run ended, those runs, and places of plain steps whose runs go on
+  v_enders integer[] := '{}';
+  v_ended uuid[] := '{}';
+  v_movers integer[];
 begin
   v_n := stepgate.lock_heads(p_tenants, p_runs);
   v := stepgate.judge_settlements(p_worker, p_is_reaping, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
   v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
   v_ways := v.ways;
-  v_has_plain := 'plain' = any (v_ways);
+  v_has_plain := v.plain <> '{}';
   v_has_singles := 'single' = any (v_ways);
+  v_movers := v.plain;
   if v_has_plain or v_has_singles then
     if jsonb_array_length(p_batches) > 0 then
       v_n := stepgate.insert_batches(p_batches);
@@ -65,10 +70,12 @@ begin
         array(select case when v_ways[n] <> 'stale' then nullif(p_items[n] -> 'redaction', 'null') end
                 from generate_subscripts(p_steps, 1) n order by n));
     end if;
-    v_n := stepgate.close_attempts(v_ways, v.words, v.pid, v_held.has_budgets, v_held.has_quotas, p_worker, p_items, p_kinds, p_tenants,
-      p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs, p_errors, p_checkpoints, p_tokens, p_usd_micros,
-      p_usage_sources, p_providers, p_provider_versions, p_isolations, p_tool_events,
-      v.started, v.reserved_tokens, v.reserved_usd_micros, v.admissions);
+    if stepgate.close_attempts(v_ways, v.words, v.pid, v_held.has_budgets, v_held.has_quotas, p_worker, p_items, p_kinds, p_tenants,
+         p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs, p_errors, p_checkpoints, p_tokens, p_usd_micros,
+         p_usage_sources, p_providers, p_provider_versions, p_isolations, p_tool_events,
+         v.started, v.reserved_tokens, v.reserved_usd_micros, v.admissions) then
+      v.seqs := stepgate.plain_seqs(v_ways, p_tenants, p_runs);
+    end if;
     -- one tenant's head is locked by its first link
     if v_has_singles or not p_tenants[1] = all (p_tenants) then
       perform stepgate.lock_audits(p_tenants);
@@ -81,8 +88,8 @@ begin
       p_audit_actions := array_fill(null::text, array[cardinality(p_steps)]);
     end if;
     if v_has_plain then
-      v_n := stepgate.end_plain_steps(v_ways, p_tenants, p_runs, p_steps, p_attempts, p_outcome_records, p_outputs, p_output_digests,
-        p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts, p_event_items, p_event_data);
+      v_enders := stepgate.end_plain_steps(v.plain, v.seqs, v.enders, p_tenants, p_runs, p_steps, p_attempts, p_outcome_records, p_outputs,
+        p_output_digests, p_checkpoints, p_tokens, p_usd_micros, p_providers, p_provider_versions, p_artifacts, p_event_items, p_event_data);
     end if;
     if v_has_singles then
       perform stepgate.settle_singles(v_ways, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_attempts, p_outcome_records, p_outputs,
@@ -90,65 +97,91 @@ begin
         p_event_items, p_event_types, p_event_data);
     end if;
     if v_has_plain then
-      v_n := stepgate.move_runs(v_ways, p_tenants, p_runs, p_steps, p_audit_actors, p_audit_actions, p_audit_resources);
+      foreach v_n in array v_enders loop
+        p_tenants := p_tenants || p_tenants[v_n];
+        p_audit_actors := p_audit_actors || 'scheduler'::text;
+        p_audit_actions := p_audit_actions || 'run.succeeded'::text;
+        p_audit_resources := p_audit_resources || format('{"run_id":"%s"}', p_runs[v_n]);
+        v_ended := v_ended || p_runs[v_n];
+      end loop;
+      v_n := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
+      v_movers := array(select n from unnest(v.plain) n where p_runs[n] <> all (v_ended) order by n);
+      if v_movers <> '{}' then
+        v_n := stepgate.move_runs(v_movers, p_tenants, p_runs, p_steps);
+      end if;
     end if;
   end if;
-  return query
-    select n, case v_ways[n] when 'stale' then 'stale' else 'settled' end, h.status
-      from generate_subscripts(p_steps, 1) n
-      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) order by n;
+  -- most batches end the runs that they are of
+  if v_movers = '{}' and cardinality(v.plain) = cardinality(p_steps) then
+    return query select n, 'settled', 'succeeded' from generate_subscripts(p_steps, 1) n order by n;
+  else
+    return query
+      select n, case v_ways[n] when 'stale' then 'stale' else 'settled' end, h.status
+        from generate_subscripts(p_steps, 1) n
+        left join lateral (select x.status from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (p_tenants[n], p_runs[n]) offset 0) h on true
+       order by n;
+  end if;
 end $$;
 
 -- How each item is settled: stale · plain (a success that nothing hangs on but its successors) · single (everything else); of an
--- attempt that ends the word for its end, and what its admission left in the queue's row; the worker's process. Locks the rows
--- of the queue that the batch has, in their order: heads are locked, and what else is read of a run changes with its head only.
+-- attempt that ends the word for its end, and what its admission left in the queue's row; the worker's process. Of plain items
+-- their places, those with which nothing is left to do in their runs, and the number of each one's event. Locks the rows of the
+-- queue that the batch has, in their order: heads are locked, and what else is read of a run changes with its head only. Each
+-- row is sought by its key, item by item: a join may be planned to try each of the batch against all there are.
 create or replace function stepgate.judge_settlements(p_worker text, p_is_reaping boolean, p_items jsonb[], p_kinds text[],
   p_tenants uuid[], p_runs uuid[], p_steps text[], p_epochs bigint[], p_event_items integer[], out ways text[], out words text[],
-  out started timestamptz[], out reserved_tokens bigint[], out reserved_usd_micros bigint[], out admissions text[], out pid integer)
+  out started timestamptz[], out reserved_tokens bigint[], out reserved_usd_micros bigint[], out admissions text[],
+  out seqs bigint[], out plain integer[], out enders integer[], out pid integer)
 language plpgsql as $$
 declare
-  j record;
   v_is_live boolean;
-  v_places integer[] := array[cardinality(p_steps)];
 begin
-  ways := array_fill('stale'::text, v_places);
-  words := array_fill(null::text, v_places);
-  started := array_fill(null::timestamptz, v_places);
-  reserved_tokens := array_fill(null::bigint, v_places);
-  reserved_usd_micros := array_fill(null::bigint, v_places);
-  admissions := array_fill(null::text, v_places);
   select w.pid, w.lease_until > clock_timestamp() into pid, v_is_live from stepgate.workers w where w.worker_id = p_worker;
   -- a living worker settles its own, the reaper those of a dead one
   if coalesce(v_is_live, false) = p_is_reaping then
+    ways := array_fill('stale'::text, array[cardinality(p_steps)]);
+    words := array_fill(null::text, array[cardinality(p_steps)]);
+    plain := '{}';
     return;
   end if;
-  for j in
-    select n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record,
-           -- no condition of the join: a plan would begin with all that the worker holds, and try each of the batch against each
-           case when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[n], p_worker,
-                  case when p_kinds[n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end) then 'stale'
-                when p_kinds[n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
-                 and cardinality(array_positions(p_event_items, n)) = 1 then 'plain'
-                else 'single' end as way
-      from generate_subscripts(p_steps, 1) n
-      join stepgate.ready_steps r on (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-      join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n])
-      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n])
-     order by r.tenant_uid, r.run_uid, r.step_id for update of r
-  loop
-    continue when j.way = 'stale';
-    ways[j.n] := j.way;
-    started[j.n] := j.started_at;
-    reserved_tokens[j.n] := j.reserved_tokens;
-    reserved_usd_micros[j.n] := j.reserved_usd_micros;
-    admissions[j.n] := j.admission_record;
-    if p_kinds[j.n] = 'succeeded' then
-      words[j.n] := 'succeeded';
-    elsif p_kinds[j.n] in ('failed', 'cancelled', 'retry') then
-      words[j.n] := case when (p_items[j.n] ->> 'is_lost')::boolean then 'lost' when p_kinds[j.n] = 'retry' then 'retry_scheduled'
-                         else p_kinds[j.n] end;
-    end if;
-  end loop;
+  select array_agg(x.way), array_agg(x.word), array_agg(x.started_at), array_agg(x.reserved_tokens), array_agg(x.reserved_usd_micros),
+         array_agg(x.admission_record), array_agg(x.head_seq + x.place), coalesce(array_agg(x.n) filter (where x.place > 0), '{}'),
+         coalesce(array_agg(x.n) filter (where x.place = x.left_open), '{}')
+    into ways, words, started, reserved_tokens, reserved_usd_micros, admissions, seqs, plain, enders
+    from (select j.*,
+                 case when j.way = 'stale' then null when p_kinds[j.n] = 'succeeded' then 'succeeded'
+                      when p_kinds[j.n] in ('failed', 'cancelled', 'retry') then
+                        case when (p_items[j.n] ->> 'is_lost')::boolean then 'lost' when p_kinds[j.n] = 'retry' then 'retry_scheduled'
+                             else p_kinds[j.n] end end as word,
+                 case j.way when 'plain' then count(*) filter (where j.way = 'plain') over run end as place
+            from (select i.n, r.started_at, r.reserved_tokens, r.reserved_usd_micros, r.admission_record, h.head_seq,
+                         case when h.status = 'running' and h.failed_steps = 0 then h.open_steps end as left_open,
+                         case when (r.lease_epoch, r.lease_owner, r.state) is distinct from (p_epochs[i.n], p_worker,
+                                case when p_kinds[i.n] in ('refused', 'held', 'paused', 'deferred') then 'leased' else 'running' end) then 'stale'
+                              when p_kinds[i.n] = 'succeeded' and s.compensation_step is null and not s.is_target and not h.is_cancelled
+                               and cardinality(array_positions(p_event_items, i.n)) = 1 then 'plain'
+                              else 'single' end as way
+                    from (select n from generate_subscripts(p_steps, 1) n order by p_tenants[n], p_runs[n], p_steps[n]) i
+                    left join lateral (
+                      select q.* from stepgate.ready_steps q
+                       where (q.tenant_uid, q.run_uid, q.step_id) = (p_tenants[i.n], p_runs[i.n], p_steps[i.n]) for update) r on true
+                    left join lateral (
+                      select t.compensation_step, t.is_target from stepgate.steps t
+                       where (t.tenant_uid, t.run_uid, t.step_id) = (p_tenants[i.n], p_runs[i.n], p_steps[i.n]) offset 0) s on true
+                    left join lateral (
+                      select u.* from stepgate.run_heads u where (u.tenant_uid, u.run_uid) = (p_tenants[i.n], p_runs[i.n]) offset 0) h on true) j
+          window run as (partition by p_tenants[j.n], p_runs[j.n] order by j.n)
+           order by j.n) x;
+end $$;
+
+-- The numbers of plain items' events where others were written meanwhile.
+create or replace function stepgate.plain_seqs(p_ways text[], p_tenants uuid[], p_runs uuid[]) returns bigint[] language plpgsql as $$
+begin
+  return array(
+    select case p_ways[n] when 'plain' then h.head_seq + count(*) filter (where p_ways[n] = 'plain')
+             over (partition by h.tenant_uid, h.run_uid order by n) end
+      from generate_subscripts(p_ways, 1) n
+      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) order by n);
 end $$;
 
 -- What is said of items that are not stale; null for the others.
@@ -163,16 +196,17 @@ begin
 end $$;
 
 -- The attempt rows, the ledger rows, the reconciliation and the bill of all attempts that end; a refusal's ledger row.
--- Returns how many attempts that were.
+-- True where that wrote warnings into logs.
 create or replace function stepgate.close_attempts(p_ways text[], p_words text[], p_pid integer, p_has_budgets boolean, p_has_quotas boolean,
   p_worker text, p_items jsonb[], p_kinds text[], p_tenants uuid[], p_runs uuid[],
   p_steps text[], p_epochs bigint[], p_attempts integer[], p_outcome_records text[], p_outputs uuid[], p_errors uuid[], p_checkpoints uuid[],
   p_tokens bigint[], p_usd_micros bigint[], p_usage_sources text[], p_providers text[], p_provider_versions text[], p_isolations text[],
   p_tool_events integer[], p_started timestamptz[], p_reserved_tokens bigint[], p_reserved_usd_micros bigint[], p_admissions text[])
-returns integer language plpgsql as $$
+returns boolean language plpgsql as $$
 declare
   v_count integer := cardinality(array_remove(p_words, null));
   v_is_held boolean;
+  v_has_warned boolean := false;
   v record;
 begin
   if v_count > 0 then
@@ -195,13 +229,13 @@ begin
       from generate_subscripts(p_words, 1) n where p_words[n] is not null or p_ways[n] <> 'stale' and p_kinds[n] = 'refused';
   end if;
   if v_count = 0 then
-    return 0;
+    return false;
   end if;
   if p_has_budgets or p_has_quotas then
     if v_count = cardinality(p_words) and not 'single' = any (p_ways) then
       v_is_held := stepgate.reconcile_together(p_tenants, p_runs, p_started, p_reserved_tokens, p_reserved_usd_micros, p_tokens, p_usd_micros,
                                                p_has_budgets, p_has_quotas);
-      v_is_held := stepgate.warn_of_budgets(p_tenants, p_runs, p_started, p_tokens, p_usd_micros);
+      v_has_warned := stepgate.warn_of_budgets(p_tenants, p_runs, p_started, p_tokens, p_usd_micros);
     else
       -- in the order in which their events are written: plain ones come first
       select array_agg(p_tenants[n] order by o.place) as tenants, array_agg(p_runs[n] order by o.place) as runs,
@@ -213,7 +247,7 @@ begin
        where p_words[n] is not null;
       v_is_held := stepgate.reconcile_together(v.tenants, v.runs, v.started, v.reserved_tokens, v.reserved_usd_micros, v.tokens,
                                                v.usd_micros, p_has_budgets, p_has_quotas);
-      v_is_held := stepgate.warn_of_budgets(v.tenants, v.runs, v.started, v.tokens, v.usd_micros);
+      v_has_warned := stepgate.warn_of_budgets(v.tenants, v.runs, v.started, v.tokens, v.usd_micros);
     end if;
   end if;
   insert into stepgate.billing_usage as b (tenant_uid, day, attempts, tokens, usd_micros)
@@ -221,44 +255,58 @@ begin
     from generate_subscripts(p_words, 1) n where p_words[n] is not null group by 1 order by 1
   on conflict (tenant_uid, day) do update set attempts = b.attempts + excluded.attempts, tokens = b.tokens + excluded.tokens,
     usd_micros = b.usd_micros + excluded.usd_micros;
-  return v_count;
+  return v_has_warned;
 end $$;
 
--- Plain successes: the event, the step and the queue row of each; what they free and what follows is move_runs' to do.
--- Returns how many that were.
-create or replace function stepgate.end_plain_steps(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[], p_attempts integer[],
-  p_outcome_records text[], p_outputs uuid[], p_output_digests text[], p_checkpoints uuid[], p_tokens bigint[], p_usd_micros bigint[],
-  p_providers text[], p_provider_versions text[], p_artifacts text[], p_event_items integer[], p_event_data json[]) returns integer
-language plpgsql as $$
+-- Plain successes, by place: the step, the queue row and the event of each, and the ends of runs in which nothing else is left to
+-- do (p_enders: the place of each one's last). What they free and what follows is move_runs' to do. A run that has targets goes
+-- the long way too: returned are the places of those that ended their runs.
+create or replace function stepgate.end_plain_steps(p_plain integer[], p_seqs bigint[], p_enders integer[], p_tenants uuid[], p_runs uuid[],
+  p_steps text[], p_attempts integer[], p_outcome_records text[], p_outputs uuid[], p_output_digests text[], p_checkpoints uuid[],
+  p_tokens bigint[], p_usd_micros bigint[], p_providers text[], p_provider_versions text[], p_artifacts text[],
+  p_event_items integer[], p_event_data json[]) returns integer[] language plpgsql as $$
 declare
-  v_seqs bigint[] := array(
-    select case p_ways[n] when 'plain' then h.head_seq + count(*) filter (where p_ways[n] = 'plain')
-             over (partition by h.tenant_uid, h.run_uid order by n) end
-      from generate_subscripts(p_ways, 1) n
-      left join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (p_tenants[n], p_runs[n]) order by n);
-  v_count integer;
+  v_enders integer[] := '{}';
+  v_snapshots text[] := '{}';
 begin
-  insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
-  select p_tenants[n], p_runs[n], v_seqs[n], 'step_succeeded', p_steps[n], p_event_data[e]
-    from (select e, p_event_items[e] as n from generate_subscripts(p_event_items, 1) e) x where p_ways[n] = 'plain';
   update stepgate.steps s
      set status = 'succeeded', attempts_made = p_attempts[n], output_blob = p_outputs[n], output_digest = p_output_digests[n],
          checkpoint_blob = coalesce(p_checkpoints[n], s.checkpoint_blob), error_blob = null, error_kind = null, reasons = '{}',
          provider = coalesce(p_providers[n], s.provider), provider_version = coalesce(p_provider_versions[n], s.provider_version),
          actual_tokens = s.actual_tokens + p_tokens[n], actual_usd_micros = s.actual_usd_micros + p_usd_micros[n],
          last_record = p_outcome_records[n], decision_artifact = coalesce(p_artifacts[n], s.decision_artifact), ended_at = now(),
-         ended_seq = v_seqs[n]
-    from generate_subscripts(p_ways, 1) n
-   where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n]) and p_ways[n] = 'plain';
-  get diagnostics v_count = row_count;
-  delete from stepgate.ready_steps r using generate_subscripts(p_ways, 1) n
-   where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]) and p_ways[n] = 'plain';
+         ended_seq = p_seqs[n]
+    from unnest(p_plain) n
+   where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenants[n], p_runs[n], p_steps[n]);
+  delete from stepgate.ready_steps r using unnest(p_plain) n
+   where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]);
+  if p_enders <> '{}' then
+    -- a value for each run, and no join, which might be walked from the steps
+    select coalesce(array_agg(x.n), '{}'), coalesce(array_agg(stepgate.snapshot_id(p_tenants[x.n], p_runs[x.n])), '{}')
+      into v_enders, v_snapshots
+      from (select n from unnest(p_enders) n order by p_tenants[n], p_runs[n]) x
+     where not (select bool_or(s.is_target) from stepgate.steps s where s.tenant_uid = p_tenants[x.n] and s.run_uid = p_runs[x.n]);
+  end if;
+  insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
+  select p_tenants[n], p_runs[n], p_seqs[n], 'step_succeeded', p_steps[n], p_event_data[e]
+    from (select e, p_event_items[e] as n from generate_subscripts(p_event_items, 1) e) x where n = any (p_plain)
+  union all
+  select p_tenants[v_enders[e]], p_runs[v_enders[e]], p_seqs[v_enders[e]] + 1, 'run_succeeded', null,
+         jsonb_build_object('final_snapshot_id', v_snapshots[e])::json
+    from generate_subscripts(v_enders, 1) e;
   update stepgate.run_heads h
-     set head_seq = h.head_seq + x.steps, open_steps = h.open_steps - x.steps, ready_rows = h.ready_rows - x.steps
-    from (select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, count(*) as steps from generate_subscripts(p_ways, 1) n
-           where p_ways[n] = 'plain' group by 1, 2) x
+     set head_seq = x.seq, open_steps = h.open_steps - x.steps, ready_rows = h.ready_rows - x.steps,
+         status = case when x.has_ended then 'succeeded' else h.status end
+    from (select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, count(*) as steps, bool_or(n = any (v_enders)) as has_ended,
+                 max(p_seqs[n]) + max(case when n = any (v_enders) then 1 else 0 end) as seq
+            from unnest(p_plain) n group by 1, 2) x
    where (h.tenant_uid, h.run_uid) = (x.tenant_uid, x.run_uid);
-  return v_count;
+  if v_enders <> '{}' then
+    update stepgate.runs u set ended_at = now(), final_snapshot_id = v_snapshots[e] from generate_subscripts(v_enders, 1) e
+     where (u.tenant_uid, u.run_uid) = (p_tenants[v_enders[e]], p_runs[v_enders[e]]);
+    insert into stepgate.jobs (tenant_uid, run_uid, kind) select p_tenants[n], p_runs[n], 'seal' from unnest(v_enders) n;
+  end if;
+  return v_enders;
 end $$;
 
 -- Everything that is no plain success, one by one, in the order given.
@@ -315,63 +363,20 @@ begin
   end loop;
 end $$;
 
--- Ends the runs of plain successes in which nothing else is left to do, all at once; returns their uids. What has targets,
--- failed, is paused or is being cancelled goes the long way (move_runs). What is to be audited before goes into the same links.
-create or replace function stepgate.end_plain_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_audit_actors text[],
-  p_audit_actions text[], p_audit_resources text[]) returns uuid[] language plpgsql as $$
+-- What follows for the runs of plain successes that have not ended, once each: places in the queue that became free, successors
+-- whose dependencies are met, the end of the run. Returns how many runs that were.
+create or replace function stepgate.move_runs(p_movers integer[], p_tenants uuid[], p_runs uuid[], p_steps text[]) returns integer
+language plpgsql as $$
 declare
-  v record;
-  v_count integer;
-begin
-  select array_agg(h.tenant_uid order by h.tenant_uid, h.run_uid) as tenants, array_agg(h.run_uid order by h.tenant_uid, h.run_uid) as runs,
-         array_agg(h.head_seq + 1 order by h.tenant_uid, h.run_uid) as seqs,
-         array_agg(stepgate.snapshot_id(h.tenant_uid, h.run_uid) order by h.tenant_uid, h.run_uid) as snapshots
-    into v
-    from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_ways, 1) n
-           where p_ways[n] = 'plain') i
-    join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid)
-   where h.open_steps = 0 and h.status = 'running' and h.failed_steps = 0 and not h.is_cancelled
-     and not exists (select 1 from stepgate.steps s where s.tenant_uid = h.tenant_uid and s.run_uid = h.run_uid and s.is_target);
-  if v.runs is null then
-    v_count := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
-    return '{}';
-  end if;
-  insert into stepgate.run_events (tenant_uid, run_uid, seq, type, step_id, data)
-  select v.tenants[n], v.runs[n], v.seqs[n], 'run_succeeded', null, jsonb_build_object('final_snapshot_id', v.snapshots[n])
-    from generate_subscripts(v.runs, 1) n;
-  update stepgate.run_heads h set head_seq = v.seqs[n], status = 'succeeded' from generate_subscripts(v.runs, 1) n
-   where (h.tenant_uid, h.run_uid) = (v.tenants[n], v.runs[n]);
-  update stepgate.runs u set ended_at = now(), final_snapshot_id = v.snapshots[n] from generate_subscripts(v.runs, 1) n
-   where (u.tenant_uid, u.run_uid) = (v.tenants[n], v.runs[n]);
-  insert into stepgate.jobs (tenant_uid, run_uid, kind) select v.tenants[n], v.runs[n], 'seal' from generate_subscripts(v.runs, 1) n;
-  for v_n in 1 .. cardinality(v.runs) loop
-    p_tenants := p_tenants || v.tenants[v_n];
-    p_audit_actors := p_audit_actors || 'scheduler'::text;
-    p_audit_actions := p_audit_actions || 'run.succeeded'::text;
-    p_audit_resources := p_audit_resources || format('{"run_id":"%s"}', v.runs[v_n]);
-  end loop;
-  v_count := stepgate.append_audits(p_tenants, p_audit_actors, p_audit_actions, p_audit_resources);
-  return v.runs;
-end $$;
-
--- What follows for the runs of plain successes, once each: places in the queue that became free, successors whose
--- dependencies are met, the end of the run. Returns how many runs have not ended.
-create or replace function stepgate.move_runs(p_ways text[], p_tenants uuid[], p_runs uuid[], p_steps text[], p_audit_actors text[],
-  p_audit_actions text[], p_audit_resources text[]) returns integer language plpgsql as $$
-declare
-  v_ended uuid[] := stepgate.end_plain_runs(p_ways, p_tenants, p_runs, p_audit_actors, p_audit_actions, p_audit_resources);
   v_count integer := 0;
   r record;
   h stepgate.run_heads;
   v_found stepgate.run_heads;
   v_next text;
 begin
-  if p_runs <@ v_ended then
-    return 0;
-  end if;
   for r in
     select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, array_agg(p_steps[n] order by n) as steps
-      from generate_subscripts(p_ways, 1) n where p_ways[n] = 'plain' and p_runs[n] <> all (v_ended) group by 1, 2 order by 1, 2
+      from unnest(p_movers) n group by 1, 2 order by 1, 2
   loop
     v_count := v_count + 1;
     select * into h from stepgate.run_heads x where (x.tenant_uid, x.run_uid) = (r.tenant_uid, r.run_uid);

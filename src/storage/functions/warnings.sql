@@ -7,7 +7,7 @@ create or replace function stepgate.warn_at(p_tenant uuid, p_limit bigint) retur
 $$;
 
 -- Warns of what ended attempts used, given as columns, after it was charged (functions/settle.sql): of their runs' budgets,
--- and of their tenant's quotas in the log of the last run that charged them. The heads are locked. False where nothing was used.
+-- and of their tenant's quotas in the log of the last run that charged them. The heads are locked. True where any was written.
 create or replace function stepgate.warn_of_budgets(p_tenants uuid[], p_runs uuid[], p_reserved_at timestamptz[], p_tokens bigint[],
   p_usd_micros bigint[]) returns boolean language plpgsql as $$
 begin
@@ -52,5 +52,5 @@ begin
   update stepgate.run_heads h set head_seq = w.seq
     from (select tenant_uid, run_uid, max(seq) as seq from written group by 1, 2) w
    where (h.tenant_uid, h.run_uid) = (w.tenant_uid, w.run_uid);
-  return true;
+  return found;
 end $$;

@@ -1,6 +1,7 @@
 /**
  * Statements of the pipeline: claim, admit, settle, leases. Each is one call of a function of functions/*.sql.
  */
+import { places } from "./places.ts";
 
 /** Registers worker $1 (pid $2, host $3) or extends its lease by $4 ms; false when the lease has lapsed. */
 export const EXTEND_LEASE = `select stepgate.extend_lease($1, $2, $3, $4) as held`;
@@ -32,7 +33,7 @@ export const WAKE_STEPS = `
      cross join lateral (
        select x.run_uid, x.step_id from stepgate.ready_steps x
         where x.tenant_uid = w.tenant_uid and x.deferred_for = w.reason and coalesce(x.deferred_by, '') = coalesce(w.name, '')
-          and x.state = 'queued' and x.is_later and not x.is_stopped and x.not_before > clock_timestamp()
+          and x.lease_owner is null and x.is_later and not x.is_stopped and x.not_before > clock_timestamp()
         order by x.is_contracted desc, x.breach_at, x.priority desc, x.ready_at, x.run_uid, x.step_id
         limit w.steps for update skip locked) d)
   update stepgate.ready_steps r set not_before = clock_timestamp()
@@ -52,9 +53,6 @@ export const READ_REFERRED_STEPS = `
   select s.tenant_uid, s.run_uid, s.step_id, s.input_blob, s.output_blob
     from unnest($1::uuid[], $2::uuid[], $3::text[]) as wanted (tenant_uid, run_uid, step_id)
     join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (wanted.tenant_uid, wanted.run_uid, wanted.step_id)`;
-
-/** `$1, $2, … $count`: the columns of a batch are many. */
-const places = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(", ");
 
 /** Worker $1 admits a batch under the signed statement $2 (jsonb); from $3 on its columns (admission-columns.ts). */
 export const ADMIT_STEPS = `select ordinal, outcome, detail from stepgate.admit_steps(${places(29)})`;
@@ -88,7 +86,7 @@ export const ABANDON_STEP = `select stepgate.abandon_step($1, $2, $3, $4, $5, $6
 
 /** What worker $1 has leased or started, of all tenants; one walk of ready_steps_owner_idx. */
 export const FIND_HELD = `
-  select tenant_uid, run_uid, step_id, lease_epoch from stepgate.ready_steps where lease_owner = $1 and state <> 'queued'`;
+  select tenant_uid, run_uid, step_id, lease_epoch from stepgate.ready_steps where lease_owner = $1`;
 
 /** Running steps whose worker's lease has lapsed: attempts to be closed as lost. Instance-wide: any process may reap. */
 export const FIND_LOST = `
@@ -97,6 +95,6 @@ export const FIND_LOST = `
          s.lost_attempts, s.spec, stepgate.epoch_ms(clock_timestamp()) as now_ms
     from stepgate.ready_steps r
     join stepgate.steps s on (s.tenant_uid, s.run_uid, s.step_id) = (r.tenant_uid, r.run_uid, r.step_id)
-   where r.state = 'running'
+   where r.state = 'running' and r.lease_owner is not null
      and not exists (select 1 from stepgate.workers w where w.worker_id = r.lease_owner and w.lease_until > clock_timestamp())
    order by r.lease_owner, r.tenant_uid, r.run_uid, r.step_id limit $1`;

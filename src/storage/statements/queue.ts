@@ -9,14 +9,14 @@
  */
 export const COUNT_READY = `
   select x.type, x.state, count(*)::integer as count, stepgate.epoch_ms(min(x.ready_at)) as oldest_ready_ms
-    from (select r.type, r.state, r.ready_at from stepgate.ready_steps r where r.tenant_uid = $1 and r.state <> 'queued'
+    from (select r.type, r.state, r.ready_at from stepgate.ready_steps r where r.tenant_uid = $1 and r.lease_owner is not null
           union all
           (select r.type, r.state, r.ready_at from stepgate.ready_steps r
-            where r.tenant_uid = $1 and r.state = 'queued' and not r.is_later and not r.is_stopped
+            where r.tenant_uid = $1 and r.lease_owner is null and not r.is_later and not r.is_stopped
             order by r.is_alone, r.is_contracted desc, r.breach_at, r.priority desc, r.ready_at, r.run_uid, r.step_id limit $2)
           union all
           (select r.type, r.state, r.ready_at from stepgate.ready_steps r
-            where r.tenant_uid = $1 and r.state = 'queued' and (r.is_later or r.is_stopped) limit $2)) x
+            where r.tenant_uid = $1 and r.lease_owner is null and (r.is_later or r.is_stopped) limit $2)) x
    group by x.type, x.state`;
 
 /**
@@ -74,7 +74,7 @@ export const READ_WAIT = `
              and a.step_id = s.step_id and a.state = 'open' order by a.created_at desc limit 1) as approval_id,
          case when r.state = 'queued' then
            (select count(*)::integer from (select 1 from stepgate.ready_steps o
-              where o.tenant_uid = r.tenant_uid and o.state = 'queued' and not o.is_stopped and o.not_before <= clock_timestamp()
+              where o.tenant_uid = r.tenant_uid and o.lease_owner is null and not o.is_stopped and o.not_before <= clock_timestamp()
                 and (not o.is_contracted, o.breach_at, -o.priority, o.ready_at, o.run_uid, o.step_id)
                   < (not r.is_contracted, r.breach_at, -r.priority, r.ready_at, r.run_uid, r.step_id)
               limit $4) x) end as ahead

@@ -1,14 +1,15 @@
 /**
  * Statements about runs: submit, look up, read, control. Every one holds an equality on tenant_uid.
  */
+import { places } from "./places.ts";
 
 /** A run by the id its submitter chose, or by idempotency key; looked up before any check of the submission (spec 02). */
 export const FIND_SUBMISSION = `
   select run_uid, submission_digest, run_id is not distinct from $2 as is_same_id from stepgate.runs
    where tenant_uid = $1 and (run_id = $2 or idempotency_key = $3) order by submitted_at limit 1`;
 
-/** Stores runs $2 of tenant $1 with steps $3, edges $4, blobs $5 (arrays of jsonb) in one transaction, or finds those there. */
-export const SUBMIT_RUNS = `select stepgate.submit_runs($1, $2, $3, $4, $5) as result`;
+/** Stores runs of tenant $1 in one transaction, or finds those there; from $2 on their columns (submission-columns.ts). */
+export const SUBMIT_RUNS = `select * from stepgate.submit_runs(${places(53)})`;
 
 export const READ_MANIFEST = `select body from stepgate.manifests where tenant_uid = $1 and manifest_id = $2`;
 
