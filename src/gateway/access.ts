@@ -10,7 +10,7 @@ import { type Authority, type Authorize, TENANT_HEADER } from "./auth.ts";
 import type { HostSettings } from "./host-check.ts";
 import { makeHostCheck } from "./host-check.ts";
 import { IDEMPOTENCY_HEADER } from "./idempotency.ts";
-import type { Caller, KeyHolder } from "./ports.ts";
+import type { Caller, KeyHolder } from "./ports/caller.ts";
 import { checkBodyHeaders } from "./read-json.ts";
 import { type Access, findAccess } from "./roles.ts";
 import { closedObject } from "./views/schema.ts";

@@ -7,7 +7,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { StepgateError } from "../core/errors.ts";
 import { NAME_PATTERN } from "../core/ids.ts";
-import type { Authenticator, Caller, KeyHolder, TenantRef } from "./ports.ts";
+import type { Authenticator, Caller, KeyHolder, TenantRef } from "./ports/caller.ts";
 import type { Access } from "./roles.ts";
 
 export const TENANT_HEADER = "stepgate-tenant";

@@ -10,7 +10,7 @@ import { StepgateError } from "../core/errors.ts";
 import { isJsonObject, type JsonValue } from "../core/json.ts";
 import { parseJson } from "../core/parse-json.ts";
 import type { Log } from "../telemetry/logger.ts";
-import type { IdempotencyScope, IdempotencyStore, StoredAnswer } from "./ports.ts";
+import type { IdempotencyScope, IdempotencyStore, StoredAnswer } from "./ports/repeated-write.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

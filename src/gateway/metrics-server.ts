@@ -11,7 +11,7 @@ import { answerUnknownRoutes, refuseRepeated } from "./access.ts";
 import { makeClientErrorHandler } from "./client-error.ts";
 import { answerErrors, convertError, sendError } from "./errors.ts";
 import { receiveOddRequests } from "./odd-requests.ts";
-import type { Health } from "./ports.ts";
+import type { Health } from "./ports/health.ts";
 import { checkBodyHeaders } from "./read-json.ts";
 import { metricsRoute } from "./routes/health.ts";
 

@@ -10,7 +10,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import Type from "typebox";
 import { NAME_PATTERN, type RunUid, UUID_PATTERN } from "../core/ids.ts";
 import { IDEMPOTENCY_KEY_PATTERN } from "./idempotency.ts";
-import type { RunRef } from "./ports.ts";
+import type { RunRef } from "./ports/request.ts";
 import { closedObject } from "./views/schema.ts";
 
 /** A server whose handlers are typed by their schemas. */

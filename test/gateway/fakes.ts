@@ -5,19 +5,12 @@
  */
 import { StepgateError } from "../../src/core/errors.ts";
 import type { ArtifactId, RecordId, RunUid, TenantUid } from "../../src/core/ids.ts";
-import type {
-  ByteContent,
-  Caller,
-  GatewayPorts,
-  IdempotencyClaim,
-  IdempotencyScope,
-  KeyHolder,
-  RunInput,
-  SinkInput,
-  StepOutcome,
-  StoredAnswer,
-  TenantRef,
-} from "../../src/gateway/ports.ts";
+import type { Caller, KeyHolder, TenantRef } from "../../src/gateway/ports/caller.ts";
+import type { IdempotencyClaim, IdempotencyScope, StoredAnswer } from "../../src/gateway/ports/repeated-write.ts";
+import type { ByteContent, RunInput } from "../../src/gateway/ports/request.ts";
+import type { StepOutcome } from "../../src/gateway/ports/runs.ts";
+import type { SinkInput } from "../../src/gateway/ports/sinks.ts";
+import type { GatewayPorts } from "../../src/gateway/ports.ts";
 import { ROLES } from "../../src/gateway/roles.ts";
 import type { ApprovalView } from "../../src/gateway/views/approval.ts";
 import type { EventPage, EventView } from "../../src/gateway/views/event.ts";

@@ -8,7 +8,7 @@ import { APPROVAL_STATES } from "../../core/approval.ts";
 import { NAME_PATTERN, UUID_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, pageFields, readPage, runRefOf, WriteHeaders } from "../parts.ts";
-import type { Approvals } from "../ports.ts";
+import type { Approvals } from "../ports/approvals.ts";
 import { ApprovalAnswer, ApprovalPage, ApprovalView } from "../views/approval.ts";
 import { closedObject, oneOf, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

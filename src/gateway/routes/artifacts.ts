@@ -7,7 +7,7 @@ import Type from "typebox";
 import { type ArtifactId, DIGEST_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import type { Api } from "../parts.ts";
-import type { Artifacts } from "../ports.ts";
+import type { Artifacts } from "../ports/evidence.ts";
 import { ArtifactView } from "../views/record.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage } from "../parts.ts";
-import type { Audit } from "../ports.ts";
+import type { Audit } from "../ports/evidence.ts";
 import { AuditPage } from "../views/audit.ts";
 import { ref } from "../views/schema.ts";
 

@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import type { Api } from "../parts.ts";
-import type { Billing } from "../ports.ts";
+import type { Billing } from "../ports/usage.ts";
 import { BillingQuery, BillingView } from "../views/billing.ts";
 import { ref } from "../views/schema.ts";
 

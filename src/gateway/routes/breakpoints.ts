@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, RunPath, runRefOf, WriteHeaders } from "../parts.ts";
-import type { Runs } from "../ports.ts";
+import type { Runs } from "../ports/runs.ts";
 import { BREAKPOINT_TARGETS, BreakpointList, BreakpointView } from "../views/run.ts";
 import { closedObject, oneOf, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage } from "../parts.ts";
-import type { Budgets } from "../ports.ts";
+import type { Budgets } from "../ports/usage.ts";
 import { ref } from "../views/schema.ts";
 import { BudgetsView } from "../views/tenant.ts";
 

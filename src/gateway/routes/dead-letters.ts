@@ -7,7 +7,7 @@ import type { StepId } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { readIdempotencyKey } from "../idempotency.ts";
 import { type Api, PageQuery, readPage, runRefOf, WriteHeaders } from "../parts.ts";
-import type { DeadLetters } from "../ports.ts";
+import type { DeadLetters } from "../ports/queue.ts";
 import { DeadLetterPage, DeadLetterView, RedriveSubmission } from "../views/queue.ts";
 import { RunView } from "../views/run.ts";
 import { ref } from "../views/schema.ts";

@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import { type Api, WriteHeaders } from "../parts.ts";
-import type { Decisions } from "../ports.ts";
+import type { Decisions } from "../ports/runs.ts";
 import { ref } from "../views/schema.ts";
 import { DecisionView } from "../views/step.ts";
 import { DecisionRequestBody } from "../views/submissions.ts";

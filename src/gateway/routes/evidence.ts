@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import { type Api, RunPath, runRefOf } from "../parts.ts";
-import type { Runs } from "../ports.ts";
+import type { Runs } from "../ports/runs.ts";
 import { found } from "./found.ts";
 import { sendBytes } from "./send-bytes.ts";
 

@@ -7,7 +7,7 @@ import Type from "typebox";
 import { STEP_TYPE_PATTERN } from "../../runs/step-submission.ts";
 import { callerOf } from "../access.ts";
 import { type Api, WriteHeaders } from "../parts.ts";
-import type { Executors } from "../ports.ts";
+import type { Executors } from "../ports/settings.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { ExecutorPage, ExecutorSettings, ExecutorView } from "../views/tool.ts";
 import { found } from "./found.ts";

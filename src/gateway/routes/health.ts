@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from "fastify";
 import type { Api } from "../parts.ts";
-import type { Health } from "../ports.ts";
+import type { Health } from "../ports/health.ts";
 import { HealthView, JwksView, ReadyView } from "../views/health.ts";
 import { ref } from "../views/schema.ts";
 

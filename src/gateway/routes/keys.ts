@@ -6,7 +6,7 @@
 import Type from "typebox";
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Keys } from "../ports.ts";
+import type { Keys } from "../ports/settings.ts";
 import { KeyPage, KeySubmission, KeyView, NewKeyView } from "../views/key.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN, type StepId } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, RunPath, runRefOf, WriteHeaders } from "../parts.ts";
-import type { Queue } from "../ports.ts";
+import type { Queue } from "../ports/queue.ts";
 import { PauseSubmission, QueueView, WaitView } from "../views/queue.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

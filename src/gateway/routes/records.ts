@@ -7,7 +7,7 @@ import Type from "typebox";
 import { DIGEST_PATTERN, type RecordId } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import type { Api } from "../parts.ts";
-import type { Records } from "../ports.ts";
+import type { Records } from "../ports/evidence.ts";
 import { RecordView } from "../views/record.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { found } from "./found.ts";

@@ -5,7 +5,7 @@
  */
 import { callerOf } from "../access.ts";
 import type { Api } from "../parts.ts";
-import type { Retention } from "../ports.ts";
+import type { Retention } from "../ports/usage.ts";
 import { RetentionView } from "../views/retention.ts";
 import { ref } from "../views/schema.ts";
 

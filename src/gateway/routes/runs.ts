@@ -8,7 +8,7 @@ import { RUN_STATES } from "../../core/state.ts";
 import { callerOf } from "../access.ts";
 import { readIdempotencyKey } from "../idempotency.ts";
 import { type Api, pageFields, RunPath, readPage, runRefOf, WriteHeaders } from "../parts.ts";
-import type { Runs } from "../ports.ts";
+import type { Runs } from "../ports/runs.ts";
 import { CancelView, RunPage, RunView } from "../views/run.ts";
 import { closedObject, oneOf, ref } from "../views/schema.ts";
 import { RunSubmissionBody } from "../views/submissions.ts";

@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Secrets } from "../ports.ts";
+import type { Secrets } from "../ports/settings.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { SecretPage, SecretSubmission, SecretView } from "../views/secret.ts";
 import { found } from "./found.ts";

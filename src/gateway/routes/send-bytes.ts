@@ -5,7 +5,7 @@
  */
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
-import type { ByteContent } from "../ports.ts";
+import type { ByteContent } from "../ports/request.ts";
 
 /** Sends bytes as an attachment; a source that breaks cuts the connection, so that no half file looks whole. */
 export function sendBytes(

@@ -6,7 +6,7 @@
 import type { RunUid } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Sinks } from "../ports.ts";
+import type { Sinks } from "../ports/sinks.ts";
 import { ref } from "../views/schema.ts";
 import { DeliveryPage, SinkDeadLetterPage, SinkRedriveSubmission, SinkRedriveView } from "../views/sink.ts";
 import { found } from "./found.ts";

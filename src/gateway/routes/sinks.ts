@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Sinks } from "../ports.ts";
+import type { Sinks } from "../ports/sinks.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { PutSinkView, SinkPage, SinkSecretView, SinkSubmission, SinkView } from "../views/sink.ts";
 import { found } from "./found.ts";

@@ -8,7 +8,7 @@ import { callerOf } from "../access.ts";
 import { sendProblem } from "../errors.ts";
 import { readIdempotencyKey } from "../idempotency.ts";
 import { type Api, WriteHeaders } from "../parts.ts";
-import type { StepEnd, Steps } from "../ports.ts";
+import type { StepEnd, Steps } from "../ports/runs.ts";
 import { ref } from "../views/schema.ts";
 import { StepPendingView, StepResultView } from "../views/step.ts";
 import { StepRequestBody } from "../views/submissions.ts";

@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN } from "../../core/ids.ts";
 import { holderOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Tenants } from "../ports.ts";
+import type { Tenants } from "../ports/settings.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { TenantPage, TenantSubmission, TenantView } from "../views/tenant.ts";
 import { found } from "./found.ts";

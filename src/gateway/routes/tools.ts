@@ -7,7 +7,7 @@ import Type from "typebox";
 import { NAME_PATTERN } from "../../core/ids.ts";
 import { callerOf } from "../access.ts";
 import { type Api, PageQuery, readPage, WriteHeaders } from "../parts.ts";
-import type { Tools } from "../ports.ts";
+import type { Tools } from "../ports/settings.ts";
 import { closedObject, ref } from "../views/schema.ts";
 import { ToolPage, ToolSubmission, ToolView } from "../views/tool.ts";
 import { found } from "./found.ts";
