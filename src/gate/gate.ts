@@ -7,6 +7,7 @@
 
 import { checkedTime } from "../core/clock.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
+import { makeTurns, type TakeTurn } from "../core/turns.ts";
 import { within } from "../core/within.ts";
 import { makeBreakpoint } from "./breakpoint.ts";
 import { type CommitDeps, makeCommitAdmissions, makeCommitSettlements } from "./commit-batch.ts";
@@ -27,7 +28,7 @@ import { makeSettleRefusal } from "./settle-refusal.ts";
 
 export interface GateDeps
   extends ObserveDeps,
-    GuardrailDeps,
+    Omit<GuardrailDeps, "takeTurn">,
     DecideStageDeps,
     MintDeps,
     GuardDeps,
@@ -43,6 +44,9 @@ export interface GateDeps
   readonly onStage: (stage: string, durationMs: number) => void;
 }
 
+/** How long the steps of a batch may keep the event loop from all else; a batch of 64 takes some 70 ms. */
+const TURN_MS = 10;
+
 export type Gate = ReturnType<typeof makeGate>;
 
 export function makeGate(given: GateDeps) {
@@ -51,12 +55,14 @@ export function makeGate(given: GateDeps) {
     databaseClock: checkedTime(given.databaseClock),
     clock: { ...checkedTime(given.clock), monotonicMs: () => given.clock.monotonicMs() },
   };
+  const takeTurn = makeTurns(deps.clock, TURN_MS);
+  const staged = { ...deps, takeTurn };
   const before: readonly (readonly [string, Stage])[] = [
     ["observe", makeObserve(deps)],
     ["breakpoint", makeBreakpoint(deps)],
     ["deadline", makeDeadline(deps)],
     ["pressure", makePressure({ inFlight: deps.inFlight, delayMs: deps.backpressureDelayMs })],
-    ["guardrails", makeGuardrails(deps)],
+    ["guardrails", makeGuardrails(staged)],
     ["decide", makeDecide(deps)],
     ["mint", makeMint(deps)],
     ["guard", makeGuard(deps)],
@@ -68,7 +74,7 @@ export function makeGate(given: GateDeps) {
     prepare: async (context: StepContext): Promise<StageOutcome> => {
       const walk: Walk = { context, isOver: false };
       try {
-        return await within(deps.prepareMaxMs, "prepare", runStages(deps, before, walk));
+        return await within(deps.prepareMaxMs, "prepare", runStages(staged, before, walk));
       } catch (caught) {
         walk.isOver = true;
         walk.context.releaseInFlight();
@@ -85,9 +91,11 @@ export function makeGate(given: GateDeps) {
       capability: Capability,
       signal: AbortSignal,
     ): Promise<Pick<Performed, "result" | "inspected">> => {
+      for (let turn = takeTurn(); turn !== undefined; turn = takeTurn()) await turn;
       failPoint(deps.failPoints, "before_execute");
       const result = await execute(context, capability, signal);
       failPoint(deps.failPoints, "after_execute");
+      for (let turn = takeTurn(); turn !== undefined; turn = takeTurn()) await turn;
       const inspected = inspect(context, result);
       failPoint(deps.failPoints, "after_inspect");
       return { result, inspected };
@@ -106,11 +114,13 @@ interface Walk {
 }
 
 async function runStages(
-  deps: GateDeps,
+  deps: GateDeps & { readonly takeTurn: TakeTurn },
   stages: readonly (readonly [string, Stage])[],
   walk: Walk,
 ): Promise<StageOutcome> {
   for (const [name, stage] of stages) {
+    // no other step comes between the question and the work
+    for (let turn = deps.takeTurn(); turn !== undefined; turn = deps.takeTurn()) await turn;
     const startedMs = deps.clock.monotonicMs();
     const outcome = await stage(walk.context);
     // before anything else may throw: it may hold what must be given back

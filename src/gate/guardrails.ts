@@ -8,6 +8,7 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import type { Boundary, Origin } from "../core/decision.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { StepSpec } from "../core/step.ts";
+import type { TakeTurn } from "../core/turns.ts";
 import { visiblePath } from "../redaction/visible-path.ts";
 import { resolveReferences } from "../runs/references.ts";
 import { applyVerdict } from "./apply-verdict.ts";
@@ -17,7 +18,10 @@ import { guardrailPacks, makeFindPackFault } from "./guardrail-packs.ts";
 import { inputPayload } from "./payload.ts";
 import { type InputRefusal, inputsSchemaOf, openStepTool, refuseInputs, type StepToolDeps } from "./step-tool.ts";
 
-export interface GuardrailDeps extends DecideDeps, StepToolDeps {}
+export interface GuardrailDeps extends DecideDeps, StepToolDeps {
+  /** Asked before each pack: some take milliseconds over a large payload. */
+  readonly takeTurn: TakeTurn;
+}
 
 export function makeGuardrails(deps: GuardrailDeps): Stage {
   const findPackFault = makeFindPackFault(deps.packs);
@@ -36,6 +40,7 @@ export function makeGuardrails(deps: GuardrailDeps): Stage {
     const fault = findPackFault(context.step.spec);
     if (fault !== undefined) return refuse(context, "guardrails", "policy_error", [fault.reason], { pack: fault.pack });
     for (const packName of packs.names) {
+      for (let turn = deps.takeTurn(); turn !== undefined; turn = deps.takeTurn()) await turn;
       const use = { packName, stage: "guardrails", boundary: ingressBoundary(context.step.spec) } as const;
       const verdict = decideWithPack(deps, context, {
         ...use,

@@ -29,9 +29,17 @@ export function makeBatcher<Item, Outcome>(deps: BatcherDeps<Item, Outcome>): (i
   const waiting: Waiting<Item, Outcome>[] = [];
   let inFlight = 0;
   let isScheduled = false;
+  let seen = 0;
 
   const flush = (): void => {
     isScheduled = false;
+    // the steps of one claim come over several turns of the loop: a batch is closed by the first turn that brings none
+    const isGrowing = waiting.length > seen && waiting.length < deps.maxItems;
+    seen = isGrowing ? waiting.length : 0;
+    if (isGrowing) {
+      schedule();
+      return;
+    }
     while (waiting.length > 0 && inFlight < deps.maxInFlight) {
       const batch = waiting.splice(0, deps.maxItems);
       inFlight += 1;
