@@ -148,6 +148,7 @@ export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Wor
     leases,
     clock,
     databaseClock,
+    takePutBack: waitingRoom.takeCounts,
     wakeSignal: rooms.ready,
     failPoints,
     log,

@@ -70,6 +70,11 @@ export interface Wake {
   readonly steps: number;
 }
 
+export interface TenantSteps {
+  readonly tenantUid: TenantUid;
+  readonly steps: number;
+}
+
 export interface Queue {
   /** Registers this worker, or extends the one lease under which it holds its steps; false once it has lapsed. */
   readonly extendLease: (leaseMs: number) => Promise<boolean>;
@@ -86,6 +91,11 @@ export interface Queue {
   readonly abandon: (address: StepAddress, delayMs: number) => Promise<void>;
   /** Makes steps due that were put back, the first in their order; resolves with how many that were. A missed one is looked at in its time. */
   readonly wake: (wakes: readonly Wake[]) => Promise<number>;
+  /**
+   * Charges tenants for steps that were put back for want of a place: a turn that came to nothing costs several, so that a
+   * crowd of such steps takes little of the turns of others that work of these types.
+   */
+  readonly chargePutBack: (types: readonly string[], putBack: readonly TenantSteps[]) => Promise<void>;
   /** Every step that this worker has leased or started, whether it knows so or not. */
   readonly findHeld: () => Promise<readonly StepAddress[]>;
   /** Leases up to `maxSteps` due steps; the fairest tenants first (spec 02). @throws STATE_CONFLICT when the lease lapsed. */

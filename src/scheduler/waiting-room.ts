@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { TenantUid } from "../core/ids.ts";
-import type { Queue, Wake } from "./ports.ts";
+import type { Queue, TenantSteps, Wake } from "./ports.ts";
 
 export interface WaitingRoomDeps {
   readonly queue: Pick<Queue, "wake">;
@@ -32,6 +32,8 @@ export interface WaitingRoom {
   readonly putBack: (wait: PutBack) => number;
   /** An attempt has ended. Of those that this worker put back for what it may have held, one is woken. */
   readonly ended: (step: { readonly tenantUid: TenantUid; readonly concurrencyKey: string | undefined }) => void;
+  /** How many steps were put back since this was asked before, by tenant. */
+  readonly takeCounts: () => readonly TenantSteps[];
   readonly stop: () => void;
 }
 
@@ -54,6 +56,7 @@ interface Crowd {
 export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: WaitingRoomDeps): WaitingRoom {
   const crowds = new Map<TenantUid, Crowd>();
   const wakes = new Map<string, Wake>();
+  const counts = new Map<TenantUid, number>();
   let timer: NodeJS.Timeout | undefined;
 
   const send = async (): Promise<void> => {
@@ -70,6 +73,7 @@ export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: Waiting
   return {
     putBack: ({ tenantUid, reason, of, resetsInMs }) => {
       const nowMs = clock.monotonicMs();
+      counts.set(tenantUid, (counts.get(tenantUid) ?? 0) + 1);
       const crowd = crowds.get(tenantUid) ?? { lastLookMs: { place: nowMs, reset: nowMs }, places: new Map() };
       crowds.set(tenantUid, crowd);
       const lane = resetsInMs === undefined ? "place" : "reset";
@@ -89,6 +93,11 @@ export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: Waiting
         }
       }
       if (wakes.size > 0) timer ??= setTimeout(() => void send(), WAKE_GATHER_MS);
+    },
+    takeCounts: () => {
+      const taken = [...counts].map(([tenantUid, steps]) => ({ tenantUid, steps }));
+      counts.clear();
+      return taken;
     },
     stop: () => clearTimeout(timer),
   };

@@ -14,7 +14,7 @@ import type { DatabaseClock } from "./database-clock.ts";
 import type { Leases } from "./leases.ts";
 import { type LookPause, makeLookPause } from "./look-pause.ts";
 import type { OpenedStep } from "./open-steps.ts";
-import type { ClaimedStep, Queue, WakeSignal } from "./ports.ts";
+import type { ClaimedStep, Queue, TenantSteps, WakeSignal } from "./ports.ts";
 
 export interface WorkerSettings {
   readonly maxConcurrentSteps: number;
@@ -46,6 +46,8 @@ export interface WorkerDeps {
   /** Ends a step whose time is up; nothing of it is performed. */
   readonly endOverdue: (opened: OpenedStep) => Promise<void>;
   readonly reap: () => Promise<number>;
+  /** Steps that were put back for want of a place since this was asked before. */
+  readonly takePutBack: () => readonly TenantSteps[];
   readonly leases: Leases;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -174,6 +176,8 @@ export class Worker {
       }
       try {
         await this.sweepWhenDue();
+        const putBack = this.deps.takePutBack();
+        if (putBack.length > 0) await queue.chargePutBack(types, putBack);
         const maxSteps = Math.min(free, settings.claimBatchSize);
         const askedMs = this.deps.clock.monotonicMs();
         const isDeep = this.isDeepDue && (!this.hasFound || this.deepPause.isOver());

@@ -58,6 +58,13 @@ export function makeClaimStore({ pool, workerId }: ClaimStoreDeps): Queue & Brea
       ]);
       return rowCount ?? 0;
     },
+    chargePutBack: async (types, putBack) => {
+      await claims.query(sql.CHARGE_PUT_BACK, [
+        types,
+        putBack.map(({ tenantUid }) => tenantUid),
+        putBack.map(({ steps }) => steps),
+      ]);
+    },
     findHeld: async () => {
       const { rows } = await claims.query<HeldRow>(sql.FIND_HELD, [workerId]);
       return rows.map((row) => ({

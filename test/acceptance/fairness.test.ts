@@ -60,7 +60,7 @@ async function startDesk(t: Test, database: TestDatabase, role: "gateway" | "all
   /** What was claimed waits again: a backlog that never ends. */
   const putBack = () =>
     rig.rows("update stepgate.ready_steps set state = 'queued', lease_owner = null where state = 'leased'");
-  return { rig, calls, tenantWith, claim, putBack };
+  return { rig, queue, calls, tenantWith, claim, putBack };
 }
 
 async function someKey(rig: Rig): Promise<string> {
@@ -135,6 +135,38 @@ t.test("S9 shares hold also where other workers serve other types, and far more 
     t.ok(Math.abs(times(served, heavy.tenantUid) - 60) <= 6, `heavy has ${times(served, heavy.tenantUid)} of 80`);
   });
 });
+
+t.test(
+  "S9 a tenant whose steps are put back again and again has a tenth of its turns, and all that nobody else wants",
+  async (t) => {
+    await forEachDatabase(t, async (t, database) => {
+      const { queue, tenantWith, claim, putBack } = await startDesk(t, database);
+      const crowd = await tenantWith("crowd", 1, 100);
+      t.equal((await claim(20)).length, 20);
+      await queue.chargePutBack(["sink"], [{ tenantUid: crowd.tenantUid, steps: 20 }]);
+      t.equal((await claim(20)).length, 20, "alone it has them all");
+      await putBack();
+      const other = await tenantWith("other", 1, 100);
+      const served: string[] = [];
+      while (served.length < 440) {
+        const now = await claim(8);
+        served.push(...now);
+        const vain = times(now, crowd.tenantUid);
+        if (vain > 0) await queue.chargePutBack(["sink"], [{ tenantUid: crowd.tenantUid, steps: vain }]);
+        await putBack();
+      }
+      const own = times(served, crowd.tenantUid);
+      t.ok(own >= 20 && own <= 44, `${own} of 440, where a tenth of the other's is 40`);
+      t.equal(times(served, other.tenantUid), served.length - own);
+      const after: string[] = [];
+      while (after.length < 400) {
+        after.push(...(await claim(8)));
+        await putBack();
+      }
+      t.ok(times(after, crowd.tenantUid) >= 180, "once they run it has its share again");
+    });
+  },
+);
 
 t.test("S9 of twelve tenants none waits longer for its next step than the stated bound", async (t) => {
   await forEachDatabase(t, async (t, database) => {

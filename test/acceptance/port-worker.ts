@@ -195,6 +195,7 @@ export async function makeWorld({ runtime, isTool = false }: Scenario): Promise<
       if (address.leaseEpoch === leaseEpoch && (state === "leased" || state === "running")) move("queued");
     },
     wake: async () => 0,
+    chargePutBack: async () => undefined,
     findHeld: async () =>
       state === "leased" || state === "running"
         ? [{ tenantUid: TENANT, runUid: RUN, stepId: "a" as StepId, leaseEpoch }]
@@ -341,6 +342,7 @@ export function makePortWorker(ports: Ports, onLog: () => void): Worker {
     runStep: makeRunStep(running),
     endOverdue: makeEndOverdue(running),
     reap: async () => 0,
+    takePutBack: () => [],
     leases,
     clock,
     databaseClock: makeDatabaseClock(clock),

@@ -49,6 +49,19 @@ t.test("few are looked at again soon, a crowd of one tenant a hundred times a se
   t.equal(room.putBack(place), 50, "the crowd is gone");
 });
 
+t.test("what was put back is counted by tenant, once", (t) => {
+  const { room } = openRoom(t);
+  for (const tenantUid of [ACME, OTHER, ACME]) room.putBack({ ...place, tenantUid });
+  t.same(room.takeCounts(), [
+    { tenantUid: ACME, steps: 2 },
+    { tenantUid: OTHER, steps: 1 },
+  ]);
+  t.same(room.takeCounts(), []);
+  room.putBack(place);
+  t.same(room.takeCounts(), [{ tenantUid: ACME, steps: 1 }]);
+  t.end();
+});
+
 t.test("what resets is looked at after its reset, and puts nothing else off", async (t) => {
   const { room, sent, pass } = openRoom(t);
   const reset: PutBack = { ...place, reason: "quota", of: "daily", resetsInMs: 30_000 };

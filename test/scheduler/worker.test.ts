@@ -2,11 +2,12 @@
 import t from "tap";
 import { systemClock } from "../../src/core/clock.ts";
 import { noFailPoints } from "../../src/core/fail-point.ts";
+import type { TenantUid } from "../../src/core/ids.ts";
 import type { LeasedStep } from "../../src/gate/leased-step.ts";
 import type { OpenableVault } from "../../src/gate/tenant-vault.ts";
 import { makeDatabaseClock } from "../../src/scheduler/database-clock.ts";
 import { makeLeases } from "../../src/scheduler/leases.ts";
-import type { ClaimedStep, Queue } from "../../src/scheduler/ports.ts";
+import type { ClaimedStep, Queue, TenantSteps } from "../../src/scheduler/ports.ts";
 import { Worker } from "../../src/scheduler/worker.ts";
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -39,6 +40,8 @@ function makeRig(
   const late: string[] = [];
   const ended: string[] = [];
   const overdueInHand: number[] = [];
+  const putBack: TenantSteps[] = [];
+  const charged: { readonly steps: readonly TenantSteps[]; readonly claims: number }[] = [];
   let inOverdue = 0;
   let told = 0;
   let asked = 0;
@@ -61,6 +64,9 @@ function makeRig(
       return waiting.some(({ isAlone }) => isAlone);
     },
     findCancelled: async () => [],
+    chargePutBack: async (_types: readonly string[], steps: readonly TenantSteps[]) => {
+      charged.push({ steps, claims: claims.length });
+    },
     claimOverdue: async (most: number) => {
       overdueInHand.push(inOverdue);
       spentMs += lateMs();
@@ -96,6 +102,7 @@ function makeRig(
       onChange();
     },
     reap: async () => 0,
+    takePutBack: () => putBack.splice(0),
     leases: makeLeases({ clock: systemClock }),
     clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + spentMs },
     databaseClock: makeDatabaseClock(systemClock),
@@ -144,6 +151,9 @@ function makeRig(
     /** Steps whose time is up, those that were ended, and how many were being ended whenever some were claimed. */
     late,
     ended,
+    /** Steps that were put back, and what was charged for them, with how many claims came before. */
+    putBack,
+    charged,
     overdueInHand,
     /** How often the worker asked whether to empty its hands. */
     asked: () => asked,
@@ -268,6 +278,20 @@ t.test("a look behind what waits is not repeated soon while it takes long and ot
   const before = rig.claims.length;
   await rig.until(() => rig.claims.slice(before + 2).filter(({ isDeep }) => isDeep).length > 1);
   t.pass("again and again once nothing else is found");
+  await rig.worker.stop();
+});
+
+t.test("steps that were put back are charged for before the next claim, and nothing is where none were", async (t) => {
+  const rig = makeRig([]);
+  await rig.worker.start();
+  await rig.until(() => rig.claims.length > 3);
+  t.same(rig.charged, []);
+  const steps = [{ tenantUid: "acme" as TenantUid, steps: 3 }];
+  const before = rig.claims.length;
+  rig.putBack.push(...steps);
+  await rig.until(() => rig.claims.length > before + 3);
+  t.match(rig.charged, [{ steps }]);
+  t.ok(rig.charged.every(({ claims }) => claims >= before && claims <= before + 1));
   await rig.worker.stop();
 });
 

@@ -78,7 +78,7 @@ end $$;
 -- How long a tenant may wait: with n tenants of weights w that have due steps, and W = sum(w), others are served at most
 -- (W - w) / w + n - 1 steps between two of its own, and before its first, whatever they declare: it is served within
 -- ((W - w) / w + n) / p_max calls, rounded up. A call that is under way at the same time sees the same passes, and adds at
--- most what it leases itself. A worker has one step that runs alone between two turns of the others (scheduler/worker.ts).
+-- most what it leases itself. Whose steps were put back waits longer (charge_put_back). A worker has one step that runs alone between two turns of the others (scheduler/worker.ts).
 -- Whose due steps stand behind 512 of other types is served with the next deep call of a worker: at the latest one interval of
 -- the reaper, or 40 times as long as the shorter of its last two took, after that.
 create or replace function stepgate.claim_steps(p_worker text, p_types text[], p_max integer, p_is_idle boolean,
@@ -262,6 +262,19 @@ language sql stable as $$
     left join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (s.tenant_uid, s.run_uid)
    where (s.tenant_uid, s.run_uid, s.step_id) = (p_tenant, p_run, p_step)
 $$;
+
+-- Tenants pay for steps that were put back for want of a place (a quota, a concurrency key, pressure) beside what their claims
+-- cost: ten turns instead of one. Such a step cost half of one that runs, and 20 000 of them, at their tenant's whole share of
+-- the turns, left another tenant two thirds of its speed. A tenant that is alone loses nothing, and none is owed a turn for long:
+-- a worker has at most max_concurrent_steps in hand.
+create or replace function stepgate.charge_put_back(p_types text[], p_tenants uuid[], p_steps integer[]) returns void
+language plpgsql as $$
+declare
+  v_pool text := stepgate.pool_of(p_types);
+  v_present bigint := (select coalesce(max(p.served_pass), 0) from stepgate.tenant_shares p where p.pool = v_pool);
+begin
+  perform stepgate.charge_claims(v_pool, p_tenants, array(select 9 * s from unnest(p_steps) s), v_present, v_present);
+end $$;
 
 -- Tenants pay for what was claimed from them; last and in one order: claims that pay as they take deadlock with each other.
 -- p_present and p_served: the pass of the last step served before this claim, and after it.

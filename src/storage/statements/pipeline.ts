@@ -22,6 +22,9 @@ export const SHOULD_EMPTY = `select stepgate.should_empty($1, $2) as should_empt
  */
 export const CLAIM_STEPS = `select * from stepgate.claim_steps($1, $2, $3, $4, $5)`;
 
+/** Charges tenants $2 for so many steps $3 that workers of types $1 put back. Instance-wide, as a claim. */
+export const CHARGE_PUT_BACK = `select stepgate.charge_put_back($1, $2, $3)`;
+
 /**
  * Makes due what was put back: of tenant $1 up to $4 steps that wait for reason $2 of name $3, each the first in their order;
  * arrays of equal length. One walk of ready_steps_place_idx, that never waits for a row: what it misses is looked at in its time.

@@ -1,0 +1,1 @@
+-- A tenant pays more for a turn that came to nothing (functions/claim.sql).
