@@ -10,20 +10,32 @@ import { allow, done, makeSink, startRig } from "./rig.ts";
 
 const step = (id: string, execution: JsonObject = {}) => ({ id, type: "sink", inputs: { card: id }, execution });
 
-/** A rig whose worker looks for overdue steps ten times a second. */
-const startLooking = (t: Test, database: TestDatabase, adapter: ExecutorAdapter) =>
+/** A rig whose worker looks for overdue steps ten times a second, or as seldom as is said. */
+const startLooking = (t: Test, database: TestDatabase, { adapter, everyMs = 100 }: Looking) =>
   startRig(t, {
     database,
     packs: { runtime: allow },
     adapters: [adapter],
     tenant: { runtime_pack: "runtime", required_guardrails: [] },
-    env: { STEPGATE_REAPER_INTERVAL_MS: "100" },
+    env: { STEPGATE_REAPER_INTERVAL_MS: String(everyMs) },
   });
+
+interface Looking {
+  readonly adapter: ExecutorAdapter;
+  readonly everyMs?: number;
+}
+
+/** An executor each of whose calls ends when it is released, in the order in which they began. */
+function makeHolding() {
+  const release: (() => void)[] = [];
+  const sink = makeSink(() => new Promise((resolve) => release.push(() => resolve(done(null)))));
+  return { ...sink, release };
+}
 
 t.test("a step past its time ends deadline_exceeded though its type is paused, or nobody serves it", async (t) => {
   await forEachDatabase(t, async (t, database) => {
     const sink = makeSink(() => done(null));
-    const rig = await startLooking(t, database, sink.adapter);
+    const rig = await startLooking(t, database, sink);
     await rig.rows("update stepgate.tenants set paused_types = '{sink}'");
     const late = step("a", { deadline_ms: 200 });
     const inPause = await rig.submit({ steps: [step("a", { deadline_ms: 3_600_000 })] });
@@ -80,14 +92,8 @@ t.test(
   "steps past their time behind max_parallel end while the others run on, and no more than that run",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
-      const release: (() => void)[] = [];
-      const sink = makeSink(
-        () =>
-          new Promise((resolve) => {
-            release.push(() => resolve(done(null)));
-          }),
-      );
-      const rig = await startLooking(t, database, sink.adapter);
+      const { release, ...sink } = makeHolding();
+      const rig = await startLooking(t, database, sink);
       const late = ["late-0", "late-1", "late-2"];
       const runUid = await rig.submit({
         steps: [
@@ -139,21 +145,9 @@ t.test(
   "a step that got its place to be refused, and may go on after a pause, waits until the run has room",
   async (t) => {
     await forEachDatabase(t, async (t, database) => {
-      const release: (() => void)[] = [];
-      const sink = makeSink(
-        () =>
-          new Promise((resolve) => {
-            release.push(() => resolve(done(null)));
-          }),
-      );
-      const rig = await startRig(t, {
-        database,
-        packs: { runtime: allow },
-        adapters: [sink.adapter],
-        tenant: { runtime_pack: "runtime", required_guardrails: [] },
-        // only the test looks for overdue steps
-        env: { STEPGATE_REAPER_INTERVAL_MS: "60000" },
-      });
+      const { release, ...sink } = makeHolding();
+      // only the test looks for overdue steps
+      const rig = await startLooking(t, database, { ...sink, everyMs: 60_000 });
       const { store } = rig.stepgate.rooms;
       const runUid = await rig.submit({
         steps: [step("first"), step("late", { deadline_ms: 3_600_000 })],
