@@ -137,7 +137,7 @@ function readHeader(
 
 function requireEd25519(key: KeyObject): void {
   if (key.type !== "public" || key.asymmetricKeyType !== "ed25519") {
-    throw new StepgateError("KEYS_UNAVAILABLE", { type: key.type, algorithm: key.asymmetricKeyType ?? "none" });
+    throw new StepgateError("KEYS_UNAVAILABLE", { key_type: key.type, algorithm: key.asymmetricKeyType ?? "none" });
   }
 }
 

@@ -116,7 +116,7 @@ function makeCall({ baseUrl, key, tenant }: ApiTarget): Call {
       if (signal?.aborted === true) throw signal.reason;
       throw unreachable({ baseUrl }, undefined, cause);
     });
-    if (!response.ok) throw await problemOf(response);
+    if (!response.ok) throw await problemOf(response, path);
     return response;
   };
 }
@@ -131,14 +131,14 @@ function unreachable({ baseUrl }: Pick<ApiTarget, "baseUrl">, reason?: string, c
 
 const HIDDEN_MEMBERS: ReadonlySet<string> = new Set(["type", "title", "status", "code", "retry"]);
 
-/** The gateway's problem as the error it was there (RFC 9457). */
-async function problemOf(response: Response): Promise<StepgateError> {
+/** The gateway's problem as the error it was there (RFC 9457); what is not there is named by the path that was asked for. */
+async function problemOf(response: Response, path: string): Promise<StepgateError> {
   const text = new Uint8Array(await response.arrayBuffer());
   const problem = readProblem(text);
   const code = problem?.["code"];
   if (problem === undefined || typeof code !== "string" || !isErrorCode(code))
     return new StepgateError("GATEWAY_UNREACHABLE", {
-      status: response.status,
+      http_status: response.status,
       reason: "it answered no problem of ours",
     });
   const detail: Record<string, string | number | boolean> = {};
@@ -146,6 +146,7 @@ async function problemOf(response: Response): Promise<StepgateError> {
     if (HIDDEN_MEMBERS.has(name) || name === "instance") continue;
     detail[name] = typeof value === "object" ? JSON.stringify(value) : value;
   }
+  if (code === "NOT_FOUND" && Object.keys(detail).length === 0) detail["path"] = path;
   return new StepgateError(code, detail satisfies ErrorDetail);
 }
 

@@ -219,7 +219,12 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** Identifiers, counts and paths only: never a token, a payload or SQL text. */
-export type ErrorDetail = Readonly<Record<string, string | number | boolean>>;
+export type ErrorDetail = Readonly<Record<string, string | number | boolean>> & ProblemMembers;
+
+/** Members of a problem that say other things (RFC 9457 §3.1, gateway/errors.ts): a detail of that name would be lost. */
+type ProblemMembers = {
+  readonly [Member in "type" | "title" | "status" | "detail" | "instance" | "code" | "retry"]?: never;
+};
 
 /** An error with a stable code. `detail` may be shown to the caller; `cause` is for the log only. */
 export class StepgateError extends Error {

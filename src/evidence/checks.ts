@@ -3,7 +3,6 @@
  *
  * Here: the table of codes and how single findings add up. Not here: the checks (verify-*.ts), exit codes (cli/).
  */
-import type { ErrorDetail } from "../core/errors.ts";
 
 export const CHECKS = {
   form: "the file is an evidence file of a known format",
@@ -50,19 +49,22 @@ export type CheckCode = keyof typeof CHECKS;
 const VERDICTS = ["ok", "failed", "not_established"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
+/** Identifiers and counts only. */
+type FindingDetail = Readonly<Record<string, string | number | boolean>>;
+
 export interface Check {
   readonly code: CheckCode;
   readonly verdict: Verdict;
   /** `checked`: how many things passed; else ids, counts and a reason word. */
-  readonly detail: ErrorDetail;
+  readonly detail: FindingDetail;
 }
 
 /** Collects findings; each function says whether the thing passed. */
 export interface Findings {
   /** Counts a thing that was checked: passed, or failed with its detail. */
-  readonly expect: (code: CheckCode, isOk: boolean, detail: ErrorDetail) => boolean;
-  readonly fail: (code: CheckCode, detail: ErrorDetail) => false;
-  readonly leaveOpen: (code: CheckCode, detail: ErrorDetail) => false;
+  readonly expect: (code: CheckCode, isOk: boolean, detail: FindingDetail) => boolean;
+  readonly fail: (code: CheckCode, detail: FindingDetail) => false;
+  readonly leaveOpen: (code: CheckCode, detail: FindingDetail) => false;
   /** Failures and open checks one by one, then what passed as one line per code; in the order of the table. */
   readonly checks: () => readonly Check[];
 }
@@ -70,7 +72,7 @@ export interface Findings {
 export function makeFindings(): Findings {
   const passed = new Map<CheckCode, number>();
   const others: Check[] = [];
-  const add = (code: CheckCode, verdict: Verdict, detail: ErrorDetail): false => {
+  const add = (code: CheckCode, verdict: Verdict, detail: FindingDetail): false => {
     others.push({ code, verdict, detail });
     return false;
   };

@@ -37,7 +37,7 @@ export interface Registry {
 export function makeRegistry(adapters: readonly ExecutorAdapter[]): Registry {
   const byType = new Map<string, ExecutorAdapter>();
   for (const adapter of adapters) {
-    if (byType.has(adapter.type)) throw new StepgateError("EXECUTOR_DUPLICATE", { type: adapter.type });
+    if (byType.has(adapter.type)) throw new StepgateError("EXECUTOR_DUPLICATE", { step_type: adapter.type });
     byType.set(adapter.type, adapter);
   }
   const sorted = [...byType.values()].sort((a, b) => (a.type < b.type ? -1 : 1));

@@ -126,5 +126,5 @@ function isCount(value: unknown): value is number {
 
 function invalid(event: RunEvent, reason: LogFault): StepgateError {
   const step = event.stepId === undefined ? {} : { step: event.stepId };
-  return new StepgateError("INVALID_LOG", { seq: event.seq, type: event.type, reason, ...step });
+  return new StepgateError("INVALID_LOG", { seq: event.seq, event: event.type, reason, ...step });
 }

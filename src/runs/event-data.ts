@@ -48,5 +48,5 @@ export function listOf(event: RunEvent, name: string): readonly JsonValue[] {
 
 /** The error for a member of the wrong form; names the member, never its value. */
 export function malformed(event: RunEvent, member: string): StepgateError {
-  return new StepgateError("INVALID_LOG", { seq: event.seq, type: event.type, reason: "malformed_data", member });
+  return new StepgateError("INVALID_LOG", { seq: event.seq, event: event.type, reason: "malformed_data", member });
 }

@@ -28,7 +28,7 @@ export function makeExportEvidence({ store, records }: ExportDeps) {
     const run = await store.find(tenantUid, ref);
     if (run === undefined) return undefined;
     if (run.sealRecord === undefined)
-      throw new StepgateError("EVIDENCE_NOT_READY", { run_uid: run.runUid, status: run.status });
+      throw new StepgateError("EVIDENCE_NOT_READY", { run_uid: run.runUid, run_status: run.status });
     const manifest = await store.readManifest(tenantUid, run.manifestId);
     if (manifest === undefined) throw new StepgateError("MANIFEST_NOT_FOUND", { manifest_id: run.manifestId });
     const [recordRows, artifactRows] = await Promise.all([

@@ -67,7 +67,7 @@ async function makeFork(
   { tenantUid, run, stepId, inputs }: Pick<ForkInput, "tenantUid" | "stepId" | "inputs"> & { readonly run: RunRow },
 ): Promise<NewStart> {
   const { runUid } = run;
-  if (!isRunEnded(run.status)) throw new StepgateError("STATE_CONFLICT", { run_uid: runUid, status: run.status });
+  if (!isRunEnded(run.status)) throw new StepgateError("STATE_CONFLICT", { run_uid: runUid, run_status: run.status });
   const manifest = await readManifestOf(deps, tenantUid, run);
   const source = new Map((await deps.store.forkSource(tenantUid, runUid)).map((step) => [step.stepId, step]));
   const cut = forkPlan(manifest.plan, stepId, (id) => source.get(id)?.status);

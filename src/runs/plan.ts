@@ -74,7 +74,7 @@ export function validatePlan(plan: Plan, rules: PlanRules): ValidPlan {
   refuseMissingSteps(plan, byId);
   const { order, totalDependencies } = planGraph(plan);
   for (const { id, type } of steps) {
-    if (!rules.types.has(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step: id, type });
+    if (!rules.types.has(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step: id, step_type: type });
   }
   for (const step of steps) if (rules.areToolsNamed) refuseUnboundTool(step);
   const origins = compensationTargets(plan, byId);

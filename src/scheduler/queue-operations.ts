@@ -88,7 +88,7 @@ export function makeQueueOperations({ store, isType, onResumed }: QueueDeps) {
     /** @throws {StepgateError} PLAN_UNKNOWN_TYPE for a type without an executor. */
     setPaused: async (input: Parameters<QueueStore["setPaused"]>[0]) => {
       const { type } = input;
-      if (type !== undefined && !isType(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { type });
+      if (type !== undefined && !isType(type)) throw new StepgateError("PLAN_UNKNOWN_TYPE", { step_type: type });
       await store.setPaused(input);
       if (!input.isPaused) onResumed();
       return queue(input.tenantUid);

@@ -28,6 +28,8 @@ async function startDesk(t: Test, settings: JsonObject = {}) {
   return {
     rig,
     cli,
+    /** As it stands behind the commands that are told to be typed next. */
+    there: target.join(" "),
     play: (next: typeof answer) => {
       answer = next;
     },
@@ -37,7 +39,7 @@ async function startDesk(t: Test, settings: JsonObject = {}) {
 const step = (id: string, execution = {}) => ({ id, type: "sink", inputs: {}, execution });
 
 t.test("one dead letter is shown: what was attempted, why it died, what to do next", async (t) => {
-  const { rig, cli, play } = await startDesk(t);
+  const { rig, cli, play, there } = await startDesk(t);
   play((id) => (id === "ends" ? done(null) : failure()));
   const execution = { max_attempts: 2, retry_backoff_ms: 1 };
   const runUid = await rig.submit({
@@ -54,8 +56,8 @@ t.test("one dead letter is shown: what was attempted, why it died, what to do ne
   t.match(rest, [
     /^ {2}attempt 1 {2}retry_scheduled {2}execution_error, boom +3 tokens {2}\$0\.000007 {2}20\S+Z$/,
     /^ {2}attempt 2 {2}failed {11}execution_error, boom +3 tokens {2}\$0\.000007 {2}20\S+Z$/,
-    `  next      npx stepgate run get ${runUid} --why breaks`,
-    new RegExp(`^ {2}next {6}npx stepgate dead-letter redrive ${runUid} breaks --watch, `),
+    `  next      npx stepgate run get ${runUid} --why breaks ${there}`,
+    `  next      npx stepgate dead-letter redrive ${runUid} breaks --watch ${there}, with --inputs <file> if they were at fault`,
   ]);
   t.equal(rest.length, 4);
   const why = await cli("run", "get", runUid, "--why", "breaks");
@@ -82,7 +84,11 @@ t.test("one dead letter is shown: what was attempted, why it died, what to do ne
     ["nightly", "none"],
     ["none", "breaks"],
   ] as const)
-    t.match(await cli("dead-letter", "show", run, id), { code: 1, out: "", err: /\[NOT_FOUND\]/ }, `${run} ${id}`);
+    t.match(await cli("dead-letter", "show", run, id), {
+      code: 1,
+      out: "",
+      err: new RegExp(`\\(/v1/dead-letters/${run}/${id}\\)[\\s\\S]*\\[NOT_FOUND\\]`),
+    });
 
   const list = await cli("run", "list");
   t.match(list.out, new RegExp(`^RUN +NAME +STATUS .*\\n${runUid} +nightly +failed +20\\S+Z +20\\S+Z +20\\S+Z\\n$`));
@@ -93,7 +99,10 @@ t.test("one dead letter is shown: what was attempted, why it died, what to do ne
   play(() => done(null));
   const redriven = await cli("dead-letter", "redrive", runUid, "breaks", "--json");
   const { run_uid: next } = JSON.parse(redriven.out) as { readonly run_uid: string };
-  t.match((await cli("dead-letter", "show", runUid, "breaks")).out, `it was redriven: npx stepgate run watch ${next}`);
+  t.match(
+    (await cli("dead-letter", "show", runUid, "breaks")).out,
+    `it was redriven: npx stepgate run watch ${next} ${there}`,
+  );
 });
 
 t.test("breakpoints are listed, set and cleared, and a run that stands at one goes on", async (t) => {

@@ -81,6 +81,7 @@ t.test("a paused type is not claimed while others are, and says why it waits", a
   const { tenantUid } = rig;
   await t.rejects(operations.setPaused({ tenantUid, type: "telepathy", isPaused: true, actor: "test" }), {
     code: "PLAN_UNKNOWN_TYPE",
+    detail: { step_type: "telepathy" },
   });
   await operations.setPaused({ tenantUid, type: "sink", isPaused: true, actor: "test" });
   const held = await rig.submit({ steps: [{ id: "a", type: "sink", inputs: {} }] });

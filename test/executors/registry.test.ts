@@ -24,7 +24,7 @@ t.test("finds an adapter by its type, and nothing for a type nobody serves", asy
 });
 
 t.test("refuses two adapters for one type at start", async (t) => {
-  t.throws(() => makeRegistry([noop, noop]), { code: "EXECUTOR_DUPLICATE", detail: { type: "noop" } });
+  t.throws(() => makeRegistry([noop, noop]), { code: "EXECUTOR_DUPLICATE", detail: { step_type: "noop" } });
 });
 
 t.test("lists adapters by type with schemas, and the report once the self-test ran", async (t) => {

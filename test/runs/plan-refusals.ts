@@ -72,7 +72,7 @@ export const refusals: readonly Refusal[] = [
   {
     why: "a type nobody serves",
     code: "PLAN_UNKNOWN_TYPE",
-    detail: { step: "a", type: "teleport" },
+    detail: { step: "a", step_type: "teleport" },
     steps: [step("a", { type: "teleport" })],
   },
   {

@@ -6,7 +6,7 @@
 import { usdText } from "../../core/amount.ts";
 import { type Api, findTarget, makeApi } from "../api.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { addTargetOptions, type CommandFor, commandFor, type TargetOptions } from "../target-options.ts";
 import { alignColumns, type Terminal } from "../terminal.ts";
 import { DeadLetterView, RecordView, RunView } from "../wire.ts";
 
@@ -34,7 +34,7 @@ export const addDeadLetterShow: AddCommand = (parent, around) => {
       const letter = await api.get(`/v1/dead-letters/${path}`, DeadLetterView);
       const attempts = await readAttempts(api, letter);
       if (json === true) return terminal.line(JSON.stringify({ ...letter, attempts }));
-      showLetter(terminal, letter, attempts);
+      showLetter(terminal, { letter, attempts, command: commandFor(target) });
     });
 };
 
@@ -60,7 +60,13 @@ async function readAttempts(api: Api, letter: DeadLetterView): Promise<readonly 
   });
 }
 
-function showLetter(terminal: Terminal, letter: DeadLetterView, attempts: readonly Attempt[]): void {
+interface Shown {
+  readonly letter: DeadLetterView;
+  readonly attempts: readonly Attempt[];
+  readonly command: CommandFor;
+}
+
+function showLetter(terminal: Terminal, { letter, attempts, command }: Shown): void {
   const { run_uid: run, run_id: runId, step_id: step, reasons } = letter;
   terminal.line(`step ${step} of run ${run}${runId === undefined ? "" : ` (${runId})`} · ${letter.type}`);
   const why = [...new Set([letter.error_kind, ...reasons])].join(", ");
@@ -76,18 +82,18 @@ function showLetter(terminal: Terminal, letter: DeadLetterView, attempts: readon
   ]);
   for (const line of alignColumns(rows)) terminal.line(line);
   // never cut: commands to copy
-  for (const line of adviceOn(letter)) terminal.write(`  next      ${line}\n`);
+  for (const line of adviceOn(letter, command)) terminal.write(`  next      ${line}\n`);
 }
 
 /** What to do, the most careful first. */
-function adviceOn(letter: DeadLetterView): readonly string[] {
+function adviceOn(letter: DeadLetterView, command: CommandFor): readonly string[] {
   const { run_uid: run, step_id: step, redriven_as: redrivenAs } = letter;
-  if (redrivenAs !== undefined) return [`it was redriven: npx stepgate run watch ${redrivenAs}`];
+  if (redrivenAs !== undefined) return [`it was redriven: ${command(`run watch ${redrivenAs}`)}`];
   const isInDoubt = letter.error_kind === "lease_exhausted";
   return [
     ...(letter.is_compensation ? ["it was to undo another step: look whether that effect is still there"] : []),
     ...(isInDoubt ? ["its worker was lost: look whether its effect is there before it is done again"] : []),
-    `npx stepgate run get ${run} --why ${step}`,
-    `npx stepgate dead-letter redrive ${run} ${step} --watch, with --inputs <file> if they were at fault`,
+    command(`run get ${run} --why ${step}`),
+    `${command(`dead-letter redrive ${run} ${step} --watch`)}, with --inputs <file> if they were at fault`,
   ];
 }

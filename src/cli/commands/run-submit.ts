@@ -6,7 +6,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { findTarget, makeApi } from "../api.ts";
 import { readObjectFile } from "../read-object-file.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { addTargetOptions, commandFor, type TargetOptions } from "../target-options.ts";
 import { watchRun } from "../watch-run.ts";
 import { RunView } from "../wire.ts";
 
@@ -22,7 +22,7 @@ export const addRunSubmit: AddCommand = (parent, around) => {
       if (options.watch === true) return watchRun(around, { api, run: run.run_uid, json: options.json === true });
       if (options.json === true) return terminal.line(JSON.stringify(run));
       terminal.line(`run ${run.run_uid} is ${run.status}`);
-      terminal.line(terminal.paint("dim", `  follow it: npx stepgate run watch ${run.run_uid}`));
+      terminal.line(terminal.paint("dim", `  follow it: ${commandFor(options)(`run watch ${run.run_uid}`)}`));
     });
 };
 

@@ -3,7 +3,7 @@
  */
 import { findTarget, makeApi } from "../api.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { addTargetOptions, commandFor, type TargetOptions } from "../target-options.ts";
 import { SinkRedriveView } from "../wire.ts";
 
 interface Options extends TargetOptions {
@@ -24,6 +24,6 @@ export const addSinkRedrive: AddCommand = (parent, around) => {
       if (json === true) return terminal.line(JSON.stringify({ redriven }));
       if (redriven === 0) return terminal.line("no dead letter rests");
       terminal.line(`dead letters that are sent again: ${redriven}`);
-      terminal.note(`npx stepgate sink show ${name} shows what is still not taken`);
+      terminal.note(`${commandFor(target)(`sink show ${name}`)} shows what is still not taken`);
     });
 };

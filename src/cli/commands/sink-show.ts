@@ -5,7 +5,7 @@ import { findTarget, makeApi } from "../api.ts";
 import { readPages } from "../read-pages.ts";
 import { sinkState } from "../sink-state.ts";
 import { type AddCommand, readConfig } from "../surroundings.ts";
-import { addTargetOptions, type TargetOptions } from "../target-options.ts";
+import { addTargetOptions, commandFor, type TargetOptions } from "../target-options.ts";
 import { alignColumns } from "../terminal.ts";
 import { DeliveryPage, type DeliveryView, SinkDeadLetterPage, type SinkDeadLetterView, SinkView } from "../wire.ts";
 
@@ -30,7 +30,7 @@ export const addSinkShow: AddCommand = (parent, around) => {
       const rows = [
         ...waiting.map((run) => [
           run.run_uid,
-          `${run.done_seq + 1}–${run.head_seq}`,
+          run.done_seq + 1 === run.head_seq ? `${run.head_seq}` : `${run.done_seq + 1}–${run.head_seq}`,
           "waits",
           `${run.attempts}`,
           run.fault ?? "",
@@ -48,6 +48,6 @@ export const addSinkShow: AddCommand = (parent, around) => {
       for (const line of alignColumns([["RUN", "EVENTS", "STATE", "FAILED", "FAULT", ""], ...rows]))
         terminal.line(line);
       if (dead.some((letter) => letter.redrive_at === undefined))
-        terminal.note(`npx stepgate sink redrive ${name} sends what is dead again`);
+        terminal.note(`${commandFor(target)(`sink redrive ${name}`)} sends what is dead again`);
     });
 };
