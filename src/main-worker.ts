@@ -29,7 +29,7 @@ import { readTraceHeaders } from "./telemetry/trace-context.ts";
 
 const SEAL_POLL_MS = 1000;
 /** How long the first of those that are sealed together waits for the others: nobody waits for a seal. */
-const SEAL_GATHER_MS = 20;
+const SEAL_GATHER_MS = 100;
 
 /** Makes the worker of this process; `stops` gets what must be stopped after it. */
 export function makeWorker(rooms: Rooms, stops: (() => Promise<unknown>)[]): Worker {

@@ -20,18 +20,20 @@ declare
   v_seqs bigint[];
   v_pending boolean[];
   v_batch uuid := (p_batch ->> 'batch_id')::uuid;
+  v_budget jsonb;
   v_held record;
+  v_places integer[];
   v_n integer;
   v_one record;
 begin
   v_n := stepgate.share_quotas(p_tenants);
-  v_n := stepgate.lock_heads(p_tenants, p_runs);
+  v_places := stepgate.lock_heads(p_tenants, p_runs);
   v_one := stepgate.judge_admissions(p_worker, p_tenants, p_runs, p_steps, p_epochs, p_authorities, p_callers, p_approvals);
   v_outcomes := v_one.outcomes;
   v_alone := v_one.alone;
   v_seqs := v_one.seqs;
   v_pending := v_one.pending;
-  v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
+  v_held := stepgate.lock_reserves(v_places, p_tenants, p_runs, p_steps);
   -- a place first: it is taken by running, so what is refused below has taken nothing
   if array_remove(p_concurrency_keys, null) <> '{}' then
     select k.outcomes, k.details into v_outcomes, v_details
@@ -73,13 +75,16 @@ begin
      where (r.tenant_uid, r.run_uid, r.step_id) = (p_tenants[n], p_runs[n], p_steps[n]);
   end if;
   -- with what started comes its run's budget as this batch left it
-  if v_held.has_budgets then
+  if v_held.has_budgets and cardinality(v_places) = 1 then
+    v_budget := (select stepgate.budget_json(b) from stepgate.budgets b where (b.tenant_uid, b.run_uid) = (p_tenants[1], p_runs[1]));
+    return query
+      select n, v_outcomes[n], coalesce(v_details[n], case when v_outcomes[n] = 'started' then v_budget end)
+        from generate_subscripts(p_steps, 1) n order by n;
+  elsif v_held.has_budgets then
     return query
       with budgets as materialized (
         select b.tenant_uid, b.run_uid, stepgate.budget_json(b) as budget
-          from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_steps, 1) n
-                 where v_outcomes[n] = 'started') i
-          join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid))
+          from unnest(v_places) i join stepgate.budgets b on (b.tenant_uid, b.run_uid) = (p_tenants[i], p_runs[i]))
       select n, v_outcomes[n], coalesce(v_details[n], case when v_outcomes[n] = 'started' then (
                select b.budget from budgets b where (b.tenant_uid, b.run_uid) = (p_tenants[n], p_runs[n])) end)
         from generate_subscripts(p_steps, 1) n order by n;

@@ -3,26 +3,30 @@
 -- A batch comes as columns: arrays of equal length, one place an item; what an item has several of comes as further
 -- columns with the item's place, counted from 1.
 
--- The heads of the batch's runs; returns for how many items that was. A statement costs as much as many rows, and one that reads n columns by unnest as n
--- look-ups: columns are read by place, and each run's row is sought once, by its key: a join may be planned to try every run there is.
-create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns integer language plpgsql as $$
+-- The heads of the batch's runs; returns a place of each run, in the order of the locks. A statement costs as much as many rows, and one
+-- that reads n columns by unnest as n look-ups: columns are read by place, and each run's row is sought once, by its key: a join
+-- may be planned to try every run there is. Most batches are of one run.
+create or replace function stepgate.lock_heads(p_tenants uuid[], p_runs uuid[]) returns integer[] language plpgsql as $$
+declare
+  v_places integer[] := '{1}';
 begin
-  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n order by 1, 2) i
-    cross join lateral (
-      select 1 from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (i.tenant_uid, i.run_uid) for update) l;
-  return cardinality(p_runs);
+  if p_runs[1] <> any (p_runs) or p_tenants[1] <> any (p_tenants) then
+    v_places := array(select min(n) from generate_subscripts(p_runs, 1) n group by p_tenants[n], p_runs[n] order by p_tenants[n], p_runs[n]);
+  end if;
+  perform 1 from unnest(v_places) i
+    cross join lateral (select 1 from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (p_tenants[i], p_runs[i]) for update) l;
+  return v_places;
 end $$;
 
 -- Budgets and quotas, after the rows of the queue, which are locked by what judges them. Says which of both the batch has to
--- do with: most have none, and what is about them is then left out.
-create or replace function stepgate.lock_reserves(p_tenants uuid[], p_runs uuid[], p_steps text[], out has_budgets boolean,
-  out has_quotas boolean) language plpgsql as $$
+-- do with: most have none, and what is about them is then left out. p_places: of runs, as lock_heads returns them.
+create or replace function stepgate.lock_reserves(p_places integer[], p_tenants uuid[], p_runs uuid[], p_steps text[],
+  out has_budgets boolean, out has_quotas boolean) language plpgsql as $$
 declare
   v_oldest timestamptz;
 begin
-  perform 1 from (select distinct p_tenants[n] as tenant_uid, p_runs[n] as run_uid from generate_subscripts(p_runs, 1) n order by 1, 2) i
-    cross join lateral (
-      select 1 from stepgate.budgets b where (b.tenant_uid, b.run_uid) = (i.tenant_uid, i.run_uid) for update) l;
+  perform 1 from unnest(p_places) i
+    cross join lateral (select 1 from stepgate.budgets b where (b.tenant_uid, b.run_uid) = (p_tenants[i], p_runs[i]) for update) l;
   has_budgets := found;
   has_quotas := exists (select 1 from stepgate.quotas q where q.tenant_uid = any (p_tenants) and q.unit <> 'runs');
   if not has_quotas then

@@ -207,10 +207,13 @@ declare
   v_now timestamptz := clock_timestamp();
   v_now_ms bigint := stepgate.epoch_ms(v_now);
   v_types text[] := p_types;
-  v_paused text[] := (select n.paused_types from stepgate.tenants n where n.tenant_uid = p_tenant);
+  v_paused text[];
+  v_has_due boolean;
 begin
-  if exists (select 1 from stepgate.ready_steps q
-              where q.tenant_uid = p_tenant and q.lease_owner is null and q.is_later and not q.is_stopped and q.not_before <= v_now) then
+  select n.paused_types, exists (select 1 from stepgate.ready_steps q where q.tenant_uid = p_tenant and q.lease_owner is null
+                                    and q.is_later and not q.is_stopped and q.not_before <= v_now)
+    into v_paused, v_has_due from stepgate.tenants n where n.tenant_uid = p_tenant;
+  if v_has_due then
     perform stepgate.take_back_due(p_tenant, v_now);
   end if;
   if v_paused <> '{}' then
@@ -280,17 +283,11 @@ end $$;
 -- p_present and p_served: the pass of the last step served before this claim, and after it.
 create or replace function stepgate.charge_claims(p_pool text, p_tenants uuid[], p_steps integer[], p_present bigint, p_served bigint)
 returns void language plpgsql as $$
-declare
-  t record;
 begin
-  for t in
-    select n.tenant_uid, x.steps * stepgate.stride(n.weight) as price from stepgate.tenants n
-      join unnest(p_tenants, p_steps) as x (tenant_uid, steps) on x.tenant_uid = n.tenant_uid
-     where x.steps > 0 order by n.tenant_uid
-  loop
-    insert into stepgate.tenant_shares as s (tenant_uid, pool, pass, served_pass)
-    values (t.tenant_uid, p_pool, p_present + t.price, p_served)
-    on conflict (tenant_uid, pool) do update
-       set pass = greatest(s.pass, p_present) + t.price, served_pass = greatest(s.served_pass, excluded.served_pass);
-  end loop;
+  insert into stepgate.tenant_shares as s (tenant_uid, pool, pass, served_pass)
+  select n.tenant_uid, p_pool, p_present + x.steps * stepgate.stride(n.weight), p_served
+    from unnest(p_tenants, p_steps) as x (tenant_uid, steps) join stepgate.tenants n on n.tenant_uid = x.tenant_uid
+   where x.steps > 0 order by n.tenant_uid
+  on conflict (tenant_uid, pool) do update
+     set pass = greatest(s.pass, p_present) + excluded.pass - p_present, served_pass = greatest(s.served_pass, excluded.served_pass);
 end $$;

@@ -192,13 +192,33 @@ begin
                  from generate_subscripts(p_outcomes, 1) n order by n);
 end $$;
 
--- As reserve_together, for tenants without quotas.
+-- As reserve_together, for tenants without quotas. A batch of one run, as most are, holds what it asks for by the row's key.
 create or replace function stepgate.reserve_budgets(p_tenants uuid[], p_runs uuid[], p_tokens bigint[], p_usd_micros bigint[],
   p_meters_tokens boolean[], p_meters_usd_micros boolean[], p_alone boolean[], p_outcomes text[]) returns text[] language plpgsql as $$
 declare
   v_outcomes text[] := p_outcomes;
   v_n integer;
+  v_tokens bigint := 0;
+  v_usd_micros bigint := 0;
+  v_is_tokens_open boolean := false;
+  v_is_usd_open boolean := false;
 begin
+  if p_runs[1] = all (p_runs) and p_tenants[1] = all (p_tenants) and array_remove(p_outcomes, null) = '{}' and not true = any (p_alone) then
+    for v_n in 1 .. cardinality(p_outcomes) loop
+      v_tokens := v_tokens + p_tokens[v_n];
+      v_usd_micros := v_usd_micros + p_usd_micros[v_n];
+      -- a metered step that asks for nothing passes no limit
+      v_is_tokens_open := v_is_tokens_open or p_tokens[v_n] = 0 and coalesce(p_meters_tokens[v_n], true);
+      v_is_usd_open := v_is_usd_open or p_usd_micros[v_n] = 0 and coalesce(p_meters_usd_micros[v_n], true);
+    end loop;
+    update stepgate.budgets b
+       set tokens_reserved = b.tokens_reserved + v_tokens, usd_micros_reserved = b.usd_micros_reserved + v_usd_micros
+     where (b.tenant_uid, b.run_uid) = (p_tenants[1], p_runs[1])
+       and (b.tokens_limit is null or not v_is_tokens_open and b.tokens_used + b.tokens_reserved + v_tokens <= b.tokens_limit)
+       and (b.usd_micros_limit is null
+            or not v_is_usd_open and b.usd_micros_used + b.usd_micros_reserved + v_usd_micros <= b.usd_micros_limit);
+    return case when found then array_fill('started'::text, array[cardinality(p_outcomes)]) else p_outcomes end;
+  end if;
   for v_n in
     with asked as (
       select p_tenants[n] as tenant_uid, p_runs[n] as run_uid, sum(p_tokens[n]) as tokens, sum(p_usd_micros[n]) as usd_micros,

@@ -22,6 +22,7 @@ declare
   v_held record;
   v record;
   v_ways text[];
+  v_places integer[];
   v_n integer;
   v_has_plain boolean;
   v_has_singles boolean;
@@ -30,9 +31,9 @@ declare
   v_ended uuid[] := '{}';
   v_movers integer[];
 begin
-  v_n := stepgate.lock_heads(p_tenants, p_runs);
+  v_places := stepgate.lock_heads(p_tenants, p_runs);
   v := stepgate.judge_settlements(p_worker, p_is_reaping, p_items, p_kinds, p_tenants, p_runs, p_steps, p_epochs, p_event_items);
-  v_held := stepgate.lock_reserves(p_tenants, p_runs, p_steps);
+  v_held := stepgate.lock_reserves(v_places, p_tenants, p_runs, p_steps);
   v_ways := v.ways;
   v_has_plain := v.plain <> '{}';
   v_has_singles := 'single' = any (v_ways);
