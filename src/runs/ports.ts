@@ -149,6 +149,12 @@ export interface RunStore {
     readonly afterSeq: number;
     readonly limit: number;
   }) => Promise<readonly EventRow[]>;
+  /** The first events of several runs of one tenant, at most `limitEach` of each; runs without any are left out. */
+  readonly firstEvents: (
+    tenantUid: TenantUid,
+    runUids: readonly RunUid[],
+    limitEach: number,
+  ) => Promise<ReadonlyMap<RunUid, readonly EventRow[]>>;
   /** The step of a run that has one. */
   readonly stepEnd: (tenantUid: TenantUid, runUid: RunUid) => Promise<StepEndRow | undefined>;
   /** Steps of a run that a fork may go on from, in plan order. */

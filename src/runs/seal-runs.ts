@@ -15,7 +15,7 @@ import { buildSeal, eventMembers, makeHeadDigest, SEALED_KINDS, type SealedKind 
 import type { EventRow, RunStore, SealJob, SealStore } from "./ports.ts";
 
 export interface SealDeps {
-  readonly store: Pick<RunStore, "events">;
+  readonly store: Pick<RunStore, "events" | "firstEvents">;
   readonly seals: SealStore;
   readonly signBatch: SignBatch;
   readonly nowMs: () => number;
@@ -29,6 +29,8 @@ export interface SealDeps {
  */
 const JOB_HOLD_MS = 5_000;
 const EVENTS_PER_READ = 1000;
+/** Of all runs of a tenant that are sealed together; most runs are short, and a reading each cost more than the rest. */
+const EVENTS_TOGETHER = 4 * EVENTS_PER_READ;
 
 /** Together in one transaction under one signature: a run of one step costs less to perform than a seal alone. */
 const JOBS_AT_ONCE = 32;
@@ -39,7 +41,7 @@ export function makeSealRuns(deps: SealDeps): () => Promise<number> {
     for (let sealed = 0; ; ) {
       const jobs = await deps.seals.takeJobs(JOBS_AT_ONCE, JOB_HOLD_MS);
       if (jobs.length === 0) return sealed;
-      const made = await Promise.all(jobs.map((job) => makeSeal(deps, job)));
+      const made = await makeSeals(deps, jobs);
       const seals = made.filter((seal) => seal !== undefined);
       if (seals.length === 0) return sealed;
       failPoint(deps.failPoints, "before_seal");
@@ -56,11 +58,26 @@ export function makeSealRuns(deps: SealDeps): () => Promise<number> {
   };
 }
 
-async function makeSeal(deps: SealDeps, job: SealJob) {
+async function makeSeals(deps: SealDeps, jobs: readonly SealJob[]) {
+  const byTenant = [...Map.groupBy(jobs, ({ tenantUid }) => tenantUid)];
+  const made = await Promise.all(
+    byTenant.map(async ([tenantUid, ofTenant]) => {
+      const limitEach = Math.min(EVENTS_PER_READ, Math.ceil(EVENTS_TOGETHER / ofTenant.length));
+      const runs = ofTenant.map(({ runUid }) => runUid);
+      const first = await deps.store.firstEvents(tenantUid, runs, limitEach);
+      return await Promise.all(
+        ofTenant.map((job) => makeSeal(deps, job, { events: first.get(job.runUid) ?? [], limit: limitEach })),
+      );
+    }),
+  );
+  return made.flat();
+}
+
+async function makeSeal(deps: SealDeps, job: SealJob, first: FirstPage) {
   const { tenantUid, runUid, status, finalSnapshotId, recordCounts } = job;
   // the job is written with the end and its snapshot; a run without them has nothing to seal
   if (!isRunEnded(status) || finalSnapshotId === undefined) return undefined;
-  const head = await digestLog(deps, tenantUid, runUid);
+  const head = await digestLog(readLog(deps.store, tenantUid, runUid, first));
   const record = buildSeal({
     tenantUid,
     runUid,
@@ -88,11 +105,11 @@ interface LogHead {
   readonly openEffects: readonly RecordId[];
 }
 
-async function digestLog(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): Promise<LogHead> {
+async function digestLog(log: AsyncIterable<RunEvent>): Promise<LogHead> {
   const head = makeHeadDigest();
   const openEffects: RecordId[] = [];
   let count = 0;
-  for await (const event of readLog(deps.store, tenantUid, runUid)) {
+  for await (const event of log) {
     head.add(eventMembers(event));
     count = event.seq;
     const { admission_record: admission, error_code: code } = event.data;
@@ -104,18 +121,29 @@ async function digestLog(deps: SealDeps, tenantUid: TenantUid, runUid: RunUid): 
   return { digest: head.finish(), count, openEffects };
 }
 
+/** The beginning of a log that was read already; it goes on where it is as long as its limit. */
+interface FirstPage {
+  readonly events: readonly EventRow[];
+  readonly limit: number;
+}
+
 /** All events of a run in order, a thousand at a time. */
 export async function* readLog(
   store: Pick<RunStore, "events">,
   tenantUid: TenantUid,
   runUid: RunUid,
+  first?: FirstPage,
 ): AsyncGenerator<RunEvent> {
-  let afterSeq = 0;
-  for (;;) {
-    const page: readonly EventRow[] = await store.events({ tenantUid, runUid, afterSeq, limit: EVENTS_PER_READ });
-    for (const event of page) yield { runUid, ...event };
-    const last = page.at(-1);
-    if (last === undefined || page.length < EVENTS_PER_READ) return;
+  let page = first;
+  for (let afterSeq = 0; ; ) {
+    page ??= {
+      events: await store.events({ tenantUid, runUid, afterSeq, limit: EVENTS_PER_READ }),
+      limit: EVENTS_PER_READ,
+    };
+    for (const event of page.events) yield { runUid, ...event };
+    const last = page.events.at(-1);
+    if (last === undefined || page.events.length < page.limit) return;
     afterSeq = last.seq;
+    page = undefined;
   }
 }

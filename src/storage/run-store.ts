@@ -5,7 +5,7 @@
 import type { EventType } from "../core/event.ts";
 import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { RunState, StepState } from "../core/state.ts";
-import type { BreakpointRow, BudgetRow, RunHeadRow, RunRow, RunStore } from "../runs/ports.ts";
+import type { BreakpointRow, BudgetRow, EventRow, RunHeadRow, RunRow, RunStore } from "../runs/ports.ts";
 import { readBlobs } from "./blob-rows.ts";
 import { jsonObject } from "./json-rows.ts";
 import type { TenantPool } from "./pool.ts";
@@ -57,13 +57,15 @@ export function makeRunStore(pool: TenantPool): RunStore {
       const { rows } = await pool
         .within(tenantUid)
         .query<EventColumns>(sql.READ_EVENTS, [tenantUid, runUid, afterSeq, limit]);
-      return rows.map((row) => ({
-        seq: row.seq,
-        type: row.type,
-        stepId: row.step_id ?? undefined,
-        atMs: row.at_ms,
-        data: jsonObject(row.data),
-      }));
+      return rows.map(eventRow);
+    },
+    firstEvents: async (tenantUid, runUids, limitEach) => {
+      const { rows } = await pool
+        .within(tenantUid)
+        .query<EventColumns & { readonly run_uid: RunUid }>(sql.READ_FIRST_EVENTS, [tenantUid, runUids, limitEach]);
+      return new Map(
+        [...Map.groupBy(rows, (row) => row.run_uid)].map(([runUid, events]) => [runUid, events.map(eventRow)]),
+      );
     },
     stepEnd: readEndsTogether(pool),
     forkSource: async (tenantUid, runUid) => {
@@ -179,6 +181,16 @@ function runRow(row: RunColumns): RunRow {
         }
       : undefined,
     sealRecord: row.seal_record ?? undefined,
+  };
+}
+
+function eventRow(row: EventColumns): EventRow {
+  return {
+    seq: row.seq,
+    type: row.type,
+    stepId: row.step_id ?? undefined,
+    atMs: row.at_ms,
+    data: jsonObject(row.data),
   };
 }
 

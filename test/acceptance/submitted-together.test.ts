@@ -3,6 +3,7 @@
  */
 import t from "tap";
 import { isStepgateError } from "../../src/core/errors.ts";
+import type { RunUid, TenantUid } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { forEachDatabase } from "../storage/test-database.ts";
 import { allow, startRig } from "./rig.ts";
@@ -64,5 +65,21 @@ t.test("of runs with one id or key in one batch, the first is stored and the oth
     t.same(ready, [{ step_id: "a" }, { step_id: "b" }], "in plan order, as many as may run at once");
     const [audits] = await rig.rows(`select count(*) from stepgate.audit_log where action = 'run.submit'`, []);
     t.same(audits, { count: 5 }, "one audit row for each stored run");
+
+    // read together, their logs are what each is alone, of this tenant only
+    const { store, ids: newIds } = rig.stepgate.rooms;
+    const [first, second] = [same[0]?.runUid as string as RunUid, plain?.runUid as string as RunUid];
+    await store.cancel(rig.tenantUid, second, "test");
+    const alone = (runUid: RunUid) => store.events({ tenantUid: rig.tenantUid, runUid, afterSeq: 0, limit: 100 });
+    const [firstLog, secondLog] = [await alone(first), await alone(second)];
+    t.ok(secondLog.length > 1);
+    const stranger = newIds.uuid() as RunUid;
+    const together = (limit: number) => store.firstEvents(rig.tenantUid, [second, stranger, first], limit);
+    t.same(await together(100), new Map([firstLog, secondLog].map((log, n) => [n === 0 ? first : second, log])));
+    t.same(
+      await together(1),
+      new Map([firstLog, secondLog].map((log, n) => [n === 0 ? first : second, log.slice(0, 1)])),
+    );
+    t.same(await store.firstEvents(newIds.uuid() as TenantUid, [first], 100), new Map());
   });
 });

@@ -76,6 +76,15 @@ export const READ_EVENTS = `
   select seq, type, step_id, stepgate.epoch_ms(at) as at_ms, data from stepgate.run_events
    where tenant_uid = $1 and run_uid = $2 and seq > $3 order by seq limit $4`;
 
+/** The first events of runs $2 of tenant $1, at most $3 of each, in order. */
+export const READ_FIRST_EVENTS = `
+  select r.run_uid, e.seq, e.type, e.step_id, stepgate.epoch_ms(e.at) as at_ms, e.data
+    from unnest($2::uuid[]) as r (run_uid)
+   cross join lateral (
+     select seq, type, step_id, at, data from stepgate.run_events v
+      where v.tenant_uid = $1 and v.run_uid = r.run_uid order by v.seq limit $3) e
+   order by r.run_uid, e.seq`;
+
 export const CANCEL_RUN = `select stepgate.cancel_run($1, $2, $3) as changed`;
 export const RESUME_RUN = `select stepgate.resume_run($1, $2, $3) as changed`;
 export const PAUSE_RUN = `select stepgate.pause_run($1, $2, $3) as changed`;
