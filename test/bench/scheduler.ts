@@ -91,7 +91,8 @@ try {
   for (const scenario of scenarios) {
     const figure = await scenario.run({ server, folder, progress });
     scenarioFigures.push(figure);
-    say(`${figure.name}: ${figure.found} (${figure.holds ? "holds" : "MISSED"}: ${figure.aim})`);
+    const verdict = `${figure.holds ? "holds" : "MISSED"}${figure.isSure === false ? ", not surely" : ""}`;
+    say(`${figure.name}: ${figure.found} (${verdict}: ${figure.aim})`);
   }
 } finally {
   await server.stop();

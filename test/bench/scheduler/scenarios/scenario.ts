@@ -20,6 +20,8 @@ export interface ScenarioFigure {
   /** What was measured, in words with units. */
   readonly found: string;
   readonly holds: boolean;
+  /** Whether it is told apart from what disturbs the machine; undefined where that is not known. */
+  readonly isSure?: boolean;
   readonly figures: Readonly<Record<string, number>>;
 }
 
