@@ -78,7 +78,9 @@ function rankText(count: number): string {
 }
 
 /** One line for each reason, then what to do next; a reason that only a newer gateway knows is shown by its name. */
-export function showWaits(terminal: Terminal, { waits }: WaitView, step: WaitingStep): void {
+export function showWaits(terminal: Terminal, view: WaitView, step: WaitingStep): void {
+  const { waits, worker, started_at: startedAt } = view;
+  if (startedAt !== undefined) terminal.line(`  runs      since ${startedAt}, in the hands of ${worker ?? "a worker"}`);
   // that it would be next says nothing while something else stands against it
   const told = waits.filter(({ reason, count }) => waits.length === 1 || reason !== "rank" || count !== 0);
   const explained = told.map((wait): Explained => EXPLANATIONS[wait.reason]?.(wait, step) ?? { text: wait.reason });

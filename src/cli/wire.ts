@@ -263,6 +263,8 @@ export type QueueView = Static<typeof QueueView>;
 
 export const WaitView = Type.Object({
   status: text,
+  worker: Type.Optional(text),
+  started_at: Type.Optional(text),
   waits: Type.Array(
     Type.Object({
       reason: text,

@@ -125,8 +125,11 @@ function viewQueue({ isPaused, pausedTypes, servedTypes, isPartial, counts }: Qu
 }
 
 function viewWaits(facts: WaitFacts) {
+  const { worker, startedAtMs } = facts;
   return {
     status: facts.state,
+    ...(worker === undefined ? {} : { worker }),
+    ...(startedAtMs === undefined ? {} : { started_at: timeText(startedAtMs) }),
     waits: waitReasons(facts).map(({ reason, steps, untilMs, of, approvalId, count }) => ({
       reason,
       ...(steps === undefined ? {} : { steps }),

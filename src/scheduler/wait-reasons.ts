@@ -53,6 +53,9 @@ export interface WaitFacts {
   readonly deferredBy: string | undefined;
   /** It was lost with its worker, and runs when a worker has nothing else in hand. */
   readonly isAlone: boolean;
+  /** In whose hands it is, and since when it runs. */
+  readonly worker: string | undefined;
+  readonly startedAtMs: number | undefined;
   readonly approvalId: string | undefined;
   /** Steps of its tenant that go first; undefined where it is not in the queue. */
   readonly ahead: number | undefined;

@@ -78,6 +78,8 @@ export function makeQueueStore(pool: TenantPool, { maxReady, maxOthers } = COUNT
           deferredFor: row.deferred_for ?? undefined,
           deferredBy: row.deferred_by ?? undefined,
           isAlone: row.is_alone,
+          worker: row.worker ?? undefined,
+          startedAtMs: row.started_at_ms ?? undefined,
           approvalId: row.approval_id ?? undefined,
           ahead: row.ahead ?? undefined,
         }
@@ -125,6 +127,8 @@ interface WaitColumns {
   readonly deferred_for: string | null;
   readonly deferred_by: string | null;
   readonly is_alone: boolean;
+  readonly worker: string | null;
+  readonly started_at_ms: number | null;
   readonly approval_id: string | null;
   readonly ahead: number | null;
 }

@@ -80,6 +80,13 @@ t.test("what others hold of a minute's quota is waited for, and no longer than t
   t.match(told, [{ reason: "quota", of: "tokens" }]);
   const lookMs = Date.parse(String(told[0]?.until ?? new Date().toISOString()));
   t.ok(lookMs < Date.now() + 3000, "it may come back before the reset");
+  t.match(await waits(rig.tenantUid, holder, "holds" as StepId), {
+    status: "running",
+    worker: /^worker-/,
+    started_at: /^20\S+Z$/,
+    waits: [],
+  });
+  t.match(await waits(rig.tenantUid, next, "next" as StepId), { started_at: undefined });
   release();
   t.equal((await rig.ended(next)).status, "succeeded");
   t.same(started(), ["holds", "next"]);

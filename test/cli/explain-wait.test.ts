@@ -39,6 +39,13 @@ t.test("commands act on the run, the type and the tenant that were asked about",
   ]);
 });
 
+t.test("of a step that runs it is told since when, and who has it", async (t) => {
+  const seen = capture();
+  const view = { status: "running", worker: "worker-7", started_at: "2026-01-02T03:04:05.000Z", waits: [] };
+  showWaits(seen.around.terminal, view, { run: RUN, type: "http", command: commandFor({}) });
+  t.equal(seen.out(), "  runs      since 2026-01-02T03:04:05.000Z, in the hands of worker-7\n");
+});
+
 t.test("that a step would be the next is told only where nothing else stands against it", async (t) => {
   t.match(shown([{ reason: "rank", count: 0 }]), [
     /it is the next of its tenant/,

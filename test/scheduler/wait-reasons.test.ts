@@ -18,6 +18,8 @@ const queued: WaitFacts = {
   deferredFor: undefined,
   deferredBy: undefined,
   isAlone: false,
+  worker: undefined,
+  startedAtMs: undefined,
   approvalId: undefined,
   ahead: 0,
 };

@@ -61,6 +61,8 @@ export const WaitView = named(
   "WaitView",
   {
     status: oneOf(STEP_STATES, "Where the step is."),
+    worker: Type.Optional(text("The worker that has it in hand; its log says more.")),
+    started_at: Type.Optional(time("Since when it runs.")),
     waits: Type.Array(
       closedObject(
         {

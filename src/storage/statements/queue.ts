@@ -69,6 +69,8 @@ export const READ_WAIT = `
                           and d.status not in ('succeeded', 'failed', 'skipped', 'cancelled')
                           and not (d.is_target and d.status = 'blocked') order by d.idx limit $5) b) end, '{}') as unmet,
          r.deferred_for, r.deferred_by, coalesce(r.is_alone, false) as is_alone,
+         case when r.state <> 'queued' then r.lease_owner end as worker,
+         stepgate.epoch_ms(case when r.state = 'running' then r.started_at end) as started_at_ms,
          s.origin_step,
          (select a.approval_id from stepgate.approvals a where a.tenant_uid = s.tenant_uid and a.run_uid = s.run_uid
              and a.step_id = s.step_id and a.state = 'open' order by a.created_at desc limit 1) as approval_id,
