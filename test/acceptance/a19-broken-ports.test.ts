@@ -11,10 +11,11 @@ import { makePortWorker, makeWorld, type Scenario, type World } from "./port-wor
 import { allow, type Decide } from "./rig.ts";
 
 const EXECUTE = ["gate.adapters().execute", "gate.tools.open().tool.adapter.execute"];
-/** Asked only once an attempt was made, at the end of a lease, or for a type that has been told apart before. */
+/** Asked only once an attempt was made, once a step found no place, at the end of a lease, or for a type told apart before. */
 const NOT_BEFORE_EXECUTE: readonly string[] = [
   "gate.failPoints.trigger",
   "gate.jitter",
+  "queue.chargePutBack",
   "queue.endLease",
   "queue.findCancelled",
   "queue.findLost",
@@ -23,7 +24,9 @@ const NOT_BEFORE_EXECUTE: readonly string[] = [
   "queue.readReferred",
   "run.onOutcome",
   "queue.releaseLapsed",
+  "queue.wake",
   "run.failPoints.trigger",
+  "run.waitingRoom.putBack",
 ];
 /** What they answer decides nothing: told something, or asked for a duration that is only measured. */
 const UNHEARD: readonly string[] = [
