@@ -54,3 +54,25 @@ t.test("three origins are undone in reverse, past a failing target and past the 
   t.notOk("time_limit_at_ms" in (sink.calls[4]?.budget ?? {}), "what does not bind a target is not shown to it");
   await verifies(t, rig, runUid);
 });
+
+t.test("a target that was not needed is skipped before its run ends, though the last step has none", async (t) => {
+  const sink = makeSink(async () => done(null));
+  const rig = await startRig(t, {
+    database: await openTestDatabase(t),
+    packs: { runtime: allow },
+    adapters: [sink.adapter],
+    tenant: { runtime_pack: "runtime", required_guardrails: [] },
+  });
+  const step = (id: string, execution: JsonObject = {}) => ({ id, type: "sink", inputs: {}, execution });
+  const runUid = await rig.submit({
+    steps: [step("a", { compensation: { step: "undo-a", on: "failure_of_run" } }), step("last"), step("undo-a")],
+    edges: [["a", "last"]],
+  });
+  t.equal((await rig.ended(runUid)).status, "succeeded");
+  t.same(
+    sink.calls.map(({ stepId }) => stepId),
+    ["a", "last"],
+  );
+  t.match((await rig.steps(runUid)).get("undo-a"), { state: "skipped", reasons: ["compensation_not_needed"] });
+  await verifies(t, rig, runUid);
+});
