@@ -6,9 +6,9 @@
 import type { Clock } from "../core/clock.ts";
 
 /**
- * How many times as long as a look took the next one waits: behind 100 000 steps of paused runs a deep claim takes 0.5 s, and
- * one a second by each worker left a quarter of the speed of the other tenants (bench: stuck tenant). Of 20 000 such steps past
- * their deadlines the look for overdue ones took 65 ms.
+ * How many times as long as a look took the next one waits: behind 100 000 steps of types that nobody serves, or that are
+ * paused, a deep claim takes 60 to 90 ms, and one a second by each worker would be a tenth of its time. What cannot run for
+ * other reasons stands apart, and no look comes by it (storage/functions/apart.sql).
  */
 const LOOK_PAUSE = 40;
 

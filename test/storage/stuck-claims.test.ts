@@ -12,7 +12,7 @@ const FEW = 40;
 const MANY = 2000;
 /** Steps of the other tenant, all due. */
 const DUE = 64;
-const STEPS_A_RUN = 20;
+const STEPS_A_RUN = 4;
 
 const CLAIM = "select * from stepgate.claim_steps('w', '{sink}', 64, $idle, false)";
 const QUERIES: readonly (readonly [string, string])[] = [
@@ -76,9 +76,9 @@ class RolledBack extends Error {}
 
 /** Pages that a statement reads, with the plans of a session that has them; nothing of what it does stays. */
 async function pagesOf(pool: Pool, statement: string): Promise<{ readonly pages: number; readonly rows: number }> {
-  let found = { pages: Number.NaN, rows: Number.NaN };
-  // the first times its plans and what they need of the catalogue are read too
-  for (let time = 0; time < 2; time += 1) {
+  let found = { pages: Number.POSITIVE_INFINITY, rows: Number.NaN };
+  // at first its plans, and what they need of the catalogue, are read too
+  for (let time = 0; time < 3; time += 1) {
     try {
       await pool.transaction(async (connection) => {
         const { rows } = await connection.query<{ "QUERY PLAN": string }>(
@@ -87,7 +87,7 @@ async function pagesOf(pool: Pool, statement: string): Promise<{ readonly pages:
         const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
         const [, hit = 0, read = 0] = /Buffers: shared hit=(\d+)(?: read=(\d+))?/.exec(plan) ?? [];
         const [, count] = /actual rows=([\d.]+)/.exec(plan) ?? [];
-        found = { pages: Number(hit) + Number(read), rows: Number(count) };
+        found = { pages: Math.min(found.pages, Number(hit) + Number(read)), rows: Number(count) };
         throw new RolledBack();
       });
     } catch (caught) {
@@ -122,8 +122,8 @@ t.test("claims and looks read as many pages beside 2 000 stuck steps as beside 4
           const of = `${way}: ${name}`;
           const few = found.get(of) ?? pages;
           found.set(of, few);
-          // a level more of an index or two, and what planning anew reads; all 2 000 rows stand in 450 pages
-          t.ok(pages <= few * 1.25 + 50, `${of} reads ${pages} pages beside ${stuck}, ${few} beside ${FEW}`);
+          // a level more of several indexes for each step that is leased; all 2 000 rows stand in 450 pages, their runs in 60
+          t.ok(pages <= few * 1.5 + 10, `${of} reads ${pages} pages beside ${stuck}, ${few} beside ${FEW}`);
         }
         for (const statement of [
           `update stepgate.tenants set is_paused = false ${STUCK}`,

@@ -37,9 +37,10 @@ create or replace function stepgate.is_alone_waiting(p_types text[]) returns boo
     select 1 from stepgate.tenants n
       join stepgate.ready_steps r on r.tenant_uid = n.tenant_uid and r.lease_owner is null and r.is_alone
        and not r.is_later and not r.is_stopped
-      join stepgate.run_heads h on (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid)
      where not n.is_paused and r.not_before <= clock_timestamp() and r.type = any (p_types) and r.type <> all (n.paused_types)
-       and h.status in ('pending', 'running', 'compensating'))
+       -- a value and not a join, which might begin with every open run
+       and (select h.status from stepgate.run_heads h where (h.tenant_uid, h.run_uid) = (r.tenant_uid, r.run_uid))
+           in ('pending', 'running', 'compensating'))
 $$;
 
 -- Whether a step that must run alone is in somebody's hands; one of the whole installation at a time.

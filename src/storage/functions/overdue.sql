@@ -13,7 +13,8 @@ returns table (tenant_uid uuid, run_uid uuid, step_id text) language sql stable 
 $$;
 
 -- Gives up to p_limit overdue steps that wait behind max_parallel a row in the queue, beyond that number: they are only
--- refused. Of a run that somebody else moves just now the next look does so; nothing is waited for, whatever is locked.
+-- refused. Of a run that somebody else moves just now the next look does so; nothing is waited for, whatever is locked. It goes
+-- from what is overdue to its runs: a join may be planned the other way round, and then reads every open run.
 create or replace function stepgate.place_overdue(p_limit integer, p_now timestamptz) returns void language plpgsql as $$
 declare
   h stepgate.run_heads;
@@ -21,14 +22,19 @@ declare
   v_rows integer;
 begin
   for h in
-    select x.* from stepgate.run_heads x
-      join (select distinct u.tenant_uid, u.run_uid from stepgate.overdue_steps(p_now) o
-              join stepgate.run_heads u on (u.tenant_uid, u.run_uid) = (o.tenant_uid, o.run_uid)
-             where u.unplaced_steps > 0 and u.status in ('pending', 'running', 'compensating')
-               and not exists (select 1 from stepgate.ready_steps r
-                                where (r.tenant_uid, r.run_uid, r.step_id) = (o.tenant_uid, o.run_uid, o.step_id))
-             limit p_limit) l on (l.tenant_uid, l.run_uid) = (x.tenant_uid, x.run_uid)
-     where x.unplaced_steps > 0 and x.status in ('pending', 'running', 'compensating') for update of x skip locked
+    select x.* from (
+        select distinct u.tenant_uid, u.run_uid from stepgate.overdue_steps(p_now) o
+         cross join lateral (
+           select k.tenant_uid, k.run_uid from stepgate.run_heads k
+            where (k.tenant_uid, k.run_uid) = (o.tenant_uid, o.run_uid)
+              and k.unplaced_steps > 0 and k.status in ('pending', 'running', 'compensating') limit 1) u
+         where not exists (select 1 from stepgate.ready_steps r
+                            where (r.tenant_uid, r.run_uid, r.step_id) = (o.tenant_uid, o.run_uid, o.step_id))
+         limit p_limit) l
+     cross join lateral (
+       select k.* from stepgate.run_heads k
+        where (k.tenant_uid, k.run_uid) = (l.tenant_uid, l.run_uid)
+          and k.unplaced_steps > 0 and k.status in ('pending', 'running', 'compensating') for update skip locked) x
   loop
     v_rows := h.ready_rows;
     h := stepgate.place_next(h, v_left, null, p_now);

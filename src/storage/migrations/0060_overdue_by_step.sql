@@ -1,0 +1,1 @@
+-- The look for overdue steps behind max_parallel reads their runs, and not every open one (functions/overdue.sql).
