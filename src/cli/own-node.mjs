@@ -17,6 +17,12 @@ export const COMPILE_CACHE = join(ROOT, "node_modules", ".cache", "stepgate");
 const OWN_NODE = join(ROOT, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 const NEEDED_MAJOR = 24;
 
+/**
+ * A small young generation: with Node's own, of 16 MB halves, each of its collections stood still for 16 ms on two busy
+ * cores, with this one for 3, at the same speed, and an idle process is smaller.
+ */
+export const NODE_FLAGS = ["--max-semi-space-size=4"];
+
 /** Whether this is the package as somebody installed it, not a checkout. */
 export const isInstalled = ROOT.split(sep).includes("node_modules");
 
@@ -32,7 +38,7 @@ export function findNode() {
 /** Runs a script with the project's Node.js and resolves to its exit code; signals reach it, its end is ours. */
 export function runNode(node, args) {
   const path = `${join(ROOT, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}`;
-  const child = spawn(node, args, { stdio: "inherit", env: { ...process.env, PATH: path } });
+  const child = spawn(node, [...NODE_FLAGS, ...args], { stdio: "inherit", env: { ...process.env, PATH: path } });
   // a terminal's Ctrl-C reaches the whole group already; we only must outlive our child
   process.on("SIGINT", () => undefined);
   for (const name of ["SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));

@@ -33,8 +33,8 @@ const say = (line: string): void => {
 
 const graphile = { program: "graphile.mjs", openSql: GRAPHILE_OPEN } as const;
 const allPeers: readonly PeerRun[] = [
-  { ...graphile, name: "graphile-worker, 1 process", jobs: quick ? 5000 : 15_000, processes: 1, batched: false },
-  { ...graphile, name: "graphile-worker, 2 processes", jobs: quick ? 5000 : 15_000, processes: 2, batched: false },
+  { ...graphile, name: "graphile-worker, 1 process", jobs: quick ? 5000 : 30_000, processes: 1, batched: false },
+  { ...graphile, name: "graphile-worker, 2 processes", jobs: quick ? 5000 : 30_000, processes: 2, batched: false },
   { ...graphile, name: "graphile-worker, batched", jobs: quick ? 40_000 : 60_000, processes: 1, batched: true },
   {
     name: "pg-boss, batches of 100",
@@ -45,7 +45,8 @@ const allPeers: readonly PeerRun[] = [
     openSql: PG_BOSS_OPEN,
   },
 ];
-const steps = quick ? 2500 : 8000;
+// the engine compiles for the first thousands of steps of a process: fewer measure that
+const steps = quick ? 2500 : 24_000;
 const allGoverned: readonly GovernedRun[] = [
   {
     name: "governed, 2 processes",
@@ -56,9 +57,9 @@ const allGoverned: readonly GovernedRun[] = [
     isProfiled: true,
     hasLatency: true,
   },
-  { name: "governed, 1 process", steps, stepsPerRun: 100, processes: 1, hasMemo: true },
+  { name: "governed, 1 process", steps: steps / 2, stepsPerRun: 100, processes: 1, hasMemo: true },
   { name: "governed, 2 processes, no memo", steps, stepsPerRun: 100, processes: 2, hasMemo: false },
-  { name: "governed, runs of one step, 2 processes", steps: steps / 4, stepsPerRun: 1, processes: 2, hasMemo: true },
+  { name: "governed, runs of one step, 2 processes", steps: steps / 6, stepsPerRun: 1, processes: 2, hasMemo: true },
 ];
 const isWanted = ({ name }: { readonly name: string }): boolean => only === undefined || name.includes(only);
 const peers = allPeers.filter(isWanted).filter(({ batched }) => !quick || only !== undefined || !batched);

@@ -26,7 +26,8 @@ export function serverSettings(place: Place): Readonly<Record<string, string>> {
     jit: "off",
     huge_pages: "off",
     min_wal_size: "64MB",
-    max_wal_size: "512MB",
+    // half of it was full within half a minute of load, and each checkpoint made the log half as long again
+    max_wal_size: "1GB",
     // queue tables turn over quickly: dead rows must not pile up between rounds
     autovacuum_naptime: "10s",
     // an ERROR's message can hold a value of a payload; LOG and FATAL never do

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS } from "../../../src/cli/own-node.mjs";
 
 /** `one` = the database shares the server's core; `free` = only the server is pinned. */
 export type Placement = "one" | "free";
@@ -31,7 +32,7 @@ export const hasTaskset = spawnSync("taskset", ["--version"]).status === 0;
 export async function startService(home: string, placement: Placement): Promise<Service> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const command = [process.execPath, PROGRAM, "serve"];
+  const command = [process.execPath, ...NODE_FLAGS, PROGRAM, "serve"];
   const [program = "", ...args] = placement === "one" && hasTaskset ? ["taskset", "-c", "0", ...command] : command;
   const startMs = performance.now();
   const child = spawn(program, args, {

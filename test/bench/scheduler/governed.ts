@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { NODE_FLAGS } from "../../../src/cli/own-node.mjs";
 import { loadConfig } from "../../../src/config/load-config.ts";
 import type { TenantUid } from "../../../src/core/ids.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
@@ -132,7 +133,7 @@ export function startGovernedWorkers(
     ...(connections === undefined ? {} : { STEPGATE_DATABASE_CONNECTIONS: String(connections) }),
   };
   const argument = { home, target: database.target, env, workers: workersEach };
-  return Promise.all(Array.from({ length: processes }, () => startChild("governed-worker.ts", argument)));
+  return Promise.all(Array.from({ length: processes }, () => startChild("governed-worker.ts", argument, NODE_FLAGS)));
 }
 
 /** Attempts that have ended; one row a tenant and day. */
