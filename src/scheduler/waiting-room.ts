@@ -48,9 +48,19 @@ const WAKE_GATHER_MS = 5;
 interface Crowd {
   /** When the last of those looks is that were given out: for places, and for what resets. */
   readonly lastLookMs: { place: number; reset: number };
-  /** What a place is waited for, by its name, and when the last look for it is. */
-  readonly places: Map<string, Pick<PutBack, "reason" | "of"> & { readonly untilMs: number }>;
+  /** What any attempt of the tenant may hold a place of: quotas, pressure. There are few. */
+  readonly shared: Map<string, Place>;
+  /** Concurrency keys, by themselves: there may be one for each customer, and an attempt holds one at most. */
+  readonly keys: Map<string | undefined, Place>;
 }
+
+/** What a place is waited for, and when the last look for it is. */
+interface Place extends Pick<PutBack, "reason" | "of"> {
+  readonly untilMs: number;
+}
+
+/** So many keys are remembered before those are looked for that nobody waits for any more. */
+const MANY_KEYS = 1000;
 
 /** Makes the room of one worker. It knows those that it put back itself; others' are looked at in their time. */
 export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: WaitingRoomDeps): WaitingRoom {
@@ -74,23 +84,29 @@ export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: Waiting
     putBack: ({ tenantUid, reason, of, resetsInMs }) => {
       const nowMs = clock.monotonicMs();
       counts.set(tenantUid, (counts.get(tenantUid) ?? 0) + 1);
-      const crowd = crowds.get(tenantUid) ?? { lastLookMs: { place: nowMs, reset: nowMs }, places: new Map() };
+      const crowd = crowds.get(tenantUid) ?? {
+        lastLookMs: { place: nowMs, reset: nowMs },
+        shared: new Map(),
+        keys: new Map(),
+      };
       crowds.set(tenantUid, crowd);
       const lane = resetsInMs === undefined ? "place" : "reset";
       const lookMs = Math.max(nowMs + Math.max(leastMs, resetsInMs ?? 0), crowd.lastLookMs[lane] + LOOK_SPACING_MS);
       crowd.lastLookMs[lane] = lookMs;
       // what was used up comes back with its reset alone
-      if (lane === "place") crowd.places.set(`${reason} ${of}`, { reason, of, untilMs: lookMs });
+      if (lane === "place" && reason === "concurrency_key") {
+        if (crowd.keys.size >= MANY_KEYS) forgetPast(crowd.keys, nowMs);
+        crowd.keys.set(of, { reason, of, untilMs: lookMs });
+      } else if (lane === "place") crowd.shared.set(`${reason} ${of}`, { reason, of, untilMs: lookMs });
       return Math.ceil(lookMs - nowMs);
     },
     ended: ({ tenantUid, concurrencyKey }) => {
-      const places = crowds.get(tenantUid)?.places ?? new Map<string, never>();
-      for (const [name, { reason, of, untilMs }] of places) {
-        if (untilMs <= clock.monotonicMs()) places.delete(name);
-        else if (reason !== "concurrency_key" || of === concurrencyKey) {
-          const id = `${tenantUid} ${name}`;
-          wakes.set(id, { tenantUid, reason, of, steps: (wakes.get(id)?.steps ?? 0) + 1 });
-        }
+      const { shared, keys } = crowds.get(tenantUid) ?? {};
+      const key = keys?.get(concurrencyKey);
+      for (const { reason, of, untilMs } of [...(key === undefined ? [] : [key]), ...(shared?.values() ?? [])]) {
+        if (untilMs <= clock.monotonicMs()) continue;
+        const id = `${tenantUid} ${reason} ${of}`;
+        wakes.set(id, { tenantUid, reason, of, steps: (wakes.get(id)?.steps ?? 0) + 1 });
       }
       if (wakes.size > 0) timer ??= setTimeout(() => void send(), WAKE_GATHER_MS);
     },
@@ -101,4 +117,8 @@ export function makeWaitingRoom({ queue, clock, leastMs, onWoken, log }: Waiting
     },
     stop: () => clearTimeout(timer),
   };
+}
+
+function forgetPast(places: Map<string | undefined, Place>, nowMs: number): void {
+  for (const [name, { untilMs }] of places) if (untilMs <= nowMs) places.delete(name);
 }

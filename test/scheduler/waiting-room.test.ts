@@ -103,6 +103,23 @@ t.test("as many are woken as attempts have ended, of what they may have held a p
   t.equal(sent.length, 1, "nobody is known to wait any more");
 });
 
+t.test(
+  "of thousands of keys an end wakes its own, also after those were forgotten that nobody waits for",
+  async (t) => {
+    const { room, sent, pass } = openRoom(t);
+    for (let n = 0; n < 2500; n += 1) room.putBack({ ...place, of: `key-${n}` });
+    // the first ones' looks are past, those of the later ones are not
+    await pass(12_000);
+    for (const n of [7, 2400]) room.putBack({ ...place, of: `again-${n}` });
+    for (const key of ["key-7", "key-1500", "again-7"]) room.ended({ tenantUid: ACME, concurrencyKey: key });
+    await pass(5);
+    t.same(
+      sent.flat().map(({ of }) => of),
+      ["key-1500", "again-7"],
+    );
+  },
+);
+
 t.test("a wake that fails or finds nobody wakes no worker, and the next one is sent", async (t) => {
   let answer = (): number => {
     throw new TypeError("the database is away");
