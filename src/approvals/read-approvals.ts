@@ -4,7 +4,6 @@
  * Who may decide is shown the request, opened from its sealed form and checked against the signed commitment; all others
  * see everything but payload. Not here: deciding (decide-approval.ts), HTTP.
  */
-
 import { type ApprovalState, rolesOf } from "../core/approval.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { PackRef } from "../core/decision.ts";

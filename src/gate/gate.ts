@@ -4,7 +4,6 @@
  * In: a leased step. Out: what became of it. Here: only the order of the stages.
  * Not here: what a stage does (one file each), how batches form and who calls (scheduler/).
  */
-
 import { checkedTime } from "../core/clock.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import { makeTurns, type TakeTurn } from "../core/turns.ts";

@@ -3,7 +3,6 @@
  *
  * In: rows. Out: files that verify offline with trust from elsewhere (evidence/verify-bundle.ts). Not here: verification.
  */
-
 import { sha256Hex } from "../core/canonical-json.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { ArtifactId, BatchId, RecordId, TenantUid } from "../core/ids.ts";

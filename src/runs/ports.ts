@@ -3,7 +3,6 @@
  *
  * Not here: SQL (storage/), who may call (gateway/).
  */
-
 import type { ErrorKind } from "../core/error-kind.ts";
 import type { EventType } from "../core/event.ts";
 import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";

@@ -3,7 +3,6 @@
  *
  * Everything is read by tenant; a run of another one is undefined like one that never was. Not here: writing.
  */
-
 import { StepgateError } from "../core/errors.ts";
 import { type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";

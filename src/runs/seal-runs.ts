@@ -4,7 +4,6 @@
  * In: jobs that ending transactions left. Out: seals. A process that dies over a job leaves it to the next one; there is
  * one seal per run whatever happens. Not here: the record's form (evidence/seal.ts).
  */
-
 import { type RunEvent, TERMINAL_RUN_EVENTS } from "../core/event.ts";
 import { type FailPoints, failPoint } from "../core/fail-point.ts";
 import type { Digest, RecordId, RunUid, TenantUid } from "../core/ids.ts";

@@ -3,7 +3,6 @@
  *
  * In: the tenant. Out: views. Not here: SQL (storage/), redriving (runs/fork-run.ts), who may ask (gateway/).
  */
-
 import type { ErrorKind } from "../core/error-kind.ts";
 import { StepgateError } from "../core/errors.ts";
 import type { RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";

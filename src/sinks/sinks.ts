@@ -4,7 +4,6 @@
  * In: a caller and what it asks. Out: views without secrets; a secret leaves once. A host must have been approved by the
  * platform, in the tenant's settings. Not here: HTTP, rows, delivering (publisher.ts).
  */
-
 import { StepgateError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
 import { type Ids, type RunUid, type TenantUid, UUID_PATTERN } from "../core/ids.ts";

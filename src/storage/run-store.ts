@@ -1,7 +1,6 @@
 /**
  * Runs as rows: read by their own tenant only, moved by functions/runs.sql. Submitting them: submit-runs.ts.
  */
-
 import type { EventType } from "../core/event.ts";
 import type { BlobId, Digest, RecordId, RunUid, StepId, TenantUid } from "../core/ids.ts";
 import type { RunState, StepState } from "../core/state.ts";

@@ -3,7 +3,6 @@
  *
  * In: a bearer text or a caller. Out: the holder, or views without secrets; a secret leaves once. Not here: HTTP, rows.
  */
-
 import { timingSafeEqual } from "node:crypto";
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";

@@ -3,7 +3,6 @@
  *
  * In: the store. Out: pages in the order of the chain, with its head. Not here: checking it (evidence/audit-chain.ts).
  */
-
 import { StepgateError } from "../core/errors.ts";
 import type { TenantUid } from "../core/ids.ts";
 import { pageOfRows } from "../core/page-of-rows.ts";

@@ -4,7 +4,6 @@
  * In: a caller and what it asks. Out: views without values. Each write is a new version, also of the value that is there:
  * an answer that told whether it is the same could be guessed at. Not here: HTTP, rows, handing them over (read-secrets.ts).
  */
-
 import type { TenantUid } from "../core/ids.ts";
 import { pageOfRows } from "../core/page-of-rows.ts";
 import { fitsHeader } from "../core/secret.ts";

@@ -4,7 +4,6 @@
  * In: whose key it is. Out: views. A tenant's key sees its own tenant; only a platform key of the instance makes or changes
  * one. Not here: HTTP, rows.
  */
-
 import { StepgateError } from "../core/errors.ts";
 import { type Ids, type TenantUid, UUID_PATTERN } from "../core/ids.ts";
 import type { IsolationLevel } from "../core/isolation.ts";

@@ -4,7 +4,6 @@
  * A definition that changes makes a new version; an old one is never edited, and runs that were submitted before keep it.
  * Not here: what a definition must be (executors/tool/check-definition.ts), HTTP, rows.
  */
-
 import { canonicalDigest } from "../core/canonical-json.ts";
 import type { ScopeLimits } from "../core/capability.ts";
 import { StepgateError } from "../core/errors.ts";
